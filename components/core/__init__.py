@@ -1,0 +1,1 @@
+"""What every stage stands on: records, datasets, storage, the engine, teachers, video, judging and students."""

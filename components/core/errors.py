@@ -1,0 +1,84 @@
+"""One exception tree, each error with its cause and its remedy.
+
+    RewatchError                   says what, where and the remedy
+    ├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
+    │   └── SettingsError          an unknown or invalid setting
+    ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
+    │   ├── VideoError             unreadable, unsafe or over a limit
+    │   └── ReplyError             a teacher's reply stayed invalid after every attempt
+    ├── TeacherUnavailable         an endpoint is down: the stage stops, everything paid for is kept
+    ├── BudgetExceeded             the token or money budget is spent: the stage stops
+    ├── TooManyFailures            the share of failed records passed its limit: the stage stops
+    ├── DatasetError               a dataset is missing, incomplete or of another schema
+    ├── GateFailed                 a quality gate refused the data
+    └── TrainingError              sampler and trainer disagree, a loss is not finite, a checkpoint is foreign
+"""
+
+from __future__ import annotations
+
+
+class RewatchError(Exception):
+    """Base of every error raised on purpose.
+
+    Args:
+        what: what went wrong and where, one sentence.
+        remedy: what the reader can do about it, one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".strip()
+
+
+class InputError(RewatchError):
+    """The user's input is wrong."""
+
+    exit_code = 2
+
+
+class SettingsError(InputError):
+    """A setting is unknown or invalid."""
+
+
+class RecordError(RewatchError):
+    """One record cannot be processed; it goes to quarantine and the run goes on."""
+
+
+class VideoError(RecordError):
+    """A video is unreadable, unsafe, or over a limit of pixels, duration or CPU time."""
+
+
+class ReplyError(RecordError):
+    """A teacher's reply stayed invalid after every attempt."""
+
+
+class TeacherUnavailable(RewatchError):
+    """An endpoint does not answer; replies already stored are kept for the next run."""
+
+    exit_code = 2
+
+
+class BudgetExceeded(RewatchError):
+    """The budget in tokens or money is spent."""
+
+
+class TooManyFailures(RewatchError):
+    """The share of failed records passed its limit."""
+
+
+class DatasetError(RewatchError):
+    """A dataset is missing, incomplete or of another schema."""
+
+
+class GateFailed(RewatchError):
+    """A quality gate refused the data."""
+
+
+class TrainingError(RewatchError):
+    """Sampler and trainer disagree, a loss is not finite, or a checkpoint is not ours."""

@@ -1,0 +1,232 @@
+"""The typed rows that flow between stages.
+
+Every row says how it fared (`outcome`, `reason`) and where it came from (`lineage`). Times are seconds from the start
+of the video as floats; a span is half-open, [start_s, end_s). Identifiers are derived from content, never from names
+of files, so that renaming a corpus changes no dataset's digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from enum import StrEnum
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Outcome(StrEnum):
+    """How a row fared. Rejected rows are kept apart from good ones; failed records become `Failure` rows."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class QuestionType(StrEnum):
+    """The ten question types of ReWatch-QA (arXiv 2509.23652, stage 2)."""
+
+    EVENT_LOCALISATION = "event_localisation"
+    TEMPORAL_LOCALISATION = "temporal_localisation"
+    COUNTING = "counting"
+    CAUSAL = "causal"
+    READING = "reading"
+    SPATIAL_PERCEPTION = "spatial_perception"
+    OBJECT_RECOGNITION = "object_recognition"
+    STATE_CHANGE = "state_change"
+    NUMERICAL_REASONING = "numerical_reasoning"
+    COUNTERFACTUAL = "counterfactual"
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lineage(Strict):
+    """Where a row came from: parent rows, the teacher (`model@revision`), its prompt, and the stored calls."""
+
+    parents: tuple[str, ...] = ()
+    teacher: str = ""
+    prompt_digest: str = ""
+    request_keys: tuple[str, ...] = ()
+
+
+class Row(Strict):
+    """What every row carries. Subclasses name their identifier in `id_field`.
+
+    Fields in `not_content` describe where a row was found rather than what it says; digests leave them out.
+    """
+
+    id_field: ClassVar[str]
+    not_content: ClassVar[frozenset[str]] = frozenset({"lineage"})
+
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+    lineage: Lineage = Lineage()
+
+    @property
+    def id(self) -> str:
+        """The row's identifier."""
+        return str(getattr(self, self.id_field))
+
+    def digest(self) -> str:
+        """sha256 of the row's content, equal for equal content wherever the files lie."""
+        return digest_of(self.model_dump(mode="json", exclude=set(self.not_content)))
+
+
+class Span(Strict):
+    """A stretch of time in seconds, half-open."""
+
+    start_s: float = Field(ge=0)
+    end_s: float
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Self:
+        if self.end_s <= self.start_s:
+            raise ValueError(f"span ends at {self.end_s} s, not after its start at {self.start_s} s")
+        return self
+
+
+Split = Literal["train", "eval"]
+
+
+class Video(Row):
+    """One video file that could be opened."""
+
+    id_field = "video_id"
+    not_content = frozenset({"lineage", "uri", "source", "licence"})
+
+    video_id: str = Field(description="sha256 of the file's content")
+    uri: str
+    duration_s: float
+    fps: float
+    width: int
+    height: int
+    codec: str
+    rotation: int = 0
+    size_bytes: int
+    split: Split
+    shard: str = Field(description="the shard it belongs to: s00000, s00001, …")
+    source: str = ""
+    licence: str = ""
+
+
+class Segment(Row):
+    """A semantic chunk of a video; the segments of a video tile it exactly."""
+
+    id_field = "segment_id"
+
+    segment_id: str
+    video_id: str
+    start_s: float
+    end_s: float
+    title: str = ""
+
+
+class CaptionEvent(Row):
+    """One event of the detailed caption, in absolute time."""
+
+    id_field = "event_id"
+
+    event_id: str
+    video_id: str
+    segment_id: str
+    start_s: float
+    end_s: float
+    text: str
+
+
+class Summary(Row):
+    """The summary of a video's detailed caption."""
+
+    id_field = "video_id"
+
+    video_id: str
+    text: str
+
+
+class Question(Row):
+    """One question. A multiple-choice question is the twin of the open one it was rewritten from."""
+
+    id_field = "question_id"
+
+    question_id: str
+    video_id: str
+    type: QuestionType
+    form: Literal["open", "multiple_choice"]
+    question: str
+    answer: str
+    options: tuple[str, ...] = ()
+    answer_index: int = -1
+    evidence: tuple[Span, ...]
+    twin_of: str = ""
+
+    @property
+    def is_single_look(self) -> bool:
+        """Whether one look at a time that the question itself names, such as `[00:03]`, is enough."""
+        return len(self.evidence) == 1 and re.search(r"\[\d{2,}:\d{2}\]", self.question) is not None
+
+
+class ProbeVerdict(Row):
+    """What one filter's probe replied to a question, and whether that was right."""
+
+    id_field = "verdict_id"
+
+    verdict_id: str
+    question_id: str
+    filter: Literal["answer_check", "text_only", "summary_only"]
+    probe: str
+    reply: str
+    correct: bool
+
+
+class Step(Strict):
+    """One turn of reasoner and observer (ReWatch-R1, stage 3)."""
+
+    thought: str
+    action: Literal["segment_retrieval", "segment_query"]
+    argument: str
+    observation: str
+    event_ids: tuple[str, ...] = ()
+
+
+class Trajectory(Row):
+    """A re-watching chain of thought: the steps, the answer, and the prose with its tags."""
+
+    id_field = "trajectory_id"
+
+    trajectory_id: str
+    question_id: str
+    video_id: str
+    steps: tuple[Step, ...]
+    answer: str
+    text: str = ""
+
+
+class Failure(Row):
+    """A record that could not be processed: which one, at which stage, and why."""
+
+    id_field = "record_id"
+
+    record_id: str
+    stage: str
+    error: str = Field(description="class of the error")
+    outcome: Outcome = Outcome.FAILED
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(*parts: Any) -> str:
+    """sha256 (hex) of the canonical JSON of `parts`."""
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+
+def short_id(prefix: str, *parts: Any) -> str:
+    """An identifier derived from content: `prefix-` and 16 hex digits of the digest of `parts`."""
+    return f"{prefix}-{digest_of(*parts)[:16]}"
