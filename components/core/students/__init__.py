@@ -1,0 +1,1 @@
+"""Building, loading, prompting, sampling and scoring the model in training; the tag grammar of its traces."""
