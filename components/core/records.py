@@ -206,6 +206,60 @@ class Trajectory(Row):
     text: str = ""
 
 
+class Protocol(Strict):
+    """How a number was measured; printed beside it, for scores of different protocols do not compare."""
+
+    frames: str = Field(description="frames per video, as the student saw them")
+    fps: float
+    pixels: str = Field(description="width x height of a frame, in pixels")
+    decoding: str = Field(description="greedy, or temperature and top-p")
+    extractor: str = Field(description="how the answer was taken from the text and compared")
+    judge: str = Field(description="`model@revision` of judge and inferrer; empty where none was asked")
+    intervals: str = Field(description="how the interval was computed")
+    questions: str = Field(description="which questions were asked, and how many")
+
+
+class Prediction(Row):
+    """What one student answered to one held-out question, and how that was judged.
+
+    `faithful` is the share of observations that the judge found true, `inferred` whether the inferrer reached the
+    right answer from them (r_obs and r_rea); both are None where the judge was not asked or did not answer.
+    """
+
+    id_field = "prediction_id"
+
+    prediction_id: str
+    system: str = Field(description="row of the table: untrained, sft_direct, sft_think, grpo_think, wrong_video, …")
+    question_id: str
+    video_id: str = Field(description="the video the question is about, also where another one was shown")
+    type: QuestionType
+    single_look: bool
+    text: str
+    answer: str
+    correct: bool
+    well_formed: bool
+    actions: int
+    faithful: float | None = None
+    inferred: float | None = None
+
+
+class Score(Row):
+    """One number of the evaluation table with its interval; `system` may be a difference, `sft_think - sft_direct`."""
+
+    id_field = "score_id"
+
+    score_id: str
+    system: str
+    metric: str = Field(description="accuracy, faithful, inferred, actions, grounding_miou, caption_rouge_l, …")
+    group: str = Field(description="all, single_look, two_look, or a question type")
+    value: float | None = Field(description="None where it was not computed; `reason` says why")
+    low: float | None = None
+    high: float | None = None
+    n: int = Field(description="the denominator: questions, looks or videos")
+    clusters: int = Field(description="videos")
+    protocol: Protocol
+
+
 class Failure(Row):
     """A record that could not be processed: which one, at which stage, and why."""
 
