@@ -1,0 +1,119 @@
+"""What is known of a run while it runs: task records in, run.json and one printed line per task out.
+
+Tasks write their own records when they end. The watcher only reads them, so a killed launcher loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.launch.folders import RunFolder, write_json
+
+DATASETS = {"gate-captions": "captions", "gate-questions": "questions", "gate-trajectories": "trajectories"}
+MODELS = {"sft": "sft", "grpo": "grpo"}
+METRIC_TASKS = ("evaluate", "promote")
+
+Record = dict[str, Any]
+
+
+@dataclass
+class RunWatcher:
+    """Keeps `run.json` true to the task records of a run.
+
+    Args:
+        folder: the run.
+        header: run_id, pipeline, profile and whatever else opens run.json.
+        say: prints one line for a person.
+    """
+
+    folder: RunFolder
+    header: Mapping[str, Any]
+    say: Callable[[str], None]
+    records: dict[str, Record] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def poll(self) -> list[Record]:
+        """Read records that are new or changed since the last call, print a line for each, rewrite run.json."""
+        fresh: list[Record] = []
+        for path in sorted(self.folder.tasks.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+            modified = path.stat().st_mtime_ns
+            if self.seen.get(path.name) == modified:
+                continue
+            record = _read_record(path)
+            if record is None or record.get("status") not in ("succeeded", "cached", "failed"):
+                continue
+            self.seen[path.name] = modified
+            self.records[path.stem] = record
+            fresh.append(record)
+            self.say(task_line(record))
+        if fresh:
+            self.write("running")
+        return fresh
+
+    @property
+    def failed(self) -> list[Record]:
+        """Records of the tasks that failed, in the order they ended."""
+        return [record for record in self.records.values() if record["status"] == "failed"]
+
+    def write(self, status: str, planned: Sequence[str] = (), error: Mapping[str, Any] | None = None) -> Record:
+        """Replace run.json; tasks in `planned` that have no record are listed as skipped. Returns its content."""
+        known = {record["name"] for record in self.records.values()}
+        skipped = [{"name": name, "status": "skipped"} for name in planned if name not in known]
+        content: Record = {
+            **self.header,
+            "status": status,
+            "tasks": [*self.records.values(), *skipped],
+            "datasets": self._outputs(DATASETS),
+            "models": self._outputs(MODELS),
+            "metrics": self._metrics(),
+            "report": str(self.folder.report) if self.folder.report.exists() else None,
+        }
+        if error:
+            content["error"] = dict(error)
+        write_json(self.folder.record, content)
+        return content
+
+    def _outputs(self, names: Mapping[str, str]) -> dict[str, str]:
+        return {
+            label: record["output"]
+            for task, label in names.items()
+            if (record := self.records.get(task)) and record["status"] != "failed" and record.get("output")
+        }
+
+    def _metrics(self) -> dict[str, float]:
+        merged: dict[str, float] = {}
+        for task in METRIC_TASKS:
+            merged.update(self.records.get(task, {}).get("metrics") or {})
+        return merged
+
+
+def task_line(record: Record) -> str:
+    """One line about a task that ended: its state, name, seconds, rows and teacher calls.
+
+    >>> task_line({"name": "caption", "shard": "s00000-ab", "status": "succeeded", "seconds": 12.34,
+    ...            "cpu_seconds": 9.1, "rows": {"ok": 40, "rejected": 2}, "calls": 80, "cached_calls": 5})
+    '  ok      caption s00000                 12.3 s  cpu    9.1   40 rows, 2 rejected, 80 calls, 5 stored'
+    """
+    state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}[record["status"]]
+    shard = str(record.get("shard") or "").split("-")[0]
+    name = f"{record['name']} {shard}".strip()
+    rows = record.get("rows") or {}
+    told = [f"{int(rows.get('ok', 0))} rows"] if rows else []
+    told += [f"{int(rows[kind])} {kind}" for kind in ("rejected", "failed") if rows.get(kind)]
+    if record["status"] != "cached":
+        calls = (("calls", "calls"), ("cached_calls", "stored"))
+        told += [f"{int(record[key])} {word}" for key, word in calls if record.get(key)]
+    seconds, cpu = float(record.get("seconds") or 0), float(record.get("cpu_seconds") or 0)
+    return f"  {state:<7} {name:<28} {seconds:>6.1f} s  cpu {cpu:>6.1f}   {', '.join(told)}".rstrip()
+
+
+def _read_record(path: Path) -> Record | None:
+    """The record, or None while another process is still writing it."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (json.JSONDecodeError, FileNotFoundError):
+        return None

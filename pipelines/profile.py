@@ -1,0 +1,256 @@
+"""A profile: every setting of a run in one YAML file, validated as a whole before anything starts.
+
+A profile holds one section per stage, checked by that stage's own settings class, and four sections of its own:
+`launch`, `endpoints`, `teachers` (which model answers for which role) and `platform`. `--set sft.steps=10` changes
+one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in GRPO
+recaptions nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from components.core.errors import SettingsError
+from components.core.records import canonical_json
+from components.core.settings import Settings, StageSettings, parse_settings
+from components.core.teachers.roles import RoleSettings
+from pipelines.platform import Platform
+
+FOLDER = Path(__file__).parent / "profiles"
+BUILTIN = "builtin"
+STAGES = (
+    "ingestion",
+    "segmentation",
+    "captioning",
+    "contrastive_qa",
+    "filter_probes",
+    "agent_cot",
+    "quality_gates",
+    "sft",
+    "grpo",
+    "evaluation",
+    "promotion",
+    "reporting",
+)
+
+
+class Endpoint(Settings):
+    """Where a teacher answers, in the OpenAI chat protocol."""
+
+    base_url: str = ""
+    """Such as `http://teacher:8000/v1`. Empty: the launcher starts the built-in teacher and fills it in."""
+    api_key_env: str = ""
+    """Name of the environment variable that holds the key; empty for a server that wants none."""
+
+
+class LaunchSettings(Settings):
+    """How and where the pipeline is launched."""
+
+    runner: Literal["subprocess", "docker", "cluster"] = "subprocess"
+    videos: str = "runs/corpus/videos"
+    """Folder, `s3://` prefix or manifest of the videos; `--videos` replaces it."""
+    runs: str = "runs"
+    """Folder of runs, state and cache (subprocess and docker)."""
+    teacher_processes: int = Field(default=1, ge=1)
+    """Processes of the built-in teacher."""
+    docker: dict[str, Any] = {}
+    """Arguments of kfp's DockerRunner, such as `shm_size` and `network_mode`."""
+    host: str = ""
+    """Address of the KFP API (cluster)."""
+    namespace: str = ""
+    """Namespace of the KFP profile (cluster, multi-user)."""
+    experiment: str = "rewatch"
+    """Experiment of KFP and of MLflow."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A validated profile."""
+
+    name: str
+    launch: LaunchSettings
+    endpoints: Mapping[str, Endpoint]
+    teachers: Mapping[str, Mapping[str, Any]]
+    platform: Platform
+    stages: Mapping[str, StageSettings]
+
+    def arguments(self) -> dict[str, str]:
+        """The pipeline's parameters but `videos`: for each stage its section as canonical JSON."""
+        return {name: canonical_json(section.model_dump(mode="json")) for name, section in self.stages.items()}
+
+    def roles(self) -> list[RoleSettings]:
+        """Every role that any stage asks, as configured."""
+        return [role for section in self.stages.values() for role in _roles_in(section)]
+
+    def needs_builtin_teacher(self) -> bool:
+        """Whether any role is answered by the built-in teacher."""
+        return any(not self.endpoints[role.endpoint].base_url for role in self.roles())
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting with its value, as `resolved.yaml` keeps it."""
+        return {
+            "launch": self.launch.model_dump(mode="json"),
+            "endpoints": {name: endpoint.model_dump(mode="json") for name, endpoint in self.endpoints.items()},
+            "platform": self.platform.model_dump(mode="json"),
+            **{name: section.model_dump(mode="json") for name, section in self.stages.items()},
+        }
+
+
+def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
+    """Read and validate a profile.
+
+    Args:
+        name: of a profile of this package, such as `laptop`, or the path of a YAML file.
+        overrides: `key=value` pairs, keys dotted from the top (`sft.steps=10`), values in YAML.
+
+    Raises:
+        SettingsError: naming the file, the key and its near matches.
+    """
+    path = _find(name)
+    content = _read(path)
+    for override in overrides:
+        _override(content, override)
+    where = path.name + (" with --set" if overrides else "")
+    known = ("description", "launch", "endpoints", "teachers", "platform", *STAGES)
+    for key in content:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown setting {key!r}{_near(key, known)}.", "Correct it and run again.")
+    teachers = content.get("teachers") or {}
+    endpoints = {BUILTIN: Endpoint()}
+    for endpoint, given in (content.get("endpoints") or {}).items():
+        endpoints[endpoint] = _parse(Endpoint, given, f"{where}, endpoints.{endpoint}")
+    profile = Profile(
+        name=path.stem,
+        launch=_parse(LaunchSettings, content.get("launch"), f"{where}, launch"),
+        endpoints=endpoints,
+        teachers=teachers,
+        platform=_parse(Platform, content.get("platform"), f"{where}, platform"),
+        stages={stage: _parse_stage(stage, content.get(stage), teachers, where) for stage in STAGES},
+    )
+    _check_teachers(profile, where)
+    return profile
+
+
+def settings_type(stage: str) -> type[StageSettings]:
+    """The settings class of a stage: the one its `settings.py` defines."""
+    module = importlib.import_module(f"components.{stage}.settings")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, StageSettings) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise SettingsError(f"components/{stage}/settings.py defines {len(found)} StageSettings.", "Define one.")
+    return found[0]
+
+
+def _find(name: str) -> Path:
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+        raise SettingsError(f"There is no profile {name!r}.", f"Known: {', '.join(known)}, or the path of a YAML file.")
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} is not valid YAML: {error}.", "Correct it and run again.") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path.name} holds no mapping.", "Write `section: {key: value}`.")
+    return content
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    import yaml
+
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"--set {override!r} is not of the form key=value.", "Write --set sft.steps=10.")
+    target = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        target[parent] = dict(target.get(parent) or {})
+        target = target[parent]
+    target[last] = yaml.safe_load(text)
+
+
+def _parse(kind: type[Any], given: Any, where: str) -> Any:
+    try:
+        return parse_settings(kind, canonical_json(given or {}))
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error.what.partition(': ')[2]}", "Correct it and run again.") from error
+
+
+def _parse_stage(stage: str, given: Any, teachers: Mapping[str, Any], where: str) -> StageSettings:
+    kind = settings_type(stage)
+    section: StageSettings = _parse(kind, _fill_roles(kind, dict(given or {}), teachers), f"{where}, {stage}")
+    return section
+
+
+def _fill_roles(kind: type[BaseModel], given: dict[str, Any], teachers: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete every role in `given` from the class's default and the profile's `teachers`; given values win."""
+    filled = dict(given)
+    for name, field in kind.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, RoleSettings):
+            filled[name] = _fill_role(default, given.get(name) or {}, teachers)
+        elif isinstance(default, tuple) and default and all(isinstance(role, RoleSettings) for role in default):
+            if name not in given:
+                filled[name] = [_fill_role(role, {}, teachers) for role in default]
+        elif isinstance(default, BaseModel) and isinstance(given.get(name, {}), dict):
+            inner = _fill_roles(type(default), {**default.model_dump(mode="json"), **given.get(name, {})}, teachers)
+            filled[name] = inner
+    return filled
+
+
+def _fill_role(default: RoleSettings, given: Mapping[str, Any], teachers: Mapping[str, Any]) -> dict[str, Any]:
+    shared = teachers.get("default") or {}
+    return {**default.model_dump(mode="json"), **shared, **(teachers.get(default.role) or {}), **given}
+
+
+def _roles_in(section: BaseModel) -> list[RoleSettings]:
+    found: list[RoleSettings] = []
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, RoleSettings):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found.extend(item for item in value if isinstance(item, RoleSettings))
+        elif isinstance(value, BaseModel):
+            found.extend(_roles_in(value))
+    return found
+
+
+def _check_teachers(profile: Profile, where: str) -> None:
+    roles = {role.role for role in profile.roles()}
+    for role in profile.teachers:
+        if role not in {"default", *roles}:
+            raise SettingsError(f"{where}: unknown role {role!r}{_near(role, roles)}.", "Correct it and run again.")
+    for role_settings in profile.roles():
+        name = role_settings.endpoint
+        if name not in profile.endpoints:
+            raise SettingsError(
+                f"{where}: {role_settings.role} asks the endpoint {name!r}{_near(name, profile.endpoints)}.",
+                "Add it under `endpoints`.",
+            )
+        if profile.endpoints[name].base_url and not role_settings.model:
+            raise SettingsError(
+                f"{where}: {role_settings.role} asks the endpoint {name!r} but names no model.",
+                f"Set teachers.{role_settings.role}.model, or teachers.default.model for all.",
+            )
+
+
+def _near(key: str, known: Any) -> str:
+    near = difflib.get_close_matches(key, list(known), n=3, cutoff=0.5)
+    return f", did you mean {' or '.join(map(repr, near))}?" if near else f" (known: {', '.join(sorted(known))})"

@@ -1,0 +1,153 @@
+"""The rewatch DAG (ReWatch-R1, arXiv 2509.23652): long videos in, a video-reasoning model out.
+
+Three loops over the same shards, one gate after each. The shape follows from what KFP really does:
+loop bodies receive only the shard, pipeline parameters and artifacts (any other task's parameter would silently
+become the loop item); an uncached task hands on parameters only (a new artifact would rerun all that follows);
+`finish` is the exit task of an outer pipeline that holds nothing else, so that it runs whatever happens inside.
+`pipelines/lint.py` refuses a compiled pipeline that breaks any of this.
+
+    rewatch plan            prints the tasks
+    rewatch compile         writes the IR this file becomes
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kfp import dsl
+
+from components.agent_cot.component import rewatch_questions
+from components.captioning.component import caption
+from components.contrastive_qa.component import write_questions
+from components.evaluation.component import evaluate
+from components.filter_probes.component import probe
+from components.grpo.component import grpo
+from components.ingestion.component import discover, ingest
+from components.promotion.component import promote
+from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
+from components.reporting.component import finish, report
+from components.segmentation.component import segment
+from components.sft.component import sft
+from pipelines.platform import Platform
+
+SHARD_PARALLELISM = 20
+"""Shards of one loop that a cluster works on at once; kfp.local caps it at 2."""
+
+
+def build(platform: Platform) -> Any:
+    """The pipeline, its tasks placed on `platform`. Parameters: `videos` and the settings (JSON) of each section."""
+    place = platform.place
+
+    @dsl.pipeline(name="rewatch-body", description="discover, caption, question, re-watch, train, evaluate, promote")
+    def body(
+        videos: str,
+        ingestion: str,
+        segmentation: str,
+        captioning: str,
+        contrastive_qa: str,
+        filter_probes: str,
+        agent_cot: str,
+        quality_gates: str,
+        sft_settings: str,
+        grpo_settings: str,
+        evaluation: str,
+        promotion: str,
+        reporting: str,
+    ) -> None:
+        shards = place(discover(videos=videos, settings=ingestion), "data").set_caching_options(False)
+        corpus = place(ingest(videos=videos, shards=shards.output, settings=ingestion), "data")
+
+        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+            segments = place(segment(shard=shard, settings=segmentation, corpus=corpus.output), "teacher")
+            captioned = place(
+                caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output), "teacher"
+            )
+        captions = place(
+            gate_captions(settings=quality_gates, corpus=corpus.output, shards=dsl.Collected(captioned.output)), "gate"
+        )
+
+        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+            written = place(
+                write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher"
+            )
+            probed = place(
+                probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output), "teacher"
+            )
+        questions = place(
+            gate_questions(settings=quality_gates, captions=captions.output, shards=dsl.Collected(probed.output)),
+            "gate",
+        )
+
+        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+            rewatched = place(
+                rewatch_questions(
+                    shard=shard, settings=agent_cot, captions=captions.output, questions=questions.output
+                ),
+                "teacher",
+            )
+        trajectories = place(
+            gate_trajectories(
+                settings=quality_gates,
+                captions=captions.output,
+                questions=questions.output,
+                shards=dsl.Collected(rewatched.output),
+            ),
+            "gate",
+        )
+
+        data = {"captions": captions.output, "questions": questions.output}
+        sft_model = place(sft(settings=sft_settings, trajectories=trajectories.output, **data), "training")
+        grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
+        models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
+        scores = place(evaluate(settings=evaluation, **data, **models), "training")
+        decision = place(
+            promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data"
+        )
+        place(
+            report(
+                settings=reporting,
+                corpus=corpus.output,
+                **data,
+                trajectories=trajectories.output,
+                **models,
+                evaluation=scores.output,
+                decision=decision.output,
+            ),
+            "data",
+        ).set_caching_options(False)
+
+    @dsl.pipeline(name="rewatch", description="Long videos in, a video-reasoning model out (ReWatch-R1)")
+    def rewatch(
+        videos: str,
+        ingestion: str,
+        segmentation: str,
+        captioning: str,
+        contrastive_qa: str,
+        filter_probes: str,
+        agent_cot: str,
+        quality_gates: str,
+        sft: str,
+        grpo: str,
+        evaluation: str,
+        promotion: str,
+        reporting: str,
+    ) -> None:
+        ending = place(finish(settings=reporting), "data").set_caching_options(False)
+        with dsl.ExitHandler(ending, name="rewatch"):
+            body(
+                videos=videos,
+                ingestion=ingestion,
+                segmentation=segmentation,
+                captioning=captioning,
+                contrastive_qa=contrastive_qa,
+                filter_probes=filter_probes,
+                agent_cot=agent_cot,
+                quality_gates=quality_gates,
+                sft_settings=sft,
+                grpo_settings=grpo,
+                evaluation=evaluation,
+                promotion=promotion,
+                reporting=reporting,
+            )
+
+    return rewatch
