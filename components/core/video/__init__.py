@@ -1,0 +1,1 @@
+"""Reading video: timecodes, frame plans, probing, and decoding in a child process with limits."""

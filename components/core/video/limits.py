@@ -1,0 +1,24 @@
+"""What a video may cost before it is refused."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class VideoLimits(BaseModel):
+    """Limits for one video and for one request to the decoding process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_frame_pixels: int = Field(default=8192 * 4320, gt=0)
+    """Pixels of one decoded frame; 8K by default. A forged header can claim terabytes."""
+    max_duration_s: float = Field(default=6 * 3600.0, gt=0)
+    """Longest video in seconds."""
+    cpu_s: float = Field(default=120.0, gt=0)
+    """CPU seconds of one request; the kernel ends the process when they are spent."""
+    wall_s: float = Field(default=300.0, gt=0)
+    """Seconds of waiting for one request before the process is killed: a reader may hang without using CPU."""
+    memory_mb: int = Field(default=4096, gt=0)
+    """Address space of the decoding process."""
+    max_reply_mb: int = Field(default=2048, gt=0)
+    """Decoded frames one request may return."""

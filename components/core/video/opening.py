@@ -1,0 +1,82 @@
+"""Opening a container safely, and what time zero means in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.core.errors import VideoError
+from components.core.video.containers import demuxer_of
+from components.core.video.limits import VideoLimits
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+
+@contextmanager
+def open_video(path: Path, limits: VideoLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream, within `limits`, one decoder thread.
+
+    Raises:
+        VideoError: unreadable, of a container not allowed, without video, or over a limit.
+    """
+    import av
+
+    demuxer = demuxer_of(path)
+    try:
+        # "file:" keeps a name such as `concat:a|b` from being read as a protocol.
+        container = av.open(f"file:{path}", format=demuxer, options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise VideoError(
+            f"{path.name} cannot be read as {demuxer}: {_cause(error)}.", "Copy or encode the file again."
+        ) from error
+    with container:
+        stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+        if stream is None:
+            raise VideoError(f"{path.name} holds no video stream.", "Leave audio files out of the corpus.")
+        pixels = stream.codec_context.width * stream.codec_context.height
+        if pixels > limits.max_frame_pixels:
+            raise VideoError(
+                f"{path.name} has frames of {pixels} pixels, over the limit of {limits.max_frame_pixels}.",
+                "Scale it down, or raise max_frame_pixels.",
+            )
+        duration_s = duration_of(container, stream)
+        if duration_s > limits.max_duration_s:
+            raise VideoError(
+                f"{path.name} lasts {duration_s:.0f} s, over the limit of {limits.max_duration_s:.0f} s.",
+                "Cut it, or raise max_duration_s.",
+            )
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        try:
+            yield container, stream
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise VideoError(f"{path.name} is damaged: {_cause(error)}.", "Copy or encode the file again.") from error
+
+
+def origin_of(container: InputContainer) -> float:
+    """The container's own time, in seconds, of what a player shows as zero.
+
+    A transport stream starts wherever its clock stood. A negative start is audio priming, which players cut.
+    """
+    return max(0.0, (container.start_time or 0) / 1_000_000)
+
+
+def duration_of(container: InputContainer, stream: VideoStream) -> float:
+    """Length of the picture in seconds; 0 when the container does not say."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return max(0.0, (container.duration or 0) / 1_000_000)
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    import av.stream
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "strerror", "") or error).rstrip(".")
