@@ -1,0 +1,102 @@
+"""What reasoner, observer and converter are asked, and the shape of their replies.
+
+The paper publishes the two actions and the tags but no prompt; these are ours. The reasoner never sees the caption:
+what it knows of the video it must ask the observer for, as the student will have to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from components.core.records import CaptionEvent, Question, Step
+from components.core.teachers.prompts import Prompt, ReplyModel
+from components.core.video.timecodes import render_span
+
+REASONER = """\
+You answer a question about a video by looking at it again, one look at a time. You cannot see the video; an observer
+looks for you. `history` holds your looks so far: your thought, the action, its argument and what the observer saw.
+Write a short first-person thought, then choose exactly one action:
+- segment_query: look closely at one moment. The argument is its time as MM:SS.
+- segment_retrieval: find when something occurs. The argument describes the event or object to search for.
+- answer: finish. The argument is the final answer; if options are given, the exact text of one of them.
+Look before you answer, and answer as soon as the observations settle the question. Never repeat a look, never assume
+what no observation shows, and look only at times within `duration`."""
+
+OBSERVER = """\
+You are the eyes of someone who examines a video. You are given its detailed caption as numbered events, each with its
+time and text, and one action:
+- segment_query: describe what is visible at the time given as the argument;
+- segment_retrieval: name the times of all events that match the argument, and what they show.
+Reply with one or two sentences that state the times as MM:SS and only what the caption says; do not answer any question
+and do not guess. List in `events` the numbers of the caption events your observation rests on. If nothing matches, say
+so and list the events nearest to what was asked."""
+
+CONVERTER = """\
+You rewrite a record of looking at a video as one flowing first-person chain of thought.
+Keep every step, in order. Each look becomes <action>…</action>, what was done in natural language ("look at MM:SS"
+for segment_query, "find …" for segment_retrieval), followed by <observation>…</observation>, what was seen. Put the
+thoughts between them as plain connecting prose, brief and without tags. Add no observation, time or fact that the record
+does not hold. End with the given answer, word for word, in <answer>…</answer> and write nothing after it."""
+
+
+class NextStep(ReplyModel):
+    """The reasoner's next look, or its answer."""
+
+    schema_name: ClassVar[str] = "next_step"
+
+    thought: str
+    action: Literal["segment_retrieval", "segment_query", "answer"]
+    argument: str
+
+
+class Observation(ReplyModel):
+    """What the observer saw, and the numbers of the caption events it rests on."""
+
+    schema_name: ClassVar[str] = "observation"
+
+    observation: str
+    events: list[int]
+
+
+class Prose(ReplyModel):
+    """A trajectory as prose with tags."""
+
+    schema_name: ClassVar[str] = "prose"
+
+    text: str
+
+
+def next_step(question: Question, duration_s: float, history: Sequence[Step]) -> Prompt:
+    """Ask the reasoner for the next look."""
+    payload = {
+        "question": question.question,
+        "options": list(question.options),
+        "duration": render_span(0.0, duration_s),
+        "history": [_quoted(step) for step in history],
+    }
+    return Prompt(REASONER, payload)
+
+
+def observe(caption: Sequence[CaptionEvent], action: str, argument: str) -> Prompt:
+    """Ask the observer what one look shows."""
+    events = [
+        {"event": number, "time": render_span(event.start_s, event.end_s), "text": event.text}
+        for number, event in enumerate(caption)
+    ]
+    return Prompt(OBSERVER, {"caption": events, "action": action, "argument": argument})
+
+
+def convert(question: Question, steps: Sequence[Step], answer: str) -> Prompt:
+    """Ask the converter for prose."""
+    payload = {"question": question.question, "steps": [_quoted(step) for step in steps], "answer": answer}
+    return Prompt(CONVERTER, payload)
+
+
+def _quoted(step: Step) -> dict[str, str]:
+    return {
+        "thought": step.thought,
+        "action": step.action,
+        "argument": step.argument,
+        "observation": step.observation,
+    }

@@ -1,0 +1,84 @@
+"""The Observation & Reasoning reward (ReWatch-R1, arXiv 2509.23652) and the advantages of a group.
+
+    r = r_acc · (1 + r_obs + r_rea) + r_fmt           between 0 and 4
+    A = (r − mean) / std                              within the group of one question (GRPO)
+
+Pure functions over lists. A sample that could not be judged is None and leaves its group *before* the baseline: it
+gets no advantage, and it does not shift the mean or the spread of the others. A placeholder of 0 would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RewardTerms:
+    """The terms of one sample's reward.
+
+    Attributes:
+        accuracy: r_acc, 1 where the answer is right, else 0.
+        observation: r_obs, the share of the sample's observations that the caption supports, 0 to 1.
+        reasoning: r_rea, 1 where the inferrer reaches the right answer from the observations alone.
+        format: r_fmt, 1 where every tag is in its place.
+        judged: whether judge and inferrer were asked. Elsewhere both terms are 0 because nothing was measured: a
+            wrong answer multiplies them by zero, and a trace without a look has nothing to be judged.
+    """
+
+    accuracy: float
+    observation: float
+    reasoning: float
+    format: float
+    judged: bool
+
+    @property
+    def total(self) -> float:
+        """r = r_acc · (1 + r_obs + r_rea) + r_fmt.
+
+        >>> RewardTerms(1.0, 0.5, 1.0, 1.0, judged=True).total
+        3.5
+        """
+        return self.accuracy * (1.0 + self.observation + self.reasoning) + self.format
+
+    @property
+    def outcome_only(self) -> float:
+        """r_acc + r_fmt, the paper's reward without O&R."""
+        return self.accuracy + self.format
+
+
+def observation_and_reasoning(terms: Sequence[RewardTerms | None]) -> list[float | None]:
+    """The O&R reward of each sample; None stays None.
+
+    >>> observation_and_reasoning([RewardTerms(0.0, 0.0, 0.0, 1.0, judged=False), None])
+    [1.0, None]
+    """
+    return [None if term is None else term.total for term in terms]
+
+
+def accuracy_and_format(terms: Sequence[RewardTerms | None]) -> list[float | None]:
+    """The reward without O&R of each sample; None stays None."""
+    return [None if term is None else term.outcome_only for term in terms]
+
+
+def group_advantages(rewards: Sequence[float | None], *, scale: bool = True) -> list[float | None]:
+    """The advantage of each sample against its group; samples without a reward take no part.
+
+    Args:
+        rewards: one group, the samples of one question.
+        scale: divide by the group's (population) standard deviation, as GRPO does; False gives Dr. GRPO's r − mean.
+
+    >>> group_advantages([1.0, 3.0, 2.0, None]) == [*group_advantages([1.0, 3.0, 2.0]), None]
+    True
+    >>> group_advantages([2.0, 2.0])
+    [0.0, 0.0]
+    """
+    present = [reward for reward in rewards if reward is not None]
+    if not present:
+        return [None] * len(rewards)
+    mean = math.fsum(present) / len(present)
+    deviation = math.sqrt(math.fsum((reward - mean) ** 2 for reward in present) / len(present)) if scale else 1.0
+    if deviation < 1e-8:
+        return [None if reward is None else 0.0 for reward in rewards]
+    return [None if reward is None else (reward - mean) / deviation for reward in rewards]

@@ -1,0 +1,1 @@
+"""Filters that keep the questions which only the video's details answer, and their multiple-choice twins."""

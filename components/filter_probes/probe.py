@@ -1,0 +1,76 @@
+"""Keep the questions that need the video's details; drop what is wrong, guessable, or given away by the summary.
+
+Three filters, from the cheapest to the dearest (ReWatch-R1, stage 2): the answer must hold against the detailed caption
+(F1); not enough probes may answer from the question alone (F2), nor with the summary (F3). The questions of a video
+go through each filter together; what one filter drops costs nothing in the next, and a probe is asked only while its
+answer can still change the verdict. Rejected questions are kept with the reason, and so is every verdict. What remains
+gets a multiple-choice twin.
+
+    python -m components.filter_probes --help
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from components.core.judging.prompts import caption_lines
+from components.core.records import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary
+from components.core.tasks import Stage, Task
+from components.filter_probes.panel import Panel
+from components.filter_probes.settings import FilterProbesSettings
+
+
+class VideoQuestions(Strict):
+    """What is filtered together: the open questions of one video, with its caption and summary."""
+
+    summary: Summary
+    caption: tuple[CaptionEvent, ...]
+    questions: tuple[Question, ...]
+
+    @property
+    def id(self) -> str:
+        """The video's identifier."""
+        return self.summary.video_id
+
+
+async def run(task: Task) -> None:
+    """Filter the questions of this shard, video by video."""
+    await task.map(videos(task), process)
+
+
+def videos(task: Task) -> Iterator[VideoQuestions]:
+    """The videos of this shard that have a summary, each with its caption and its open questions."""
+    captions: dict[str, list[CaptionEvent]] = defaultdict(list)
+    for event in task.rows("captions", "events"):
+        captions[event.video_id].append(event)
+    questions: dict[str, list[Question]] = defaultdict(list)
+    for question in task.rows("written", "questions"):
+        questions[question.video_id].append(question)
+    for summary in task.rows("written", "summaries"):
+        caption = sorted(captions[summary.video_id], key=lambda event: event.start_s)
+        asked = questions[summary.video_id]
+        yield VideoQuestions(summary=summary, caption=tuple(caption), questions=tuple(asked))
+
+
+async def process(record: VideoQuestions, task: Task) -> list[Row]:
+    """The summary, the kept and rejected questions, the twins and the verdicts of one video."""
+    settings = task.settings
+    assert isinstance(settings, FilterProbesSettings)
+    panel = Panel(task.teachers, settings, caption_lines(record.caption))
+    alive = list(record.questions)
+    alive = await panel.check_answers(alive)
+    alive = await panel.probe("text_only", "", settings.theta_text, alive)
+    alive = await panel.probe("summary_only", record.summary.text, settings.theta_summary, alive)
+    twins = await panel.write_twins(alive)
+    return [record.summary, *alive, *panel.rejected, *twins, *panel.verdicts]
+
+
+STAGE = Stage(
+    name="filter_probes",
+    settings=FilterProbesSettings,
+    inputs=("captions", "written"),
+    tables={"summaries": Summary, "questions": Question, "verdicts": ProbeVerdict},
+    run=run,
+    roles=("verifier", "probe_a", "probe_b", "judge", "rewriter"),
+)

@@ -1,0 +1,64 @@
+"""The multiple-choice twin of an open question: are its distractors fit, and where does the right answer stand.
+
+The position follows from the question's identifier, so that it depends neither on the order of work nor on what else
+is in the data; the questions gate balances the positions over the whole dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.core.judging.matching import compare, match_option, normalise
+from components.core.records import Lineage, Outcome, Question, digest_of, short_id
+from components.core.students.tags import strip
+
+
+def twin(question: Question, distractors: Sequence[str], count: int, lineage: Lineage) -> Question:
+    """The multiple-choice twin of `question`; rejected, with its reason, when the distractors are unfit."""
+    offered = [text.strip() for text in distractors]
+    fault = unfit(question.answer, offered, count)
+    question_id = short_id("question", question.question_id, "multiple_choice")
+    index = position(question_id, len(offered) + 1)
+    return Question(
+        question_id=question_id,
+        video_id=question.video_id,
+        type=question.type,
+        form="multiple_choice",
+        question=question.question,
+        answer=question.answer,
+        options=(*offered[:index], question.answer, *offered[index:]),
+        answer_index=index,
+        evidence=question.evidence,
+        twin_of=question.question_id,
+        outcome=Outcome.REJECTED if fault else Outcome.OK,
+        reason=f"distractors: {fault}" if fault else "",
+        lineage=lineage,
+    )
+
+
+def unfit(answer: str, distractors: Sequence[str], count: int) -> str:
+    """Why these distractors make no question with exactly one right option; "" when they do.
+
+    >>> unfit("red", ["blue", "green", "The Blue"], 3)
+    'two options read the same'
+    """
+    options = [answer, *distractors]
+    plain = [normalise(option) for option in options]
+    if len(distractors) != count:
+        return f"{len(distractors)} instead of {count}"
+    if not all(plain):
+        return "an empty option"
+    if any(strip(option) != option for option in options):
+        return "an option holds a tag"
+    if len(set(plain)) < len(plain):
+        return "two options read the same"
+    if any(compare(distractor, answer, tolerance_s=0.0) for distractor in distractors):
+        return "a distractor equals the answer"
+    if any(match_option(option, options) != index for index, option in enumerate(options)):
+        return "an option cannot be told from the others"
+    return ""
+
+
+def position(question_id: str, options: int) -> int:
+    """Where the right answer of a question stands among its options, from 0."""
+    return int(digest_of("answer position", question_id)[:12], 16) % options
