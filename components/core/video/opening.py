@@ -35,6 +35,8 @@ def open_video(path: Path, limits: VideoLimits) -> Iterator[tuple[InputContainer
         ) from error
     with container:
         stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+        if not container.streams:
+            raise VideoError(f"{path.name} lists no streams: its index is missing or cut.", "Copy the file again.")
         if stream is None:
             raise VideoError(f"{path.name} holds no video stream.", "Leave audio files out of the corpus.")
         pixels = stream.codec_context.width * stream.codec_context.height
