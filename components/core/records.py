@@ -61,6 +61,7 @@ class Row(Strict):
     """
 
     id_field: ClassVar[str]
+    schema_version: ClassVar[int] = 1
     not_content: ClassVar[frozenset[str]] = frozenset({"lineage"})
 
     outcome: Outcome = Outcome.OK

@@ -1,0 +1,233 @@
+"""Local folders and S3 behind one small interface.
+
+A URI is a local path, `file://…` or `s3://bucket/key`. boto3 takes its endpoint and credentials from its usual
+environment variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …). Which buckets may be read is for the caller to
+restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from components.core.errors import InputError
+from components.core.manifest import write_atomically
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One file or object."""
+
+    uri: str
+    size_bytes: int
+    version: str
+    """Changes when the content does: modification time in nanoseconds, or the object's entity tag."""
+
+
+class Storage(Protocol):
+    """Where files lie."""
+
+    def list(self, uri: str) -> Iterator[StoredObject]:
+        """Every file below a folder or prefix, in order of name; the file itself if `uri` names one."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Whether a file or object is there."""
+        ...
+
+    def read(self, uri: str) -> bytes:
+        """The whole content."""
+        ...
+
+    def write(self, uri: str, data: bytes) -> None:
+        """Replace the content; a reader sees the old or the new, never a part."""
+        ...
+
+    def delete(self, uri: str) -> None:
+        """Remove a file or object if it is there."""
+        ...
+
+    def local_path(self, uri: str) -> AbstractContextManager[Path]:
+        """The content as a local file, for as long as the context lasts."""
+        ...
+
+
+def is_s3(uri: str) -> bool:
+    """Whether a URI names an object in S3."""
+    return uri.startswith("s3://")
+
+
+def storage_for(uri: str, buckets: tuple[str, ...] = ()) -> Storage:
+    """The storage that holds a URI.
+
+    Raises:
+        InputError: for a scheme other than a path, file or s3.
+    """
+    if is_s3(uri):
+        return S3Storage(buckets)
+    if "://" in uri and not uri.startswith("file://"):
+        raise InputError(f"'{uri}' is of a scheme that is not supported.", "Use a local folder or s3://bucket/prefix.")
+    return LocalStorage()
+
+
+class LocalStorage:
+    """Files on this machine."""
+
+    def list(self, uri: str) -> Iterator[StoredObject]:
+        """Every file below a folder, hidden ones left out, in order of path."""
+        root = local(uri)
+        if not root.exists():
+            raise InputError(f"There is no file or folder at {root}.", "Correct the path.")
+        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+        for path in files:
+            if not any(part.startswith(".") for part in path.relative_to(root).parts):
+                status = path.stat()
+                yield StoredObject(str(path), status.st_size, str(status.st_mtime_ns))
+
+    def exists(self, uri: str) -> bool:
+        """Whether a file is there."""
+        return local(uri).is_file()
+
+    def read(self, uri: str) -> bytes:
+        """The whole content."""
+        try:
+            return local(uri).read_bytes()
+        except OSError as error:
+            raise InputError(f"{uri} cannot be read ({error.strerror}).", "Check the path.") from error
+
+    def write(self, uri: str, data: bytes) -> None:
+        """Replace the content atomically."""
+        try:
+            write_atomically(local(uri), data)
+        except OSError as error:
+            raise InputError(
+                f"{uri} cannot be written ({error.strerror}).", "Choose a folder you can write."
+            ) from error
+
+    def delete(self, uri: str) -> None:
+        """Remove a file if it is there."""
+        local(uri).unlink(missing_ok=True)
+
+    @contextmanager
+    def local_path(self, uri: str) -> Iterator[Path]:
+        """The file itself."""
+        if not self.exists(uri):
+            raise InputError(f"There is no file at {uri}.", "It was there when it was ingested: put it back.")
+        yield local(uri)
+
+
+class S3Storage:
+    """Objects in S3 or a store that speaks its protocol.
+
+    Args:
+        buckets: the only buckets that may be used; empty means any.
+    """
+
+    def __init__(self, buckets: tuple[str, ...] = ()) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self._buckets = buckets
+        retries: Any = {"mode": "adaptive", "max_attempts": 6}
+        self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=32))
+
+    def list(self, uri: str) -> Iterator[StoredObject]:
+        """Every object below a prefix, in order of key."""
+        bucket, prefix = self._locate(uri)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield StoredObject(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"].strip('"'))
+
+    def exists(self, uri: str) -> bool:
+        """Whether an object is there."""
+        bucket, key = self._locate(uri)
+        try:
+            self._client.head_object(Bucket=bucket, Key=key)
+        except self._client.exceptions.ClientError as error:
+            if _status(error) == 404:
+                return False
+            raise self._explain(error, uri) from error
+        return True
+
+    def read(self, uri: str) -> bytes:
+        """The whole content."""
+        content = self.read_if_exists(uri)
+        if content is None:
+            raise InputError(f"There is no object at {uri}.", "Correct the address.")
+        return content
+
+    def read_if_exists(self, uri: str) -> bytes | None:
+        """The whole content, or None where there is no such object."""
+        bucket, key = self._locate(uri)
+        try:
+            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except self._client.exceptions.ClientError as error:
+            if _status(error) == 404:
+                return None
+            raise self._explain(error, uri) from error
+
+    def write(self, uri: str, data: bytes) -> None:
+        """Replace an object."""
+        bucket, key = self._locate(uri)
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=data)
+        except self._client.exceptions.ClientError as error:
+            raise self._explain(error, uri) from error
+
+    def write_if_absent(self, uri: str, data: bytes) -> bool:
+        """Create an object unless it is there; False means another was first (409 or 412 of a conditional put)."""
+        bucket, key = self._locate(uri)
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        except self._client.exceptions.ClientError as error:
+            if _status(error) in (409, 412):
+                return False
+            raise self._explain(error, uri) from error
+        return True
+
+    def delete(self, uri: str) -> None:
+        """Remove an object if it is there."""
+        bucket, key = self._locate(uri)
+        self._client.delete_object(Bucket=bucket, Key=key)
+
+    @contextmanager
+    def local_path(self, uri: str) -> Iterator[Path]:
+        """A temporary copy, removed when the context ends."""
+        bucket, key = self._locate(uri)
+        folder = Path(tempfile.mkdtemp(prefix="rewatch-"))
+        try:
+            path = folder / ("object" + Path(key).suffix)
+            self._client.download_file(bucket, key, str(path))
+            yield path
+        except self._client.exceptions.ClientError as error:
+            raise self._explain(error, uri) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _locate(self, uri: str) -> tuple[str, str]:
+        parts = urlsplit(uri, allow_fragments=False)
+        key = uri.removeprefix(f"s3://{parts.netloc}").lstrip("/")
+        if self._buckets and parts.netloc not in self._buckets:
+            raise InputError(f"The bucket '{parts.netloc}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
+        return parts.netloc, key
+
+    @staticmethod
+    def _explain(error: Any, uri: str) -> InputError:
+        code = error.response.get("Error", {}).get("Code", "unknown error")
+        return InputError(f"S3 refused {uri}: {code}.", "Check the bucket's name, the credentials and the endpoint.")
+
+
+def local(uri: str) -> Path:
+    """The path that a local URI names."""
+    return Path(unquote(urlsplit(uri).path)) if uri.startswith("file://") else Path(uri).expanduser()
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,0 +1,67 @@
+"""A role is who a stage asks; a profile maps each role to a model behind an endpoint.
+
+Which endpoint serves a model, what it costs and how long to wait for it change no reply, so they are not part of the
+settings' digest. Model, revision and sampling are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from components.core.settings import Settings
+
+
+class RoleSettings(Settings):
+    """Which model answers for a role, and how it is asked."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset({"endpoint", "price_in", "price_out", "timeout_s"})
+
+    role: str
+    """The role's name, such as `captioner` (DESIGN §4 lists them)."""
+
+    endpoint: str = "builtin"
+    """Name of the endpoint in the profile."""
+
+    model: str = ""
+    """The model's name at that endpoint; empty means `builtin-<role>`."""
+
+    revision: str = "1"
+    """The model's revision: raise it when the weights behind the same name change, and replies are bought anew."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    """Sampling temperature; 0 is greedy."""
+
+    max_tokens: int = Field(default=2048, ge=1)
+    """Longest reply, in tokens; a reply cut there is invalid."""
+
+    attempts: int = Field(default=3, ge=1)
+    """How often an invalid reply is asked for, the first time included."""
+
+    timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds to wait for one reply before the call counts as timed out and is sent again."""
+
+    price_in: float = Field(default=0.0, ge=0)
+    """Price of a million prompt tokens."""
+
+    price_out: float = Field(default=0.0, ge=0)
+    """Price of a million reply tokens."""
+
+    @property
+    def model_name(self) -> str:
+        """The model to name in a request."""
+        return self.model or f"builtin-{self.role}"
+
+    @property
+    def teacher(self) -> str:
+        """`model@revision`, as lineage records it."""
+        return f"{self.model_name}@{self.revision}"
+
+    def sampling(self) -> dict[str, Any]:
+        """The sampling part of a request, in the names of the OpenAI chat protocol."""
+        return {"temperature": self.temperature, "max_tokens": self.max_tokens}
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """Price of one call."""
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6

@@ -1,0 +1,180 @@
+"""The engine: maps a stage over records, many at once, each paid for once.
+
+A record's key covers its content, the stage's settings and the stage's own code. A record finished under that key
+before, in this run or any other, is not processed again: its rows are read from the state. The rest run concurrently,
+and their rows are written in the order of the records, so that a dataset does not depend on timing. A `RecordError`
+becomes a `Failure` row and is tried again by the next run; every other error ends the stage. Memory holds a window of
+records, however many there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from components.core.errors import RecordError, TooManyFailures
+from components.core.keyvalue import KeyValue
+from components.core.progress import Progress
+from components.core.records import Failure, Row, canonical_json, digest_of
+from components.core.settings import WorkSettings
+
+
+class Record(Protocol):
+    """What a stage is mapped over: a row, or several bundled with an id and a digest of their own."""
+
+    @property
+    def id(self) -> str:
+        """Names the record in failures and logs."""
+        ...
+
+    def digest(self) -> str:
+        """sha256 of all its content that the result depends on."""
+        ...
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+Outcomes = Sequence[Row] | Sequence[tuple[str, Row]]
+
+
+@dataclass
+class Engine:
+    """What `map_records` needs from a task.
+
+    Args:
+        stage: the stage's name; finished records are filed under it.
+        key: digest of the stage's settings and code.
+        tables: row type by table.
+        records: the store of finished records.
+        settings: concurrency and limits.
+        progress: told of every finished record.
+        write: takes a table's name and one row.
+    """
+
+    stage: str
+    key: str
+    tables: dict[str, type[Row]]
+    records: KeyValue
+    settings: WorkSettings
+    progress: Progress
+    write: Callable[[str, Row], None]
+
+    async def map(
+        self,
+        records: Iterable[RecordType],
+        process: Callable[[RecordType], Awaitable[Outcomes]],
+        key: Callable[[RecordType], Any] | None = None,
+    ) -> None:
+        """Process every record and write its rows, in order.
+
+        Raises:
+            TooManyFailures: if the share of failed records passes the limit.
+            RewatchError: what `process` raised, unless it concerns one record only.
+        """
+        window = self.settings.concurrency * 4
+        slots = asyncio.Semaphore(self.settings.concurrency)
+        running: deque[asyncio.Task[_Finished]] = deque()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def watch(task: asyncio.Task[_Finished]) -> None:
+            if not task.cancelled() and task.exception() is not None and not ended.done():
+                ended.set_result(None)
+                ended_by.append(task)
+
+        ended_by: list[asyncio.Task[_Finished]] = []
+        try:
+            for record in records:
+                running.append(asyncio.create_task(self._finish(record, process, key, slots)))
+                running[-1].add_done_callback(watch)
+                if len(running) >= window:
+                    await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
+                while running and running[0].done() and not ended_by:
+                    self._take(running.popleft().result())
+                if ended_by:
+                    break
+            while running and not ended_by:
+                await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
+                if not ended_by:
+                    self._take(running.popleft().result())
+            for task in ended_by:
+                task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        if self.progress.done and self.progress.failed == self.progress.done:
+            raise self._too_many()
+
+    async def _finish(
+        self,
+        record: RecordType,
+        process: Callable[[RecordType], Awaitable[Outcomes]],
+        key: Callable[[RecordType], Any] | None,
+        slots: asyncio.Semaphore,
+    ) -> _Finished:
+        async with slots:
+            content = record.digest() if key is None else key(record)
+            address = f"{self.stage}/{digest_of(self.key, content)}"
+            stored = await self.records.get(address)
+            if stored is not None and (rows := self._decode(stored)) is not None:
+                return _Finished(rows, reused=True)
+            try:
+                outcomes = await process(record)
+            except RecordError as error:
+                reason = str(error)
+                failure = Failure(record_id=record.id, stage=self.stage, error=type(error).__name__, reason=reason)
+                return _Finished([("", failure)], failed=True)
+            rows = [
+                outcome if isinstance(outcome, tuple) else (self._table_of(outcome), outcome) for outcome in outcomes
+            ]
+            await self.records.put(address, _encode(rows), replace=True)
+            return _Finished(rows)
+
+    def _take(self, finished: _Finished) -> None:
+        for table, row in finished.rows:
+            self.write(table, row)
+        self.progress.advance(failed=finished.failed, reused=finished.reused)
+        done, failed = self.progress.done, self.progress.failed
+        if done >= self.settings.failure_rate_after and failed > self.settings.max_failure_rate * done:
+            raise self._too_many()
+
+    def _too_many(self) -> TooManyFailures:
+        return TooManyFailures(
+            f"{self.progress.failed} of {self.progress.done} records of {self.stage} failed, more than the limit of "
+            f"{self.settings.max_failure_rate:.0%}.",
+            "Look at the failures in the log; raise work.max_failure_rate to accept them.",
+        )
+
+    def _table_of(self, row: Row) -> str:
+        if isinstance(row, Failure):
+            return ""
+        tables = [table for table, row_type in self.tables.items() if row_type is type(row)]
+        if len(tables) != 1:
+            raise TypeError(f"a {type(row).__name__} belongs to {len(tables)} tables of {self.stage}; name the table")
+        return tables[0]
+
+    def _decode(self, stored: bytes) -> list[tuple[str, Row]] | None:
+        """The rows of a finished record; None if they are not of today's schema."""
+        try:
+            return [
+                (table, (self.tables[table] if table else Failure).model_validate(values))
+                for table, values in json.loads(stored)
+            ]
+        except (ValidationError, KeyError):
+            return None
+
+
+@dataclass
+class _Finished:
+    rows: list[tuple[str, Row]]
+    failed: bool = False
+    reused: bool = False
+
+
+def _encode(rows: list[tuple[str, Row]]) -> bytes:
+    return canonical_json([[table, row.model_dump(mode="json")] for table, row in rows]).encode()
