@@ -36,7 +36,7 @@ CONVERTER = """\
 You rewrite a record of looking at a video as one flowing first-person chain of thought.
 Keep every step, in order. Each look becomes <action>…</action>, what was done in natural language ("look at MM:SS"
 for segment_query, "find …" for segment_retrieval), followed by <observation>…</observation>, what was seen. Put the
-thoughts between them as plain connecting prose, brief and without tags. Add no observation, time or fact that the record
+thoughts between them as plain connecting prose, brief and untagged. Add no observation, time or fact that the record
 does not hold. End with the given answer, word for word, in <answer>…</answer> and write nothing after it."""
 
 

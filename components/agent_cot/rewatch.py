@@ -43,6 +43,10 @@ class QuestionToWatch(Strict):
         """The question's identifier."""
         return self.question.question_id
 
+    def digest(self) -> str:
+        """sha256 of the content, the rows' lineage apart."""
+        return digest_of(self.question.digest(), [event.digest() for event in self.caption], self.duration_s)
+
 
 async def run(task: Task) -> None:
     """Write the trajectories of this shard's training videos."""

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from components.core.judging.prompts import caption_lines
-from components.core.records import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary
+from components.core.records import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary, digest_of
 from components.core.tasks import Stage, Task
 from components.filter_probes.panel import Panel
 from components.filter_probes.settings import FilterProbesSettings
@@ -32,6 +32,11 @@ class VideoQuestions(Strict):
     def id(self) -> str:
         """The video's identifier."""
         return self.summary.video_id
+
+    def digest(self) -> str:
+        """sha256 of the rows' content, their lineage apart."""
+        rows: tuple[Row, ...] = (self.summary, *self.caption, *self.questions)
+        return digest_of([row.digest() for row in rows])
 
 
 async def run(task: Task) -> None:
@@ -72,5 +77,5 @@ STAGE = Stage(
     inputs=("captions", "written"),
     tables={"summaries": Summary, "questions": Question, "verdicts": ProbeVerdict},
     run=run,
-    roles=("verifier", "probe_a", "probe_b", "judge", "rewriter"),
+    roles=("verifier", "probes", "judge", "rewriter"),
 )
