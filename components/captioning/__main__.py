@@ -1,0 +1,6 @@
+"""`python -m components.captioning --help`."""
+
+from components.captioning.caption import STAGE
+from components.core.tasks import main
+
+main(STAGE)

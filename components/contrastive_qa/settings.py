@@ -1,0 +1,32 @@
+"""Settings of contrastive QA. "paper" is arXiv 2509.23652; what it leaves open is marked as ours."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from components.core.records import QuestionType
+from components.core.settings import StageSettings
+from components.core.teachers.roles import RoleSettings
+
+
+class ContrastiveQASettings(StageSettings):
+    """How summaries and questions are written."""
+
+    summarizer: RoleSettings = RoleSettings(role="summarizer")
+    """Who writes the summary; the paper used Gemini-2.5-Flash-Lite without thinking."""
+
+    question_writer: RoleSettings = RoleSettings(role="question_writer", max_tokens=4096)
+    """Who writes the questions; the paper used Gemini-2.5-Flash with thinking."""
+
+    types: tuple[QuestionType, ...] = Field(default=tuple(QuestionType), min_length=1)
+    """The question types asked for (paper: these ten)."""
+
+    questions_per_request: int = Field(default=12, ge=1)
+    """Questions asked for in one request. The paper keeps about 8 open questions per video after its filters; ours to
+    ask for half as many again."""
+
+    events_per_request: int = Field(default=150, ge=1)
+    """Caption events shown in one request; a longer caption is divided, so a long video gets more questions. Ours."""
+
+    duplicate_similarity: float = Field(default=0.85, gt=0, le=1)
+    """Jaccard similarity of words from which two questions of one video with the same answer are duplicates. Ours."""
