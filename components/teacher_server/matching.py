@@ -1,0 +1,51 @@
+"""Whether two answers mean the same: by the sort of answer where the question tells it, by words elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from components.teacher_server.caption_text import TIME, seconds_of
+from components.teacher_server.question_text import Ask, Sort
+from components.teacher_server.vocabulary import COLOURS, DIRECTIONS, SHAPES, read_sightings
+
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_ARTICLES = re.compile(r"\b(?:a|an|the|it|is)\b")
+_CLOSED = {Sort.COLOUR: COLOURS, Sort.SHAPE: SHAPES, Sort.DIRECTION: DIRECTIONS}
+
+
+def normalise(text: str) -> str:
+    """Lower case, digits for small numbers, no articles and no punctuation that carries no meaning."""
+    text = re.sub(r"[^\w:.\- ]", " ", text.lower().replace("–", "-"))
+    words = [str(_NUMBERS.index(word)) if word in _NUMBERS else word for word in _ARTICLES.sub(" ", text).split()]
+    return " ".join(words).strip(" .")
+
+
+def same_answer(prediction: str, answer: str, ask: Ask | None = None) -> bool:
+    """Whether a prediction gives the reference answer and nothing that contradicts it.
+
+    >>> same_answer("A yellow triangle.", "yellow triangle")
+    True
+    >>> same_answer("red or yellow", "yellow")
+    False
+    """
+    said, meant = normalise(prediction), normalise(answer)
+    if said == meant:
+        return bool(said)
+    sort = ask.sort if ask else None
+    if sort in _CLOSED:
+        return [word for word in _CLOSED[sort] if re.search(rf"\b{word}\b", said)] == [meant]
+    if sort is Sort.THING or (sort is None and read_sightings(meant)):
+        return _things(said) == _things(meant) != set()
+    if sort in (Sort.TIME, Sort.SPAN) or (sort is None and TIME.search(meant)):
+        return _times(said) == _times(meant) != []
+    if sort in (Sort.COUNT, Sort.SECONDS) or (sort is None and meant.isdigit()):
+        return re.findall(r"\d+(?:\.\d+)?", said) == [meant]
+    return False
+
+
+def _things(text: str) -> set[str]:
+    return {str(sighting.thing) for sighting in read_sightings(text)}
+
+
+def _times(text: str) -> list[float]:
+    return [round(seconds_of(time), 1) for time in TIME.findall(text)]
