@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.core.settings import Settings
 
 
-class VideoLimits(BaseModel):
+class VideoLimits(Settings):
     """Limits for one video and for one request to the decoding process."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_frame_pixels: int = Field(default=8192 * 4320, gt=0)
     """Pixels of one decoded frame; 8K by default. A forged header can claim terabytes."""

@@ -68,9 +68,9 @@ class PyAVReader:
     @property
     def name(self) -> str:
         """Reader and version, for lineage."""
-        import av
+        from importlib.metadata import version
 
-        return f"pyav-{av.__version__}"
+        return f"pyav-{version('av')}"
 
     def read(self, path: Path, plan: FramePlan) -> list[Frame]:
         """See `FrameReader.read`."""

@@ -67,3 +67,10 @@ def read_frames(path: Path, plan: FramePlan) -> list[Frame]:
         if _shared is None:
             _shared = DecoderProcess()
     return _shared.read(path, plan)
+
+
+def reader_name() -> str:
+    """Reader and version for manifests and record keys, without loading it: readers differ on variable-rate video."""
+    from importlib.metadata import version
+
+    return f"pyav-{version('av')}"

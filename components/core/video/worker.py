@@ -1,8 +1,9 @@
 """The child process that opens videos nobody vouches for: `python -m components.core.video.worker LIMITS`.
 
 Requests are lines of JSON on standard input. A reply is the length of its header (four bytes), the header as JSON, then
-the pixels of each distinct frame. It gives up every right it does not need before the first request: no core dumps, no file
-it could write, bounded memory, and CPU seconds counted anew for each request. It ends when its parent closes the pipe.
+the pixels of each distinct frame. Before the first request it gives up every right it does not need: no core dumps, no
+file it could write, bounded memory, and CPU seconds counted anew for each request.
+It ends when its parent closes the pipe.
 """
 
 from __future__ import annotations

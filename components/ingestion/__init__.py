@@ -1,0 +1,1 @@
+"""Ingestion: which videos there are, what they are, and which of them may be used."""

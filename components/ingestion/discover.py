@@ -1,0 +1,61 @@
+"""Discovery: the list of shards that everything after it runs over.
+
+It is never cached, because only looking tells whether the corpus changed. It hands on parameters alone (an artifact
+would have a new address in every run and undo the cache of all that follows).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from components.core.errors import InputError
+from components.core.records import canonical_json
+from components.core.task_record import RUN_ID_VARIABLE, run_dir
+from components.core.tasks import Stage, Task, run_task
+from components.ingestion.fingerprints import content_hashes
+from components.ingestion.listing import list_videos
+from components.ingestion.settings import IngestionSettings
+from components.ingestion.shards import shard_ids
+from components.ingestion.watermark import note_pending, seen
+
+SHARDS = "shards.json"
+
+
+def discover_shards(videos: str, settings: str) -> list[str]:
+    """Ids of the shards of the corpus at `videos`; `settings` is the ingestion section as JSON.
+
+    Raises:
+        SystemExit: no videos there, or (with `only_new`) no new ones; the reason is on stderr and in the task record.
+    """
+    folder = run_dir()
+    with tempfile.TemporaryDirectory() as temporary:
+        output = Path(temporary) if folder is None else folder / "discovered"
+        run_task(DISCOVER, settings=task_settings(settings, videos), inputs={}, output=str(output), name="discover")
+        return [str(shard) for shard in json.loads((output / SHARDS).read_text())]
+
+
+def task_settings(settings: str, videos: str, shards: list[str] | None = None) -> str:
+    """The ingestion section with the pipeline's parameters filled in."""
+    return canonical_json({**json.loads(settings or "{}"), "videos": videos, "shards": shards or []})
+
+
+def discover(task: Task) -> None:
+    """List, hash, and write the ids of the shards."""
+    settings: IngestionSettings = task.settings
+    listed = list_videos(settings)
+    hashes = set(content_hashes([item.stored for item in listed], task.state.root, settings.buckets))
+    new = hashes - seen(task.state.root)
+    task.metrics |= {"files": len(listed), "videos": len(hashes), "new_videos": len(new)}
+    if settings.only_new and not new:
+        raise InputError(f"All {len(hashes)} videos at {settings.videos} were ingested before.", "Add new ones.")
+    if run_id := os.environ.get(RUN_ID_VARIABLE):
+        note_pending(task.state.root, run_id, hashes)
+    shards = shard_ids(new if settings.only_new else hashes, settings.shard_count)
+    task.log.info("%d files, %d videos, %d of them new, in %d shards", len(listed), len(hashes), len(new), len(shards))
+    (task.output / SHARDS).write_text(json.dumps(shards))
+
+
+DISCOVER = Stage(name="discovery", settings=IngestionSettings, inputs=(), tables={}, run=discover)

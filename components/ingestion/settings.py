@@ -1,0 +1,54 @@
+"""Settings of ingestion."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from components.core.settings import StageSettings
+from components.core.video.limits import VideoLimits
+
+
+class IngestionSettings(StageSettings):
+    """What is listed, how it is split, and what is refused."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "processes"})
+
+    videos: str = ""
+    """Local folder or file, `s3://bucket/prefix`, or a manifest (`.jsonl` with uri, source, licence). A parameter of
+    the pipeline; here for the command line."""
+
+    shards: tuple[str, ...] = ()
+    """Shards to ingest, as `discover` returned them; empty means all. A parameter of the pipeline."""
+
+    shard_count: int = Field(default=2, ge=1, le=100)
+    """Shards to divide the corpus into. kfp.local works on 2 at once; a loop of KFP should stay below about 100."""
+
+    eval_share: float = Field(default=0.28, ge=0, lt=1)
+    """Share of videos held out, by hash. 0.28 of the sandbox's 430 learning clips holds out over 100."""
+
+    min_duration_s: float = Field(default=1.0, ge=0)
+    """Shorter videos are rejected: nothing can be asked about them."""
+
+    benchmarks: tuple[str, ...] = ()
+    """Text files, one entry per line: video ids (a file's name without suffix) or sha256 of contents. A video on one
+    of them is rejected, so that no evaluation benchmark is trained on."""
+
+    source: str = ""
+    """Where the videos come from, for those whose manifest does not say."""
+
+    licence: str = ""
+    """Under which licence, for those whose manifest does not say."""
+
+    buckets: tuple[str, ...] = ()
+    """The only S3 buckets that may be read; empty means any that the credentials allow."""
+
+    only_new: bool = False
+    """Ingest only what no successful run has seen. For runs on a schedule; the corpus then holds the new videos alone."""
+
+    limits: VideoLimits = VideoLimits()
+    """What one video may cost before it is refused."""
+
+    processes: int = Field(default=2, ge=1)
+    """Decoding processes that probe at once."""

@@ -1,0 +1,52 @@
+"""What successful runs have seen.
+
+Discovery notes what a run lists as pending; the launcher calls `advance` once that run has succeeded. A run that failed
+leaves the watermark where it was, so that nothing it lost is taken for done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.core.storage import storage_for
+
+WATERMARK = "ingestion/watermark.json"
+
+
+def seen(state_root: str | Path) -> set[str]:
+    """Content hashes that a successful run has listed."""
+    return set(_read(f"{_root(state_root)}/{WATERMARK}"))
+
+
+def note_pending(state_root: str | Path, run_id: str, video_ids: Iterable[str]) -> None:
+    """Note what the run `run_id` listed."""
+    _write(_pending(state_root, run_id), video_ids)
+
+
+def advance(state_root: str | Path, run_id: str) -> int:
+    """Take what the run listed for seen; returns how many of them were new. Call it after the run succeeded."""
+    pending = _pending(state_root, run_id)
+    listed, before = set(_read(pending)), seen(state_root)
+    if not listed <= before:
+        _write(f"{_root(state_root)}/{WATERMARK}", listed | before)
+    storage_for(pending).delete(pending)
+    return len(listed - before)
+
+
+def _root(state_root: str | Path) -> str:
+    return str(state_root).rstrip("/")
+
+
+def _pending(state_root: str | Path, run_id: str) -> str:
+    return f"{_root(state_root)}/ingestion/pending/{run_id}.json"
+
+
+def _read(uri: str) -> list[str]:
+    storage = storage_for(uri)
+    return [str(video_id) for video_id in json.loads(storage.read(uri))] if storage.exists(uri) else []
+
+
+def _write(uri: str, video_ids: Iterable[str]) -> None:
+    storage_for(uri).write(uri, json.dumps(sorted(set(video_ids)), indent=0).encode())
