@@ -1,0 +1,13 @@
+"""`python -m components.quality_gates captions|questions|trajectories --help`."""
+
+import importlib
+import sys
+
+from components.core.tasks import main
+
+GATES = ("captions", "questions", "trajectories")
+
+if len(sys.argv) < 2 or sys.argv[1] not in GATES:
+    sys.exit(f"usage: python -m components.quality_gates {'|'.join(GATES)} --help")
+gate = sys.argv.pop(1)
+main(importlib.import_module(f"components.quality_gates.gate_{gate}").STAGE)

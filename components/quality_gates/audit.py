@@ -1,0 +1,86 @@
+"""The audit: how well a model that never filtered answers the kept questions without the video.
+
+A sample of videos is audited, the same ones as the corpus grows. Questions that the auditor does not answer after all
+attempts are left out of the denominator and counted as lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.core.errors import ReplyError
+from components.core.judging.batches import ask_in_batches
+from components.core.judging.matching import match_option
+from components.core.records import Question
+from components.core.teachers.client import Teachers
+from components.quality_gates.prompts import AuditAnswers, exam
+from components.quality_gates.settings import QualityGatesSettings
+
+
+@dataclass
+class Audit:
+    """Whether the auditor was right, by question id, from the text alone and with the summary."""
+
+    text_only: dict[str, bool] = field(default_factory=dict)
+    summary_only: dict[str, bool] = field(default_factory=dict)
+    quotes: dict[str, str] = field(default_factory=dict)
+    lost: int = 0
+    """Questions whose call failed."""
+
+    def wrongly_easy(self, kind: str) -> list[str]:
+        """Questions answered right without the video, for quoting."""
+        replies = self.text_only if kind == "text_only" else self.summary_only
+        return [self.quotes[question_id] for question_id, correct in sorted(replies.items()) if correct]
+
+
+async def audit_questions(
+    teachers: Teachers, questions: Sequence[Question], summaries: Mapping[str, str], settings: QualityGatesSettings
+) -> Audit:
+    """Let the auditor answer the multiple-choice questions of the sampled videos, four options each.
+
+    Args:
+        summaries: summary by video id; questions of videos without one are asked from the text alone.
+
+    Raises:
+        TeacherUnavailable: the auditor's endpoint is down.
+    """
+    by_video: dict[str, list[Question]] = defaultdict(list)
+    for question in questions:
+        if question.form == "multiple_choice" and len(question.options) == 4:
+            by_video[question.video_id].append(question)
+    sampled = [by_video[video_id] for video_id in sorted(by_video)[: settings.questions.audit_videos]]
+    audit = Audit(quotes={q.question_id: f"{q.question} -> {q.answer}" for group in sampled for q in group})
+    limit = asyncio.Semaphore(settings.work.concurrency)
+
+    async def examine(context: str, group: Sequence[Question], replies: dict[str, bool]) -> None:
+        items = {question.question_id: question for question in group}
+        async with limit:
+            try:
+                said = await ask_in_batches(
+                    teachers,
+                    settings.auditor,
+                    items,
+                    lambda batch: exam(context, batch),
+                    AuditAnswers,
+                    lambda reply: reply.answers,
+                    settings.questions.audit_batch,
+                )
+            except ReplyError:
+                audit.lost += len(items)
+                return
+        for question_id, question in items.items():
+            replies[question_id] = (
+                match_option(said[question_id].entry.answer, question.options) == question.answer_index
+            )
+
+    exams = []
+    for group in sampled:
+        exams.append(examine("", group, audit.text_only))
+        summary = summaries.get(group[0].video_id, "")
+        if summary:
+            exams.append(examine(summary, group, audit.summary_only))
+    await asyncio.gather(*exams)
+    return audit

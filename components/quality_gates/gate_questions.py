@@ -1,0 +1,62 @@
+"""The questions gate: merges the shards, removes repetitions, balances answer positions, audits, and decides."""
+
+from __future__ import annotations
+
+from components.core.records import ProbeVerdict, Question, Summary
+from components.core.tasks import Stage, Task
+from components.quality_gates.audit import audit_questions
+from components.quality_gates.decision import decide
+from components.quality_gates.merging import shards_of, write_refused
+from components.quality_gates.option_positions import place_options
+from components.quality_gates.question_quality import drop_duplicates, question_checks
+from components.quality_gates.settings import QualityGatesSettings
+
+
+async def gate_questions(task: Task) -> None:
+    """Merge, measure and decide.
+
+    Raises:
+        GateFailed: a check failed; the merged dataset is left without a manifest.
+        TeacherUnavailable: the auditor's endpoint is down.
+    """
+    settings: QualityGatesSettings = task.settings
+    videos = {video.video_id: video for video in task.dataset("captions").rows("videos")}
+    summaries: dict[str, str] = {}
+    questions: list[Question] = []
+    part_of: dict[str, str] = {}
+    refused = 0
+    for shard in shards_of(task):
+        part = shard.manifest.shard
+        for summary in shard.rows("summaries"):
+            summaries[summary.video_id] = summary.text
+            task.write("summaries", summary, part)
+        for question in shard.rows("questions"):
+            questions.append(question)
+            part_of[question.question_id] = part
+        task.write("verdicts", shard.rows("verdicts"), part)
+        write_refused(task, shard, part)
+        refused += sum(question.form == "open" for question in shard.rejected("questions"))
+    kept, repeated = drop_duplicates(questions)
+    placed = place_options(kept, settings.questions.position_tolerance)
+    for question in (*placed, *repeated):
+        task.write("questions", question, part_of[question.question_id])
+    audit = await audit_questions(task.teachers, placed, summaries, settings)
+    open_kept = sum(question.form == "open" for question in placed)
+    counts = {
+        "written": open_kept + refused + sum(question.form == "open" for question in repeated),
+        "kept": open_kept,
+        "multiple_choice": len(placed) - open_kept,
+        "repeated": len(repeated),
+        "audit_lost": audit.lost,
+    }
+    decide(task, "questions", question_checks(placed, videos, counts, audit, settings.questions), [], counts)
+
+
+STAGE = Stage(
+    name="quality_gates",
+    settings=QualityGatesSettings,
+    inputs=("captions", "shards"),
+    tables={"summaries": Summary, "questions": Question, "verdicts": ProbeVerdict},
+    run=gate_questions,
+    roles=("auditor",),
+)

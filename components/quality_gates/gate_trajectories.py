@@ -1,0 +1,54 @@
+"""The trajectories gate: merges the shards, and refuses trajectories that cite, look or answer wrongly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from components.core.records import CaptionEvent, Trajectory
+from components.core.tasks import Stage, Task
+from components.quality_gates.decision import decide
+from components.quality_gates.merging import shards_of, write_refused
+from components.quality_gates.settings import QualityGatesSettings
+from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
+
+
+async def gate_trajectories(task: Task) -> None:
+    """Merge, measure and decide.
+
+    Raises:
+        GateFailed: a check failed; the merged dataset is left without a manifest.
+        TeacherUnavailable: the judge's endpoint is down.
+    """
+    settings: QualityGatesSettings = task.settings
+    captions = task.dataset("captions")
+    videos = {video.video_id: video for video in captions.rows("videos")}
+    questions = {question.question_id: question for question in task.dataset("questions").rows("questions")}
+    caption_of: dict[str, list[CaptionEvent]] = defaultdict(list)
+    for event in captions.rows("events"):
+        caption_of[event.video_id].append(event)
+    trajectories: list[Trajectory] = []
+    refused = failed = 0
+    for shard in shards_of(task):
+        part = shard.manifest.shard
+        merged = list(shard.rows("trajectories"))
+        task.write("trajectories", merged, part)
+        write_refused(task, shard, part)
+        trajectories += merged
+        refused += sum(1 for _ in shard.rejected("trajectories"))
+        failed += sum(1 for _ in shard.failures())
+    events = {event.event_id: video_id for video_id, caption in caption_of.items() for event in caption}
+    judged, lost = await judge_observations(task.teachers, trajectories, caption_of, settings)
+    tried = len(trajectories) + refused + failed
+    figures, columns = trajectory_checks(trajectories, tried, events, questions, videos, judged, settings.trajectories)
+    counts = {"tried": tried, "kept": len(trajectories), "rejected": refused, "failed": failed, "judge_lost": lost}
+    decide(task, "trajectories", figures, columns, counts)
+
+
+STAGE = Stage(
+    name="quality_gates",
+    settings=QualityGatesSettings,
+    inputs=("captions", "questions", "shards"),
+    tables={"trajectories": Trajectory},
+    run=gate_trajectories,
+    roles=("judge",),
+)

@@ -1,0 +1,136 @@
+"""Thresholds of the gates. "DESIGN" marks a figure the project's design fixes; what is ours says so and why.
+
+Bounds are inclusive. A check whose denominator is too small to decide is reported as undecided rather than passed.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from components.core.settings import Settings, StageSettings
+from components.core.teachers.roles import RoleSettings
+
+
+class CaptionThresholds(Settings):
+    """What captions must hold before a question is written about them."""
+
+    tolerance_s: float = Field(default=0.5, ge=0)
+    """An event may end this much after the video, or start this much before its predecessor ended: containers round
+    durations. Ours."""
+
+    min_coverage: float = Field(default=0.9, ge=0, le=1)
+    """Share of a video's time that its events must cover, and of all videos' time together (DESIGN: 0.9)."""
+
+    covered_videos: float = Field(default=0.95, ge=0, le=1)
+    """Share of the captioned videos that must reach `min_coverage`. Ours: a single short caption is a lost video, many
+    are a broken captioner."""
+
+    min_density: float = Field(default=0.2, ge=0)
+    """Events per minute of video, at least. Ours: below one event in five minutes nothing can be asked."""
+
+    max_density: float = Field(default=90.0, gt=0)
+    """Events per minute, at most. Ours: a 27B model wrote 8.7 a minute on an 11-minute film, the sandbox's clips hold
+    30 to 45; one event a second and more is noise."""
+
+    grids_s: tuple[float, ...] = (3.0, 4.0, 5.0, 6.0, 10.0, 15.0, 20.0, 30.0)
+    """Periods of fixed grids to look for (a known failing: captions every 5 s, whatever happens). 1 s and 2 s are left
+    out: boundaries rounded to seconds lie on them honestly."""
+
+    max_on_grid: float = Field(default=0.5, ge=0, le=1)
+    """A grid is found when the lower 95 % bound of the share of inner boundaries lying on it exceeds this. Ours: whole-
+    second boundaries lie on a 3 s grid in one case of three."""
+
+    min_yield: float = Field(default=0.9, ge=0, le=1)
+    """Captioned videos / ingested videos, at least. Ours."""
+
+
+class QuestionThresholds(Settings):
+    """What questions must hold before anything is trained or evaluated on them."""
+
+    audit_videos: int = Field(default=200, ge=1)
+    """Videos whose multiple-choice questions the auditor answers; the ones with the smallest id, so that a grown corpus
+    asks little anew. Ours: about 800 questions, an interval of ± 3 points."""
+
+    audit_batch: int = Field(default=20, ge=1)
+    """Questions in one call to the auditor. Ours."""
+
+    max_text_only: float = Field(default=0.35, ge=0, le=1)
+    """Upper 95 % bound of the auditor's accuracy from the text alone, four options (DESIGN; the paper reports 29.4 %
+    for its questions and 68.9 % for an earlier set)."""
+
+    max_summary_only: float = Field(default=0.45, ge=0, le=1)
+    """The same with the summary to read. Ours: a summary names what appears, which excludes options without
+    answering."""
+
+    min_audited: int = Field(default=100, ge=1)
+    """Below this many audited questions an accuracy decides only when even its lower bound is over the limit. Ours:
+    at 100, chance 0.25 has an upper bound of 0.34."""
+
+    near_duplicate: float = Field(default=0.9, gt=0, le=1)
+    """Jaccard similarity of words from which two questions about one video count as near-duplicates. Ours."""
+
+    max_duplicates: float = Field(default=0.01, ge=0, le=1)
+    """Share of near-duplicates left after exact ones are removed (DESIGN: 1 %)."""
+
+    position_tolerance: float = Field(default=0.03, ge=0, le=1)
+    """Each answer position holds its equal share ± this (DESIGN: 25 ± 3 % of four); with few questions, ± one
+    question."""
+
+    max_longest_is_key: float = Field(default=0.35, ge=0, le=1)
+    """Share of questions whose right option is the longest alone. Ours: chance is at most 0.25 with four options."""
+
+    benchmark_ids: tuple[str, ...] = ()
+    """Video ids (sha256 of the file) of benchmarks: none may be among the videos."""
+
+    benchmark_questions: tuple[str, ...] = ()
+    """Questions of benchmarks: none may be repeated, whatever its case and punctuation."""
+
+    min_yield: float = Field(default=0.05, ge=0, le=1)
+    """Open questions kept / written, at least. Ours: filters that drop more than 19 in 20 mean a broken writer."""
+
+    min_asked_videos: float = Field(default=0.5, ge=0, le=1)
+    """Videos with a question / captioned videos, at least. Ours."""
+
+
+class TrajectoryThresholds(Settings):
+    """What re-watching trajectories must hold before a student imitates them."""
+
+    judged: int = Field(default=150, ge=0)
+    """Trajectories whose observations the judge checks, those with the smallest ids. 0 asks nobody, and faithfulness
+    is then undecided. Ours."""
+
+    min_faithful: float = Field(default=0.9, ge=0, le=1)
+    """Share of the judged observations that are true, at least. Ours."""
+
+    min_actions: float = Field(default=1.0, ge=0)
+    """Mean actions per trajectory, at least. Ours: the paper's trajectories have 3.31; the small world's single-look
+    questions need one."""
+
+    max_zero_actions: float = Field(default=0.02, ge=0, le=1)
+    """Share of trajectories that answer without looking, at most. Ours."""
+
+    max_repeated_actions: float = Field(default=0.1, ge=0, le=1)
+    """Share of trajectories that repeat an action with the same argument, at most. Ours."""
+
+    min_yield: float = Field(default=0.3, ge=0, le=1)
+    """Trajectories kept / tried, at least. Ours: rejection sampling may drop many; most is a broken reasoner."""
+
+
+class QualityGatesSettings(StageSettings):
+    """All three gates, and whom they ask."""
+
+    auditor: RoleSettings = RoleSettings(role="auditor")
+    """Answers questions without the video; a model that filtered nothing, or the measurement would judge its own
+    filter."""
+
+    judge: RoleSettings = RoleSettings(role="judge")
+    """Checks observations against the caption."""
+
+    captions: CaptionThresholds = CaptionThresholds()
+    """The captions gate."""
+
+    questions: QuestionThresholds = QuestionThresholds()
+    """The questions gate."""
+
+    trajectories: TrajectoryThresholds = TrajectoryThresholds()
+    """The trajectories gate."""

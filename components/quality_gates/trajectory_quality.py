@@ -1,0 +1,197 @@
+"""What trajectories are measured by: events that exist, tags that parse, looks taken, and observations that hold.
+
+Rules read the rows; whether an observation is true is asked of the judge for a sample, all pairs of a trajectory in
+one call, in the words of the O&R reward (core/judging).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from components.core.errors import ReplyError
+from components.core.judging import prompts
+from components.core.judging.matching import normalise
+from components.core.records import CaptionEvent, Question, Trajectory, Video
+from components.core.students.tags import parse
+from components.core.teachers.client import Teachers
+from components.quality_gates.checks import WORST, Column, Figure
+from components.quality_gates.proportions import wilson
+from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
+
+
+async def judge_observations(
+    teachers: Teachers,
+    trajectories: Sequence[Trajectory],
+    captions: Mapping[str, Sequence[CaptionEvent]],
+    settings: QualityGatesSettings,
+) -> tuple[list[tuple[str, bool]], int]:
+    """Ask the judge about the observations of a sample of trajectories.
+
+    Returns:
+        (quoted observation, whether it is true) for each, and the number of trajectories whose call failed.
+    """
+    sample = [trajectory for trajectory in sorted(trajectories, key=lambda t: t.trajectory_id) if trajectory.steps]
+    limit = asyncio.Semaphore(settings.work.concurrency)
+    failed = 0
+
+    async def check(trajectory: Trajectory) -> list[tuple[str, bool]]:
+        nonlocal failed
+        pairs = parse(trajectory.text).pairs
+        if not pairs:
+            return []
+        prompt = prompts.observation_check(captions.get(trajectory.video_id, ()), pairs)
+        async with limit:
+            try:
+                reply = await teachers.ask(settings.judge, prompt, prompts.ObservationVerdicts)
+            except ReplyError:
+                failed += 1
+                return []
+        if len(reply.value.verdicts) != len(pairs):
+            failed += 1
+            return []
+        return [
+            (f"{trajectory.video_id[:12]} {pair.action}: {pair.observation}", verdict)
+            for pair, verdict in zip(pairs, reply.value.verdicts, strict=True)
+        ]
+
+    judged = await asyncio.gather(*(check(trajectory) for trajectory in sample[: settings.trajectories.judged]))
+    return [verdict for verdicts in judged for verdict in verdicts], failed
+
+
+def trajectory_checks(
+    trajectories: Sequence[Trajectory],
+    tried: int,
+    events: Mapping[str, str],
+    questions: Mapping[str, Question],
+    videos: Mapping[str, Video],
+    judged: Sequence[tuple[str, bool]],
+    settings: TrajectoryThresholds,
+) -> tuple[list[Figure], list[Column]]:
+    """The checks of the trajectories gate.
+
+    Args:
+        tried: trajectories kept, rejected and failed.
+        events: video id by event id.
+        judged: quoted observations and whether each is true.
+    """
+    n = len(trajectories)
+    actions = [len(trajectory.steps) for trajectory in trajectories]
+    zero = [t for t, count in zip(trajectories, actions, strict=True) if not count]
+    repeated = [t for t in trajectories if _repeats(t)]
+    held_out = [t for t in trajectories if t.video_id in videos and videos[t.video_id].split != "train"]
+
+    def share(part: Sequence[Trajectory]) -> float | None:
+        return len(part) / n if n else None
+
+    def quote(part: Sequence[Trajectory]) -> tuple[str, ...]:
+        return tuple(f"{t.trajectory_id}: {t.text[:80]}" for t in part[:WORST])
+
+    figures = [
+        Figure(
+            "kept_trajectories",
+            "trajectories kept / tried",
+            n / tried if tried else None,
+            tried,
+            "trajectories",
+            minimum=settings.min_yield,
+        ),
+        Figure(
+            "mean_actions",
+            "actions per trajectory",
+            sum(actions) / n if n else None,
+            n,
+            "trajectories",
+            minimum=settings.min_actions,
+        ),
+        Figure(
+            "zero_action_share",
+            "trajectories that answer without looking",
+            share(zero),
+            n,
+            "trajectories",
+            maximum=settings.max_zero_actions,
+            worst=quote(zero),
+        ),
+        Figure(
+            "repeated_action_share",
+            "trajectories that repeat an action with the same argument",
+            share(repeated),
+            n,
+            "trajectories",
+            maximum=settings.max_repeated_actions,
+            worst=quote(repeated),
+        ),
+        Figure(
+            "held_out_trajectories",
+            "trajectories about videos held out for evaluation",
+            float(len(held_out)) if n else None,
+            n,
+            "trajectories",
+            maximum=0.0,
+            worst=quote(held_out),
+        ),
+        _faithful_figure(judged, settings),
+    ]
+    labels = [f"{t.trajectory_id}: {t.text[:80]}" for t in trajectories]
+    columns = [
+        Column(
+            "cited_events_exist",
+            "trajectories whose cited events are events of their video (events missing)",
+            [float(_missing(t, events)) for t in trajectories],
+            labels,
+            "trajectories",
+            "trajectories",
+            maximum=0.0,
+        ),
+        Column(
+            "tags_parse",
+            "trajectories whose text follows the tag grammar and gives the row's answer (1 when it does)",
+            [float(_well_formed(t)) for t in trajectories],
+            labels,
+            "trajectories",
+            "trajectories",
+            minimum=1.0,
+        ),
+        Column(
+            "questions_exist",
+            "trajectories that answer a kept question (1 when it does)",
+            [float(t.question_id in questions) for t in trajectories],
+            labels,
+            "trajectories",
+            "trajectories",
+            minimum=1.0,
+        ),
+    ]
+    return figures, columns
+
+
+def _faithful_figure(judged: Sequence[tuple[str, bool]], settings: TrajectoryThresholds) -> Figure:
+    true = sum(verdict for _, verdict in judged)
+    interval = wilson(true, len(judged)) if judged else None
+    return Figure(
+        "observation_faithfulness",
+        "observations that the judge found true to the caption / observations judged",
+        interval.rate if interval else None,
+        len(judged),
+        "observations",
+        minimum=settings.min_faithful,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        worst=tuple(quote for quote, verdict in judged if not verdict)[:WORST],
+        too_few="" if settings.judged else "the setting `judged` asks nobody",
+    )
+
+
+def _repeats(trajectory: Trajectory) -> bool:
+    looks = [(step.action, normalise(step.argument)) for step in trajectory.steps]
+    return len(set(looks)) < len(looks)
+
+
+def _missing(trajectory: Trajectory, events: Mapping[str, str]) -> int:
+    return sum(events.get(event_id) != trajectory.video_id for step in trajectory.steps for event_id in step.event_ids)
+
+
+def _well_formed(trajectory: Trajectory) -> bool:
+    trace = parse(trajectory.text)
+    return trace.well_formed and normalise(trace.answer) == normalise(trajectory.answer)

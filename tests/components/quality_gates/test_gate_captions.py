@@ -1,0 +1,109 @@
+"""The captions gate as a task: what passes is merged, what fails stops with a reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.core.datasets import Dataset
+from components.core.tasks import run_task
+from components.quality_gates.gate_captions import STAGE
+from tests.components.quality_gates.worlds import (
+    Times,
+    caption_world,
+    every_five_seconds,
+    whole_seconds,
+    write_dataset,
+)
+
+
+@pytest.fixture(autouse=True)
+def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
+    return tmp_path / "run"
+
+
+def run_gate(path: Path, times: Times) -> Path:
+    corpus, shards, _ = caption_world(path, times=times)
+    output = path / "captions"
+    inputs = {"corpus": str(corpus), "shards": [str(shard) for shard in shards]}
+    run_task(STAGE, settings="{}", inputs=inputs, output=str(output), name="gate-captions")
+    return output
+
+
+def stored(run: Path) -> dict[str, dict[str, object]]:
+    result = json.loads((run / "gates" / "captions.json").read_text())
+    return {verdict["name"]: verdict for verdict in result["verdicts"]}
+
+
+def test_good_captions_pass_and_are_merged_by_shard(tmp_path: Path, run_folder: Path) -> None:
+    captions = Dataset(run_gate(tmp_path, whole_seconds))
+    assert captions.manifest.tables["videos"].ok == 40
+    assert {video.shard for video in captions.rows("videos", "s00001-abc")} == {"s00001"}
+    assert len(list(captions.rows("segments"))) == 40
+    assert {verdict["status"] for verdict in stored(run_folder).values()} == {"passed"}
+    assert (captions.path / "gate.json").read_bytes() == (run_folder / "gates" / "captions.json").read_bytes()
+    assert (run_folder / "gates" / "captions" / "index.html").is_file()
+
+
+def test_a_fixed_grid_is_refused_with_its_reason(
+    tmp_path: Path, run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run_gate(tmp_path, every_five_seconds)
+    message = capsys.readouterr().err
+    assert "The captions gate refused the data. boundaries_on_a_grid: observed 0.9" in message
+    assert "wanted at most 0.5, of 40 boundaries; worst: " in message
+    assert not (tmp_path / "captions" / "manifest.json").exists()
+    assert stored(run_folder)["boundaries_on_a_grid"]["status"] == "failed"
+    assert (run_folder / "gates" / "captions" / "index.html").is_file()
+
+
+def test_captions_of_the_first_sixty_percent_are_refused(tmp_path: Path, run_folder: Path) -> None:
+    def short(index: int, duration_s: float) -> list[tuple[float, float]]:
+        return [(start * 0.6, end * 0.6) for start, end in whole_seconds(index, duration_s)]
+
+    with pytest.raises(SystemExit):
+        run_gate(tmp_path, short)
+    verdicts = stored(run_folder)
+    assert verdicts["coverage"]["observed"] == pytest.approx(0.6)
+    assert verdicts["coverage"]["status"] == verdicts["covered_videos"]["status"] == "failed"
+    assert verdicts["valid_timestamps"]["status"] == "passed"
+
+
+def test_one_event_beyond_the_video_is_refused(tmp_path: Path, run_folder: Path) -> None:
+    def late(index: int, duration_s: float) -> list[tuple[float, float]]:
+        spans = whole_seconds(index, duration_s)
+        return [*spans[:-1], (spans[-1][0], duration_s + 2)] if index == 7 else spans
+
+    with pytest.raises(SystemExit):
+        run_gate(tmp_path, late)
+    refused = [name for name, verdict in stored(run_folder).items() if verdict["status"] == "failed"]
+    assert refused == ["valid_timestamps"]
+
+
+def test_a_video_without_captions_is_kept_as_rejected(tmp_path: Path) -> None:
+    def but_one(index: int, duration_s: float) -> list[tuple[float, float]]:
+        return [] if index == 3 else whole_seconds(index, duration_s)
+
+    captions = Dataset(run_gate(tmp_path, but_one))
+    assert captions.manifest.tables["videos"].ok == 39
+    assert [video.reason for video in captions.rejected("videos")] == ["no caption"]
+
+
+def test_a_failed_record_stays_on_record(tmp_path: Path) -> None:
+    from components.core.records import CaptionEvent, Failure, Segment
+
+    corpus, shards, _ = caption_world(tmp_path)
+    failure = Failure(record_id="v1", stage="captioning", error="ReplyError", reason="no valid reply")
+    third = write_dataset(
+        tmp_path / "third", {"segments": Segment, "events": CaptionEvent}, [("events", failure)], shard="s00002-abc"
+    )
+    inputs = {"corpus": str(corpus), "shards": [str(shard) for shard in (*shards, third)]}
+    run_task(STAGE, settings="{}", inputs=inputs, output=str(tmp_path / "captions"))
+    captions = Dataset(tmp_path / "captions")
+    assert [row.record_id for row in captions.failures()] == ["v1"]
+    assert captions.manifest.rows["failed"] == 1
