@@ -45,7 +45,7 @@ class Pool(Strict):
     accelerator: str = ""
     """Resource name of the accelerator, such as "nvidia.com/gpu"."""
     accelerators: int = Field(default=0, ge=0)
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     shm: str = ""
     """Size of a memory-backed /dev/shm, such as "16Gi": data loaders and NCCL need more than the 64 MiB default."""
@@ -57,7 +57,7 @@ class Pool(Strict):
 class Platform(Strict):
     """The pools of a profile, and what every task inherits from its namespace."""
 
-    pools: dict[str, Pool] = {}
+    pools: dict[str, Pool] = Field(default_factory=dict)
     config_map: str = ""
     """ConfigMap whose keys `config_keys` become environment variables (state root, endpoints, MLflow address)."""
     config_keys: tuple[str, ...] = ()
@@ -111,13 +111,11 @@ def _ask_nodes(task: PipelineTask, pool: Pool) -> None:
         kubernetes.add_toleration(
             task,
             key=toleration.key,
-            operator=toleration.operator,  # type: ignore[arg-type]  # kfp-kubernetes types it as a Literal
+            operator=toleration.operator,
             value=toleration.value,
-            effect=toleration.effect,  # type: ignore[arg-type]  # kfp-kubernetes types it as a Literal
+            effect=toleration.effect,
         )
     if pool.shm:
-        kubernetes.empty_dir_mount(
-            task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit=pool.shm
-        )
+        kubernetes.empty_dir_mount(task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit=pool.shm)
     if pool.timeout_s:
         kubernetes.set_timeout(task, seconds=pool.timeout_s)

@@ -58,9 +58,11 @@ class LaunchSettings(Settings):
     """Folder, `s3://` prefix or manifest of the videos; `--videos` replaces it."""
     runs: str = "runs"
     """Folder of runs, state and cache (subprocess and docker)."""
-    teacher_processes: int = Field(default=1, ge=1)
-    """Processes of the built-in teacher."""
-    docker: dict[str, Any] = {}
+    teacher_workers: int = Field(default=2, ge=1)
+    """Worker processes of the built-in teacher."""
+    teacher_faults: tuple[str, ...] = ()
+    """Faults the built-in teacher is told to commit, `name=probability[@role]`: to see gates and filters at work."""
+    docker: dict[str, Any] = Field(default_factory=dict)
     """Arguments of kfp's DockerRunner, such as `shm_size` and `network_mode`."""
     host: str = ""
     """Address of the KFP API (cluster)."""

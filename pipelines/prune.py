@@ -23,6 +23,13 @@ def task_names(path: Path) -> list[str]:
     return list(_walk(ir, ir["root"]))
 
 
+def looped_names(path: Path) -> list[str]:
+    """Names of the tasks that run once per shard."""
+    ir = Pipeline.read(path).ir
+    loops = [task for _, _, task, _ in Pipeline.read(path).tasks() if "parameterIterator" in task]
+    return [name for task in loops for name in _walk(ir, ir["components"][task["componentRef"]["name"]])]
+
+
 def keep_until(path: Path, last: str) -> None:
     """Rewrite the compiled pipeline so that it holds `last`, what it needs, and the exit task.
 

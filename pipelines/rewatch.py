@@ -67,9 +67,7 @@ def build(platform: Platform) -> Any:
         )
 
         with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-            written = place(
-                write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher"
-            )
+            written = place(write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher")
             probed = place(
                 probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output), "teacher"
             )
@@ -100,9 +98,7 @@ def build(platform: Platform) -> Any:
         grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
         models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
         scores = place(evaluate(settings=evaluation, **data, **models), "training")
-        decision = place(
-            promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data"
-        )
+        decision = place(promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data")
         place(
             report(
                 settings=reporting,

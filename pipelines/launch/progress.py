@@ -61,7 +61,7 @@ class RunWatcher:
 
     def write(self, status: str, planned: Sequence[str] = (), error: Mapping[str, Any] | None = None) -> Record:
         """Replace run.json; tasks in `planned` that have no record are listed as skipped. Returns its content."""
-        known = {record["name"] for record in self.records.values()}
+        known = {task_of(record) for record in self.records.values()}
         skipped = [{"name": name, "status": "skipped"} for name in planned if name not in known]
         content: Record = {
             **self.header,
@@ -91,16 +91,29 @@ class RunWatcher:
         return merged
 
 
+def task_of(record: Mapping[str, Any]) -> str:
+    """The task's name in the DAG: its record's name without the shard's number.
+
+    >>> task_of({"name": "caption-s00000", "shard": "s00000-ab12"})
+    'caption'
+    """
+    return str(record["name"]).removesuffix(f"-{shard_part(record)}")
+
+
+def shard_part(record: Mapping[str, Any]) -> str:
+    """The number of the record's shard, such as `s00000`, or an empty string."""
+    return str(record.get("shard") or "").partition("-")[0]
+
+
 def task_line(record: Record) -> str:
     """One line about a task that ended: its state, name, seconds, rows and teacher calls.
 
-    >>> task_line({"name": "caption", "shard": "s00000-ab", "status": "succeeded", "seconds": 12.34,
+    >>> task_line({"name": "caption-s00000", "shard": "s00000-ab", "status": "succeeded", "seconds": 12.34,
     ...            "cpu_seconds": 9.1, "rows": {"ok": 40, "rejected": 2}, "calls": 80, "cached_calls": 5})
     '  ok      caption s00000                 12.3 s  cpu    9.1   40 rows, 2 rejected, 80 calls, 5 stored'
     """
     state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}[record["status"]]
-    shard = str(record.get("shard") or "").split("-")[0]
-    name = f"{record['name']} {shard}".strip()
+    name = f"{task_of(record)} {shard_part(record)}".strip()
     rows = record.get("rows") or {}
     told = [f"{int(rows.get('ok', 0))} rows"] if rows else []
     told += [f"{int(rows[kind])} {kind}" for kind in ("rejected", "failed") if rows.get(kind)]

@@ -1,0 +1,94 @@
+# `make run` and `make test` are all a newcomer needs: both set up first. `make help` lists the rest.
+
+PYTHON  ?= python3
+PROFILE ?= laptop
+VIDEOS  ?=
+SET     ?=
+RUNS    ?= runs
+PORT    ?= 5000
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TORCH   := $(shell grep '^torch==' images/rewatch.lock)
+OVERRIDES = $(foreach pair,$(SET),--set $(pair))
+PYTEST  := $(BIN)/python -m pytest -q
+
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = 1
+export GX_ANALYTICS_ENABLED = false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run corpus test test-full ui bench audit lint format lock images clean distclean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## the virtual environment, exactly as images/rewatch.lock says
+
+# torch first: some machines hold a CPU wheel of this version, and the lock must not pull in another build.
+$(VENV)/.ready: images/rewatch.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	  || { echo "rewatch needs Python 3.11 or 3.12; give one with PYTHON=python3.11"; exit 2; }
+	@echo "setting up $(VENV) (2 GB, a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) $(TORCH)
+	@DS_BUILD_OPS=0 $(PIP) -r images/rewatch.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## the default pipeline end to end; VIDEOS=/folder for your own, PROFILE=name, SET="sft.steps=10 …"
+ifeq ($(VIDEOS),)
+	@$(BIN)/rewatch corpus --out $(RUNS)/corpus
+	@$(BIN)/rewatch run --profile $(PROFILE) --runs $(RUNS) --videos $(RUNS)/corpus/videos $(OVERRIDES)
+else
+	@$(BIN)/rewatch run --profile $(PROFILE) --runs $(RUNS) --videos '$(VIDEOS)' $(OVERRIDES)
+endif
+	@echo "next: open the report, 'make ui' for MLflow, 'make run' again to see the cache, VIDEOS=/folder for your own videos"
+
+corpus: setup ## render the sandbox corpus into runs/corpus
+	@$(BIN)/rewatch corpus --out $(RUNS)/corpus
+
+test: setup ## every test that needs no Docker, browser, GPU or cluster
+	@$(PYTEST) -m "not full and not audit and not bench"
+	@echo "all passed; next: 'make lint', 'make audit' after a run, 'make test-full' where a browser or Docker can be had"
+
+test-full: setup ## the tests that need a browser, Docker, real clips or more minutes, too
+	@$(PYTEST) -m "not audit and not bench"
+
+ui: setup ## MLflow on loopback, port PORT
+	@echo "MLflow at http://127.0.0.1:$(PORT), ended by Ctrl-C"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	  --backend-store-uri sqlite:///$(abspath $(RUNS))/mlflow.db --artifacts-destination $(abspath $(RUNS))/mlartifacts
+
+bench: setup ## the measurements under tests/bench
+	@$(PYTEST) -m bench -s tests
+
+audit: setup ## compare the latest run with the sandbox's ground truth
+	@$(PYTEST) -m audit -s tests/audit
+
+lint: setup ## ruff, its formatter, and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## rewrite images/rewatch.lock from the present environment
+	@{ sed -n '/^#/p' images/rewatch.lock; echo "$(TORCH)"; \
+	  $(BIN)/python -m pip freeze --all --exclude pip --exclude rewatch --exclude torch | sort -f; } > images/rewatch.lock.new
+	@mv images/rewatch.lock.new images/rewatch.lock
+
+images: setup ## build the container image of every stage (needs Docker)
+	@command -v docker > /dev/null || { echo "there is no docker command on this machine"; exit 2; }
+	@$(BIN)/python -m pipelines.images | while read -r image dockerfile stage; do \
+	  docker build --quiet --tag "$$image" --file "$$dockerfile" --build-arg STAGE="$$stage" . && echo "$$image" || exit 1; done
+
+clean: ## remove runs, caches and compiled pipelines; stored teacher replies go too
+	@rm -rf $(RUNS) build .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and the virtual environment
+	@rm -rf $(VENV) *.egg-info

@@ -1,0 +1,229 @@
+"""The `rewatch` command.
+
+Every command prints what it did and what to do next; errors are one message and an exit code, 2 for wrong input.
+Imports lie inside the commands, so that `rewatch --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.core.errors import RewatchError
+
+EPILOG = """\
+examples:
+  rewatch corpus                                    render the sandbox corpus into runs/corpus
+  rewatch run                                       the whole pipeline on it
+  rewatch run --videos ~/films --until gate-captions
+  rewatch run --set sft.steps=50 --set grpo.steps=0 see `rewatch plan --settings` for every key
+  rewatch status                                    the runs, and the tasks of the latest
+  rewatch compile --profile cluster -o rewatch.yaml the pipeline as KFP takes it
+
+A failed run is resumed by the same command: finished tasks, finished records and stored replies are not repeated.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = parser().parse_args(words)
+    parsed.words = words
+    try:
+        return int(parsed.command(parsed))
+    except RewatchError as error:
+        print(f"rewatch: {error.what}", file=sys.stderr)
+        if error.remedy:
+            print(f"  {error.remedy}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, one sub-command per verb."""
+    root = argparse.ArgumentParser(
+        prog="rewatch",
+        description="Turns long videos into a video-reasoning model: captions, questions, re-watching, SFT and GRPO.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="run the pipeline on this machine, or go on with a failed run")
+    _add_profile(run)
+    _add_runs(run)
+    run.add_argument("--videos", help="folder, s3:// prefix or manifest of videos (default: the profile's)")
+    run.add_argument("--until", default="", metavar="TASK", help="stop after this task, such as gate-captions")
+    run.set_defaults(command=_run)
+
+    plan = commands.add_parser("plan", help="print the tasks of a run, or every setting, without running anything")
+    _add_profile(plan)
+    plan.add_argument("--settings", action="store_true", help="print every setting with its value instead")
+    plan.set_defaults(command=_plan)
+
+    build = commands.add_parser("compile", help="write the compiled pipeline, linted")
+    _add_profile(build)
+    build.add_argument("-o", "--output", type=Path, default=Path("build/rewatch.yaml"), help="default: %(default)s")
+    build.set_defaults(command=_compile)
+
+    submit = commands.add_parser("submit", help="compile and start a run on a KFP cluster")
+    _add_profile(submit, default="cluster")
+    submit.add_argument("--videos", help="s3:// prefix or manifest of videos (default: the profile's)")
+    submit.add_argument("--run-name", default="", help="name of the run in KFP's pages")
+    submit.set_defaults(command=_submit)
+
+    status = commands.add_parser("status", help="list the runs, or the tasks of one")
+    _add_runs(status)
+    status.add_argument("run_id", nargs="?", default="", help="default: the latest run")
+    status.set_defaults(command=_status)
+
+    report = commands.add_parser("report", help="say where a run's report is, or open it")
+    _add_runs(report)
+    report.add_argument("run_id", nargs="?", default="", help="default: the latest run")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.set_defaults(command=_report)
+
+    corpus = commands.add_parser("corpus", help="render the sandbox corpus and, apart from it, its ground truth")
+    corpus.add_argument("--out", type=Path, default=Path("runs/corpus"), help="default: %(default)s")
+    corpus.add_argument("--tiny", action="store_true", help="the small corpus that the tests use")
+    corpus.add_argument("--seed", type=int, help="another seed gives other videos")
+    corpus.set_defaults(command=_corpus)
+
+    cache = commands.add_parser("cache", help="what is stored for later runs; --forget-tasks makes KFP run all again")
+    _add_runs(cache)
+    cache.add_argument("--forget-tasks", action="store_true", help="drop KFP's cache; stored replies stay")
+    cache.set_defaults(command=_cache)
+    return root
+
+
+def _add_profile(command: argparse.ArgumentParser, default: str = "laptop") -> None:
+    command.add_argument(
+        "--profile", default=default, help="laptop, docker, cluster or a YAML file (default: %(default)s)"
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting; repeatable",
+    )
+
+
+def _add_runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--runs", type=Path, help="folder of runs, state and cache (default: the profile's, runs)")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.local import LocalRun
+    from pipelines.profile import load_profile
+
+    profile = load_profile(parsed.profile, parsed.overrides)
+    if profile.launch.runner == "cluster":
+        print(f"rewatch: the profile {profile.name} runs on a cluster: use `rewatch submit`.", file=sys.stderr)
+        return 2
+    return LocalRun(
+        profile=profile,
+        videos=parsed.videos or profile.launch.videos,
+        runs=RunsRoot(parsed.runs or Path(profile.launch.runs)),
+        until=parsed.until,
+        resume_command=shlex.join(["rewatch", *parsed.words]),
+    ).start()
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    from pipelines.profile import load_profile
+
+    profile = load_profile(parsed.profile, parsed.overrides)
+    if parsed.settings:
+        import yaml
+
+        print(yaml.safe_dump(profile.resolved(), sort_keys=False), end="")
+        return 0
+    from tempfile import TemporaryDirectory
+
+    from pipelines.compilation import compile_pipeline
+    from pipelines.prune import task_names
+
+    with TemporaryDirectory() as folder:
+        names = task_names(compile_pipeline(profile.platform, Path(folder) / "pipeline.yaml"))
+    print("\n".join(f"{number:>3}  {name}" for number, name in enumerate(names, 1)))
+    return 0
+
+
+def _compile(parsed: argparse.Namespace) -> int:
+    from pipelines.compilation import compile_pipeline
+    from pipelines.profile import load_profile
+
+    profile = load_profile(parsed.profile, parsed.overrides)
+    path = compile_pipeline(profile.platform, parsed.output)
+    print(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
+    return 0
+
+
+def _submit(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.cluster import submit
+    from pipelines.profile import load_profile
+
+    profile = load_profile(parsed.profile, parsed.overrides)
+    submitted = submit(profile, parsed.videos or profile.launch.videos, parsed.run_name)
+    print(f"submitted {submitted.run_id}\n  {submitted.address}")
+    return 0
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.status import print_run, print_runs
+
+    root = RunsRoot(parsed.runs or Path("runs"))
+    if not parsed.run_id:
+        print_runs(root)
+    latest = root.run(parsed.run_id) if parsed.run_id else root.latest()
+    if latest:
+        print_run(latest)
+    return 0
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.status import find_report
+
+    path = find_report(RunsRoot(parsed.runs or Path("runs")), parsed.run_id)
+    print(path)
+    if parsed.open:
+        import webbrowser
+
+        webbrowser.open(path.absolute().as_uri())
+    return 0
+
+
+def _corpus(parsed: argparse.Namespace) -> int:
+    from components.sandbox.corpus import generate
+    from components.sandbox.settings import CorpusSettings
+
+    settings = CorpusSettings.tiny() if parsed.tiny else CorpusSettings()
+    if parsed.seed is not None:
+        settings = settings.model_copy(update={"seed": parsed.seed})
+    made = generate(parsed.out / "videos", parsed.out / "truth", settings)
+    print(f"corpus: {made.files} files in {made.videos} {'rendered' if made.made else 'were there already'}")
+    return 0
+
+
+def _cache(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.status import forget_tasks, print_cache
+
+    root = RunsRoot(parsed.runs or Path("runs"))
+    if parsed.forget_tasks:
+        print(f"forgot {forget_tasks(root)} tasks; stored replies and finished records stay")
+    print_cache(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

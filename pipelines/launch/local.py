@@ -1,0 +1,238 @@
+"""Runs a pipeline on this machine: teacher up, MLflow ready, KFP in a child process, run.json true at every moment.
+
+A failure is told as a person would tell it: which task and shard, the cause, the remedy, the last lines of its log,
+and the command that goes on from there. Whatever was finished or bought before is not done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import InputError
+from components.core.records import canonical_json
+from pipelines.launch.folders import RunFolder, RunsRoot, write_json
+from pipelines.launch.preflight import check_run
+from pipelines.launch.progress import Record, RunWatcher, task_of
+from pipelines.profile import Profile
+
+POLL_S = 0.2
+TAIL_LINES = 8
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Two shards run at once on two cores: more threads would only get into each other's way. Trainers set their own."""
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """One run of a pipeline through kfp.local.
+
+    Args:
+        profile: the validated profile.
+        videos: folder, `s3://` prefix or manifest.
+        runs: folder of runs, state and cache.
+        until: name of the last task to run; empty for all.
+        pipeline: `module:function` of the builder.
+        say: prints one line for a person.
+        resume_command: what to type to go on after a failure.
+        on_success: called once every task succeeded, such as to advance the ingestion's watermark.
+    """
+
+    profile: Profile
+    videos: str
+    runs: RunsRoot
+    until: str = ""
+    pipeline: str = "pipelines.rewatch:build"
+    say: Callable[[str], None] = print
+    resume_command: str = "rewatch run"
+    on_success: Callable[[RunFolder], None] = lambda folder: None
+
+    def start(self) -> int:
+        """Run to the end; 0 when every task succeeded, else the failing error's exit code.
+
+        Raises:
+            InputError: the input cannot be used; nothing was written.
+        """
+        check_run(self.profile, self.videos, self.runs.path)
+        self.runs.path.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            folder = self.runs.new_run()
+            self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
+            watcher = RunWatcher(folder, self._header(folder), self.say)
+            watcher.write("running")
+            self._write_job(folder)
+            began = time.monotonic()
+            try:
+                with self._teacher(folder) as endpoints:
+                    code = self._watch(folder, watcher, self._environment(folder, endpoints))
+            except KeyboardInterrupt:
+                watcher.write("interrupted")
+                self.say(f"\ninterrupted; go on with: {self.resume_command}")
+                return 130
+            return self._conclude(folder, watcher, code, time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the runs folder: two runs at once would buy the same replies twice."""
+        with (self.runs.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(f"Another run is using {self.runs.path}.", "Wait for it, or give --runs.") from error
+            yield
+
+    def _header(self, folder: RunFolder) -> Record:
+        return {
+            "run_id": folder.id,
+            "pipeline": "rewatch",
+            "profile": self.profile.name,
+            "videos": self.videos,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _write_job(self, folder: RunFolder) -> None:
+        import yaml
+
+        folder.resolved.write_text(yaml.safe_dump({"videos": self.videos, **self.profile.resolved()}, sort_keys=False))
+        job = {
+            "pipeline": self.pipeline,
+            "arguments": {"videos": str(self._videos_argument()), **self.profile.arguments()},
+            "platform": self.profile.platform.model_dump(mode="json"),
+            "runner": self.profile.launch.runner,
+            "docker": self.profile.launch.docker,
+            "until": self.until,
+            "cache": str(self.runs.cache.absolute()),
+        }
+        write_json(folder.job, job)
+
+    def _videos_argument(self) -> str:
+        return self.videos if "://" in self.videos else str(Path(self.videos).absolute())
+
+    @contextlib.contextmanager
+    def _teacher(self, folder: RunFolder) -> Iterator[dict[str, Any]]:
+        """The endpoints of the run; starts the built-in teacher for as long as the block lasts, if a role asks it."""
+        endpoints = {name: endpoint.model_dump() for name, endpoint in self.profile.endpoints.items()}
+        if not self.profile.needs_builtin_teacher():
+            yield endpoints
+            return
+        from components.teacher_server.launch import running_teacher
+
+        launch = self.profile.launch
+        log = folder.logs / "teacher-requests.jsonl"
+        with running_teacher(log=log, faults=launch.teacher_faults, workers=launch.teacher_workers) as base_url:
+            for endpoint in endpoints.values():
+                endpoint["base_url"] = endpoint["base_url"] or base_url
+            yield endpoints
+
+    def _environment(self, folder: RunFolder, endpoints: dict[str, Any]) -> dict[str, str]:
+        """What tasks inherit. Never parameters: they would change with every run and defeat the cache."""
+        database = self.runs.tracking_database.absolute()
+        return {
+            **THREADS,
+            **os.environ,
+            **QUIET,
+            "REWATCH_RUN_ID": folder.id,
+            "REWATCH_RUN_DIR": str(folder.path.absolute()),
+            "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
+            "REWATCH_ENDPOINTS": canonical_json(endpoints),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{database}",
+            "MLFLOW_EXPERIMENT_NAME": self.profile.launch.experiment,
+        }
+
+    def _watch(self, folder: RunFolder, watcher: RunWatcher, environment: dict[str, str]) -> int:
+        """Start the worker and follow the task records until it ends; returns its exit code."""
+        with folder.kfp_log.open("w") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.launch.worker", str(folder.job.absolute())],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+            try:
+                while worker.poll() is None:
+                    watcher.poll()
+                    time.sleep(POLL_S)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+        watcher.poll()
+        return worker.returncode
+
+    def _conclude(self, folder: RunFolder, watcher: RunWatcher, code: int, seconds: float) -> int:
+        """Write the final run.json and tell how the run ended; returns the exit code."""
+        planned = json.loads(folder.plan.read_text())["tasks"] if folder.plan.exists() else []
+        if code == 0 and not watcher.failed:
+            watcher.write("succeeded", planned)
+            self.on_success(folder)
+            self._tell_success(folder, watcher, seconds)
+            return 0
+        error = self._cause(folder, watcher)
+        watcher.write("failed", planned, error)
+        self._tell_failure(folder, watcher, error)
+        return int(error.get("exit_code", 1))
+
+    def _cause(self, folder: RunFolder, watcher: RunWatcher) -> Record:
+        refused = folder.path / "refused.json"
+        if refused.exists():
+            return {**json.loads(refused.read_text()), "exit_code": 2}
+        if watcher.failed:
+            record = watcher.failed[0]
+            told = {"task": task_of(record), "shard": record.get("shard", ""), "record": record["name"]}
+            return {**told, **(record.get("error") or {})}
+        return {
+            "what": "KFP itself failed before any task did.",
+            "remedy": f"Its log is {folder.kfp_log}.",
+        }
+
+    def _tell_failure(self, folder: RunFolder, watcher: RunWatcher, error: Record) -> None:
+        where = f"{error['task']} {error.get('shard') or ''}".strip() if "task" in error else "the pipeline"
+        self.say(f"\n{where} failed: {error.get('what', '')}")
+        if error.get("remedy"):
+            self.say(f"  what to do: {error['remedy']}")
+        for line in last_lines(folder, error):
+            self.say(f"  | {line}")
+        self.say(f"  go on with: {self.resume_command}   (finished tasks and stored replies are not repeated)")
+
+    def _tell_success(self, folder: RunFolder, watcher: RunWatcher, seconds: float) -> None:
+        records = watcher.records.values()
+        calls = sum(int(record.get("calls") or 0) for record in records)
+        cached = sum(record["status"] == "cached" for record in records)
+        cpu = sum(float(record.get("cpu_seconds") or 0) for record in records)
+        self.say(
+            f"\nsucceeded in {seconds:.0f} s: {len(records)} tasks, {cached} of them from the cache, "
+            f"{cpu:.0f} CPU seconds, {calls} teacher calls"
+        )
+        if folder.report.exists():
+            self.say(f"  report   {folder.report}")
+        self.say(f"  run.json {folder.record}")
+
+
+def last_lines(folder: RunFolder, error: Record) -> list[str]:
+    """The last lines of the failed task's own log, else of KFP's, without tracebacks."""
+    log = folder.logs / f"{error.get('record', '')}.jsonl"
+    if log.is_file():
+        entries = [json.loads(line) for line in log.read_text().splitlines()[-TAIL_LINES:]]
+        return [f"{entry.get('level', ''):<7} {entry.get('message', '')}" for entry in entries]
+    if folder.kfp_log.exists():
+        lines = [line.strip() for line in folder.kfp_log.read_text(errors="replace").splitlines()]
+        return [line for line in lines if line and not line.startswith("---")][-TAIL_LINES:]
+    return []

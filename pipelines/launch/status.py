@@ -1,0 +1,70 @@
+"""What is on disk, told to a person: runs, the tasks of one, its report, what is stored for later runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.core.errors import InputError
+from pipelines.launch.folders import RunFolder, RunsRoot
+from pipelines.launch.progress import task_line
+
+
+def print_runs(root: RunsRoot) -> None:
+    """One line per run, oldest first."""
+    runs = [RunFolder(path.parent) for path in sorted(root.path.glob("*/run.json"))]
+    if not runs:
+        print(f"no runs in {root.path}; next: `rewatch run`")
+    for run in runs:
+        record = run.read()
+        done = sum(task["status"] in ("succeeded", "cached") for task in record["tasks"])
+        print(f"{run.id}  {record['status']:<11} {record['profile']:<8} {done} tasks done  {record.get('videos', '')}")
+
+
+def print_run(run: RunFolder) -> None:
+    """The tasks of a run, its error and its outputs."""
+    record = run.read()
+    print(f"\n{run.id}: {record['status']}")
+    for task in record["tasks"]:
+        print(f"  skipped {task['name']}" if task["status"] == "skipped" else task_line(task))
+    if record.get("error"):
+        print(f"  failed: {record['error'].get('what', '')} {record['error'].get('remedy', '')}")
+    for kind in ("datasets", "models"):
+        for name, path in record[kind].items():
+            print(f"  {kind[:-1]:<8}{name:<14}{path}")
+    if record.get("report"):
+        print(f"  report  {record['report']}")
+
+
+def find_report(root: RunsRoot, run_id: str) -> Path:
+    """Path of a run's report; the latest run's if `run_id` is empty.
+
+    Raises:
+        InputError: there is no run, or it has no report.
+    """
+    run = root.run(run_id) if run_id else root.latest()
+    if run is None or not run.record.exists():
+        raise InputError(f"There is no run {run_id!r} in {root.path}.", "`rewatch status` lists the runs.")
+    if not run.report.exists():
+        raise InputError(f"The run {run.id} has no report ({run.read()['status']}).", f"rewatch status {run.id}")
+    return run.report
+
+
+def print_cache(root: RunsRoot) -> None:
+    """Sizes of what later runs reuse."""
+    for folder, what in (
+        (root.cache, "tasks that KFP need not run again"),
+        (root.state / "calls", "stored teacher replies"),
+        (root.state / "records", "finished records"),
+        (root.state / "checkpoints", "checkpoints"),
+    ):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        print(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder}: {what}")
+
+
+def forget_tasks(root: RunsRoot) -> int:
+    """Remove KFP's cache entries; returns how many there were."""
+    entries = list(root.cache.glob("*.json"))
+    for entry in entries:
+        entry.unlink()
+    return len(entries)

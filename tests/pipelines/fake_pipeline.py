@@ -1,0 +1,82 @@
+"""A small pipeline in the shape of the real one, whose tasks write the records that real tasks write.
+
+`FAKE_FAIL=<shard>` makes that shard's task fail with a message, `FAKE_DIE=<shard>` makes it die without one. Both are
+environment variables because those are not part of KFP's cache key: the same task succeeds in the next run.
+"""
+
+from typing import Any, List  # noqa: UP035 - KFP reads the annotation and knows typing.List only
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Output
+
+from pipelines.platform import Platform
+
+component = dsl.component(base_image="example.org/fake-python:1", install_kfp_package=False)
+
+
+@component
+def discover() -> List[str]:  # noqa: UP006 - KFP reads the annotation and knows typing.List only
+    from tests.pipelines.fake_task import end_task
+
+    end_task("discover")
+    return ["s00000-aa", "s00001-bb"]
+
+
+@component
+def work(shard: str, output: Output[Dataset]):
+    from tests.pipelines.fake_task import end_task
+
+    end_task("work", shard=shard, output=output.path)
+
+
+@component
+def gate_captions(shards: Input[List[Dataset]], output: Output[Dataset]):  # noqa: UP006 - see above
+    from tests.pipelines.fake_task import end_task
+
+    end_task("gate-captions", output=output.path)
+
+
+@component
+def report(captions: Input[Dataset]):
+    from tests.pipelines.fake_task import end_task
+
+    end_task("report")
+
+
+@component
+def finish():
+    from tests.pipelines.fake_task import end_task
+
+    end_task("finish")
+
+
+def build(platform: Platform) -> Any:
+    """Discover, a loop, a gate, a report, an exit task."""
+
+    @dsl.pipeline(name="fake-body")
+    def body() -> None:
+        shards = discover().set_caching_options(False)
+        with dsl.ParallelFor(shards.output) as shard:
+            worked = work(shard=shard)
+        gated = gate_captions(shards=dsl.Collected(worked.output))
+        report(captions=gated.output).set_caching_options(False)
+
+    @dsl.pipeline(name="fake")
+    def fake() -> None:
+        ending = finish().set_caching_options(False)
+        with dsl.ExitHandler(ending):
+            body()
+
+    return fake
+
+
+def build_nested_loops(platform: Platform) -> Any:
+    """A shape the linter refuses."""
+
+    @dsl.pipeline(name="nested")
+    def nested() -> None:
+        shards = discover().set_caching_options(False)
+        with dsl.ParallelFor(shards.output), dsl.ParallelFor(["a", "b"]) as item:
+            work(shard=item)
+
+    return nested

@@ -1,0 +1,42 @@
+"""What a fake task does in place of `run_task`: write its record, or fail as told."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def end_task(name: str, shard: str = "", output: str = "") -> None:
+    """Write the task's record and its output folder, or fail."""
+    run = Path(os.environ["REWATCH_RUN_DIR"])
+    label = f"{name}-{shard.partition('-')[0]}" if shard else name
+    record = {
+        "name": label,
+        "shard": shard,
+        "status": "succeeded",
+        "seconds": 0.1,
+        "cpu_seconds": 0.1,
+        "rows": {"ok": 3, "rejected": 1, "failed": 0},
+        "calls": 2,
+        "cached_calls": 1,
+        "tokens": 15,
+        "error": None,
+        "output": output,
+    }
+    if shard and "FAKE_SLEEP" in os.environ:
+        (run / "tasks" / f"{name}-{shard}.pid").write_text(str(os.getpid()))
+        time.sleep(float(os.environ["FAKE_SLEEP"]))
+    if shard and os.environ.get("FAKE_DIE") == shard:
+        os._exit(137)
+    if shard and os.environ.get("FAKE_FAIL") == shard:
+        record["status"] = "failed"
+        record["error"] = {"type": "TeacherUnavailable", "what": "The teacher is down.", "remedy": "Start it."}
+        (run / "logs" / f"{label}.jsonl").write_text(
+            json.dumps({"level": "error", "message": "connection refused"}) + "\n"
+        )
+    if output:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    (run / "tasks" / f"{label}.json").write_text(json.dumps(record))
+    if record["status"] == "failed":
+        sys.exit(2)

@@ -1,0 +1,157 @@
+"""The launcher on a small pipeline: what it prints, writes, resumes and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.core.errors import InputError
+from pipelines.launch.folders import RunsRoot
+from pipelines.launch.local import LocalRun
+from pipelines.platform import Platform
+from pipelines.profile import LaunchSettings, Profile
+
+FAKE = "tests.pipelines.fake_pipeline:build"
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(b"x")
+    return folder
+
+
+def a_run(tmp_path: Path, videos: Path, said: list[str], pipeline: str = FAKE, until: str = "") -> LocalRun:
+    profile = Profile("laptop", LaunchSettings(), {}, {}, Platform(), {})
+    return LocalRun(profile, str(videos), RunsRoot(tmp_path / "runs"), pipeline=pipeline, until=until, say=said.append)
+
+
+def last_record(tmp_path: Path) -> dict:
+    latest = RunsRoot(tmp_path / "runs").latest()
+    assert latest is not None
+    return latest.read()
+
+
+def test_a_run_prints_a_line_per_task_and_keeps_run_json(tmp_path: Path, videos: Path) -> None:
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said).start() == 0
+    record = last_record(tmp_path)
+    assert record["status"] == "succeeded"
+    statuses = {task["name"]: task["status"] for task in record["tasks"]}
+    assert statuses["work-s00001"] == "succeeded"
+    assert set(statuses) == {"discover", "work-s00000", "work-s00001", "gate-captions", "report", "finish"}
+    assert Path(record["datasets"]["captions"]).is_dir()
+    assert any("work s00000" in line and "3 rows, 1 rejected" in line for line in said)
+    assert not any("Traceback" in line or "KFP" in line for line in said)
+
+
+def test_a_second_run_takes_finished_tasks_from_the_cache(tmp_path: Path, videos: Path) -> None:
+    a_run(tmp_path, videos, []).start()
+    first = last_record(tmp_path)
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said).start() == 0
+    second = last_record(tmp_path)
+    cached = {task["name"] for task in second["tasks"] if task["status"] == "cached"}
+    assert cached == {"work-s00000", "work-s00001", "gate-captions"}
+    assert second["datasets"] == first["datasets"]
+    assert all(task["calls"] == 0 for task in second["tasks"] if task["status"] == "cached")
+
+
+def test_a_failure_names_task_shard_cause_remedy_log_and_command(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_FAIL", "s00001-bb")
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said).start() == 1
+    told = "\n".join(said)
+    for part in ("work s00001-bb failed: The teacher is down.", "Start it.", "connection refused", "rewatch run"):
+        assert part in told
+    assert "Traceback" not in told
+    record = last_record(tmp_path)
+    statuses = {task["name"]: task["status"] for task in record["tasks"]}
+    assert statuses["work-s00000"] == "succeeded"
+    assert statuses["gate-captions"] == statuses["report"] == "skipped"
+    assert statuses["finish"] == "succeeded"
+    assert record["error"]["task"] == "work"
+
+    monkeypatch.delenv("FAKE_FAIL")
+    assert a_run(tmp_path, videos, said).start() == 0
+    tasks = {task["name"]: task["status"] for task in last_record(tmp_path)["tasks"]}
+    assert tasks["work-s00000"] == "cached"
+    assert tasks["work-s00001"] == "succeeded"
+
+
+def test_a_task_killed_without_a_word_is_still_named(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DIE", "s00000-aa")
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said).start() == 1
+    assert "work s00000-aa failed: The task work ended without a word" in "\n".join(said)
+
+
+def test_a_pipeline_that_the_linter_refuses_runs_no_task(tmp_path: Path, videos: Path) -> None:
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said, pipeline="tests.pipelines.fake_pipeline:build_nested_loops").start() == 2
+    assert "holds another loop" in "\n".join(said)
+    assert last_record(tmp_path)["tasks"] == []
+
+
+def test_until_stops_after_the_named_task(tmp_path: Path, videos: Path) -> None:
+    assert a_run(tmp_path, videos, [], until="gate-captions").start() == 0
+    names = {task["name"] for task in last_record(tmp_path)["tasks"]}
+    assert "report" not in names and "gate-captions" in names
+
+
+def test_an_unknown_task_in_until_is_wrong_input(tmp_path: Path, videos: Path) -> None:
+    said: list[str] = []
+    assert a_run(tmp_path, videos, said, until="gate").start() == 2
+    assert "No task is called 'gate'" in "\n".join(said)
+
+
+@pytest.mark.parametrize("broken", ["missing", "empty", "python3-films"])
+def test_wrong_videos_end_before_anything_is_written(tmp_path: Path, broken: str) -> None:
+    folder = tmp_path / broken
+    if broken != "missing":
+        folder.mkdir()
+    if broken == "python3-films":
+        (folder / "a.mp4").write_bytes(b"x")
+    with pytest.raises(InputError) as refused:
+        a_run(tmp_path, folder, []).start()
+    assert refused.value.exit_code == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path, videos: Path) -> None:
+    first = a_run(tmp_path, videos, [])
+    first.runs.path.mkdir()
+    with first._alone(), pytest.raises(InputError, match="Another run"):
+        a_run(tmp_path, videos, []).start()
+
+
+def test_killing_the_launcher_ends_every_task(tmp_path: Path, videos: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from tests.pipelines.test_local_launch import a_run; "
+        f"sys.exit(a_run(Path({str(tmp_path)!r}), Path({str(videos)!r}), []).start())"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "FAKE_SLEEP": "60"})
+    deadline = time.monotonic() + 60
+    started: list[Path] = []
+    while not started and time.monotonic() < deadline:
+        started = list((tmp_path / "runs").glob("*/tasks/*.pid"))
+        time.sleep(0.05)
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    process = int(started[0].read_text())
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{process}").exists()
+    assert json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())["status"] == "running"
