@@ -27,7 +27,7 @@ from components.core.settings import StageSettings
 from components.core.state import State
 from components.core.task_record import run_dir
 from components.core.teachers.ledger import Ledger
-from components.core.work import Engine, Outcomes, RecordType
+from components.core.work import Engine, Outcomes, RecordType, current_counts
 
 if TYPE_CHECKING:
     from components.core.teachers.client import Teachers
@@ -159,6 +159,7 @@ class Task:
             settings=self.settings.work,
             progress=progress,
             write=self._write_outcome,
+            count=self._add_to_metric,
         )
         try:
             await engine.map(records, lambda record: process(record, self), key)
@@ -166,6 +167,16 @@ class Task:
             progress.close()
             for name in self.records:
                 self.records[name] += getattr(progress, name)
+
+    def count(self, **amounts: float) -> None:
+        """Add to metrics of these names. Inside `map`, amounts are kept with the finished record, so that a later run
+        that reuses the record reports the same totals."""
+        counted = current_counts.get()
+        for name, amount in amounts.items():
+            if counted is None:
+                self._add_to_metric(name, amount)
+            else:
+                counted[name] += amount  # type: ignore[assignment]  # a Counter holds any number
 
     async def frames(self, video: Video, plan: FramePlan) -> list[Frame]:
         """Frames of a video by a plan, read in a child process with limits.
@@ -204,6 +215,9 @@ class Task:
             service, self._frame_service = self._frame_service, None
             await service.__aexit__(None, None, None)
         self.state.close()
+
+    def _add_to_metric(self, name: str, amount: float) -> None:
+        self.metrics[name] = self.metrics.get(name, 0) + amount
 
     def _open(self, path: Path) -> Dataset:
         if path not in self._datasets:

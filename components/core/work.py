@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -39,6 +40,9 @@ class Record(Protocol):
 
 
 RecordType = TypeVar("RecordType", bound=Record)
+current_counts: ContextVar[Counter[str] | None] = ContextVar("current_counts", default=None)
+"""What is being counted for the record in progress."""
+
 Outcomes = Sequence[Row] | Sequence[tuple[str, Row]]
 
 
@@ -54,6 +58,7 @@ class Engine:
         settings: concurrency and limits.
         progress: told of every finished record.
         write: takes a table's name and one row.
+        count: takes what was counted while a record was processed, also when that was in an earlier run.
     """
 
     stage: str
@@ -63,6 +68,7 @@ class Engine:
     settings: WorkSettings
     progress: Progress
     write: Callable[[str, Row], None]
+    count: Callable[[str, float], None]
 
     async def map(
         self,
@@ -121,8 +127,10 @@ class Engine:
             content = record.digest() if key is None else key(record)
             address = f"{self.stage}/{digest_of(self.key, content)}"
             stored = await self.records.get(address)
-            if stored is not None and (rows := self._decode(stored)) is not None:
-                return _Finished(rows, reused=True)
+            if stored is not None and (finished := self._decode(stored)) is not None:
+                return finished
+            counted: Counter[str] = Counter()
+            current_counts.set(counted)
             try:
                 outcomes = await process(record)
             except RecordError as error:
@@ -132,12 +140,15 @@ class Engine:
             rows = [
                 outcome if isinstance(outcome, tuple) else (self._table_of(outcome), outcome) for outcome in outcomes
             ]
-            await self.records.put(address, _encode(rows), replace=True)
-            return _Finished(rows)
+            finished = _Finished(rows, counts=dict(counted))
+            await self.records.put(address, _encode(finished), replace=True)
+            return finished
 
     def _take(self, finished: _Finished) -> None:
         for table, row in finished.rows:
             self.write(table, row)
+        for name, amount in finished.counts.items():
+            self.count(name, amount)
         self.progress.advance(failed=finished.failed, reused=finished.reused)
         done, failed = self.progress.done, self.progress.failed
         if done >= self.settings.failure_rate_after and failed > self.settings.max_failure_rate * done:
@@ -158,23 +169,27 @@ class Engine:
             raise TypeError(f"a {type(row).__name__} belongs to {len(tables)} tables of {self.stage}; name the table")
         return tables[0]
 
-    def _decode(self, stored: bytes) -> list[tuple[str, Row]] | None:
-        """The rows of a finished record; None if they are not of today's schema."""
+    def _decode(self, stored: bytes) -> _Finished | None:
+        """A record as it was finished before; None if its rows are not of today's schema."""
+        value = json.loads(stored)
         try:
-            return [
+            rows = [
                 (table, (self.tables[table] if table else Failure).model_validate(values))
-                for table, values in json.loads(stored)
+                for table, values in value["rows"]
             ]
         except (ValidationError, KeyError):
             return None
+        return _Finished(rows, counts=value["counts"], reused=True)
 
 
 @dataclass
 class _Finished:
     rows: list[tuple[str, Row]]
+    counts: dict[str, float] = field(default_factory=dict)
     failed: bool = False
     reused: bool = False
 
 
-def _encode(rows: list[tuple[str, Row]]) -> bytes:
-    return canonical_json([[table, row.model_dump(mode="json")] for table, row in rows]).encode()
+def _encode(finished: _Finished) -> bytes:
+    rows = [[table, row.model_dump(mode="json")] for table, row in finished.rows]
+    return canonical_json({"rows": rows, "counts": finished.counts}).encode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -66,11 +66,18 @@ class Teachers:
         self._in_flight: dict[str, asyncio.Future[bytes]] = {}
 
     async def ask(
-        self, role: RoleSettings, prompt: Prompt, reply_type: type[Model], *, sample: int = 0
+        self,
+        role: RoleSettings,
+        prompt: Prompt,
+        reply_type: type[Model],
+        *,
+        check: Callable[[Model], object] | None = None,
+        sample: int = 0,
     ) -> Reply[Model]:
         """The reply to a prompt, from the store if it was ever paid for.
 
         Args:
+            check: raises ValueError, in words the teacher can act on, for a well-formed reply that is impossible.
             sample: tells apart several replies to one prompt at a temperature above 0.
 
         Raises:
@@ -78,19 +85,20 @@ class Teachers:
             TeacherUnavailable: if the endpoint is down.
             BudgetExceeded: if the budget is spent and the reply is not stored.
         """
-        key = request_key(role, prompt, reply_type, sample)
-        if key in self._in_flight:
-            return self._reply(await asyncio.shield(self._in_flight[key]), key, role, prompt, reply_type, cached=True)
-        stored = await self._calls.get(key)
-        if stored is not None:
-            try:
-                return self._reply(stored, key, role, prompt, reply_type, cached=True)
-            except (ValidationError, ValueError):
-                # The form of the reply kept its schema but its validation became stricter: buy it anew.
-                return await self._buy_once(key, role, prompt, reply_type, sample, replace=True)
-        if key in self._in_flight:
-            return self._reply(await asyncio.shield(self._in_flight[key]), key, role, prompt, reply_type, cached=True)
-        return await self._buy_once(key, role, prompt, reply_type, sample, replace=False)
+        request = _Request(role, prompt, reply_type, check, sample, request_key(role, prompt, reply_type, sample))
+        while True:
+            if request.key in self._in_flight:
+                stored = await self._join(request.key)
+            else:
+                stored = await self._calls.get(request.key)
+            if stored is not None:
+                try:
+                    return self._reply(stored, request, cached=True)
+                except ValueError:
+                    # The stored reply passed a validation that has become stricter since: buy another.
+                    return self._reply(await self._buy_once(request, replace=True), request, cached=False)
+            if request.key not in self._in_flight:
+                return self._reply(await self._buy_once(request, replace=False), request, cached=False)
 
     async def close(self) -> None:
         """Close connections and the ledger."""
@@ -98,46 +106,48 @@ class Teachers:
             await endpoint.close()
         self.ledger.close()
 
-    async def _buy_once(
-        self, key: str, role: RoleSettings, prompt: Prompt, reply_type: type[Model], sample: int, *, replace: bool
-    ) -> Reply[Model]:
-        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = waiting
+    async def _join(self, key: str) -> bytes | None:
+        """Wait for the identical request in flight; None if whoever sent it was cancelled."""
+        in_flight = self._in_flight[key]
+        await asyncio.wait((in_flight,))
+        return None if in_flight.cancelled() else in_flight.result()
+
+    async def _buy_once(self, request: _Request[Model], *, replace: bool) -> bytes:
+        """Buy and store a reply while identical requests wait for it; what is then stored."""
+        bought: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._in_flight[request.key] = bought
         try:
-            bought = await self._buy(key, role, prompt, reply_type, sample)
-            stored = await self._calls.put(key, bought, replace=replace)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                waiting.set_exception(error)
-                waiting.exception()  # someone may wait for it or not; either is fine
-            else:
-                waiting.cancel()
+            stored = await self._calls.put(request.key, await self._buy(request), replace=replace)
+            bought.set_result(stored)
+            return stored
+        except Exception as error:
+            bought.set_exception(error)
+            bought.exception()  # mark it as seen: often nobody else waits
             raise
         finally:
-            del self._in_flight[key]
-        waiting.set_result(stored)
-        return self._reply(stored, key, role, prompt, reply_type, cached=False)
+            bought.cancel()
+            self._in_flight.pop(request.key, None)
 
-    async def _buy(self, key: str, role: RoleSettings, prompt: Prompt, reply_type: type[Model], sample: int) -> bytes:
+    async def _buy(self, request: _Request[Model]) -> bytes:
         """Ask until the reply is valid; the value to store."""
+        role, messages = request.role, request.prompt.messages()
         endpoint = self._endpoint(role)
-        body: dict[str, Any] = {"model": role.model_name, "messages": prompt.messages(), **role.sampling()}
-        body["response_format"] = response_format(reply_type)
-        if sample:
-            body["seed"] = sample
+        body: dict[str, Any] = {"model": role.model_name, "messages": messages, **role.sampling()}
+        body["response_format"] = response_format(request.reply_type)
+        if request.sample:
+            body["seed"] = request.sample
         tokens_in = tokens_out = 0
         problem = ""
         for attempt in range(1, role.attempts + 1):
             self.ledger.check_budget()
             started = time.monotonic()
-            answer = await endpoint.complete(body, role.timeout_s)
-            content, finish_reason, used_in, used_out = _unpack(answer)
+            content, finish_reason, used_in, used_out = _unpack(await endpoint.complete(body, role.timeout_s))
             tokens_in, tokens_out = tokens_in + used_in, tokens_out + used_out
-            problem = _problem(content, finish_reason, reply_type, role.max_tokens)
+            problem = request.problem_of(content, finish_reason)
             self.ledger.book(
                 role.role,
                 role.teacher,
-                key,
+                request.key,
                 tokens_in=used_in,
                 tokens_out=used_out,
                 valid=not problem,
@@ -147,28 +157,31 @@ class Teachers:
             if not problem:
                 value = {"content": content, "tokens_in": tokens_in, "tokens_out": tokens_out, "attempts": attempt}
                 return json.dumps(value).encode()
-            body["messages"] = [*prompt.messages(), *_correction(content, problem)]
+            body["messages"] = [*messages, *_correction(content, problem)]
         raise ReplyError(
-            f"The {role.role}'s reply ({role.teacher}) stayed invalid after {role.attempts} attempts: {problem}",
+            f"The {role.role}'s reply ({role.teacher}) stayed invalid after {role.attempts} attempts: {problem}.",
             "Try a stronger model or a larger max_tokens for this role.",
         )
 
-    def _reply(
-        self, stored: bytes, key: str, role: RoleSettings, prompt: Prompt, reply_type: type[Model], *, cached: bool
-    ) -> Reply[Model]:
-        value = json.loads(stored)
+    def _reply(self, stored: bytes, request: _Request[Model], *, cached: bool) -> Reply[Model]:
+        value, role = json.loads(stored), request.role
         reply = Reply(
-            value=parse_reply(value["content"], reply_type),
-            key=key,
+            value=request.parse(value["content"]),
+            key=request.key,
             cached=cached,
             tokens_in=value["tokens_in"],
             tokens_out=value["tokens_out"],
             teacher=role.teacher,
-            prompt_digest=prompt.digest,
+            prompt_digest=request.prompt.digest,
         )
         if cached:
             self.ledger.book(
-                role.role, role.teacher, key, tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, cached=True
+                role.role,
+                role.teacher,
+                request.key,
+                tokens_in=reply.tokens_in,
+                tokens_out=reply.tokens_out,
+                cached=True,
             )
         return reply
 
@@ -187,31 +200,55 @@ class Teachers:
         return endpoint
 
 
+@dataclass(frozen=True)
+class _Request(Generic[Model]):
+    """One request as `ask` was given it, and its key."""
+
+    role: RoleSettings
+    prompt: Prompt
+    reply_type: type[Model]
+    check: Callable[[Model], object] | None
+    sample: int
+    key: str
+
+    def parse(self, content: str) -> Model:
+        """Validate a reply's text, by its schema and by the caller's check."""
+        value = parse_reply(content, self.reply_type)
+        if self.check is not None:
+            self.check(value)
+        return value
+
+    def problem_of(self, content: str, finish_reason: str) -> str:
+        """What is wrong with a reply, in words its author can act on; empty if it is valid."""
+        if finish_reason == "length":
+            return f"it was cut at {self.role.max_tokens} tokens; answer more briefly"
+        try:
+            self.parse(content)
+        except json.JSONDecodeError as error:
+            return f"it is not JSON ({error})"
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            return f"{'.'.join(str(part) for part in first['loc']) or 'it'}: {first['msg']}"
+        except ValueError as error:
+            return str(error)
+        return ""
+
+
 def parse_reply(content: str, reply_type: type[Model]) -> Model:
     """Validate a reply's text. Raw control characters inside strings pass (xgrammar lets servers write them)."""
     return reply_type.model_validate(json.loads(content, strict=False))
 
 
 def _unpack(answer: dict[str, Any]) -> tuple[str, str, int, int]:
-    usage = answer.get("usage") or {}
-    choices = answer.get("choices") or [{}]
-    content = (choices[0].get("message") or {}).get("content") or ""
-    reason = choices[0].get("finish_reason") or ""
-    return content, reason, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
-
-
-def _problem(content: str, finish_reason: str, reply_type: type[BaseModel], max_tokens: int) -> str:
-    """What is wrong with a reply, in words its author can act on; empty if it is valid."""
-    if finish_reason == "length":
-        return f"the reply was cut at {max_tokens} tokens; answer more briefly"
-    try:
-        parse_reply(content, reply_type)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc']) or 'reply'}: {first['msg']}"
-    except ValueError as error:
-        return f"not JSON ({error})"
-    return ""
+    """Content, finish reason, prompt tokens and reply tokens; an answer of another form has the content ""."""
+    usage, choices = answer.get("usage"), answer.get("choices")
+    usage = usage if isinstance(usage, dict) else {}
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    used_in, used_out = (count if isinstance(count, int) else 0 for count in tokens)
+    return content if isinstance(content, str) else "", str(choice.get("finish_reason", "")), used_in, used_out
 
 
 def _correction(content: str, problem: str) -> list[dict[str, Any]]:

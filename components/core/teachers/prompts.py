@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -89,7 +89,7 @@ def request_key(role: RoleSettings, prompt: Prompt, reply_type: type[BaseModel],
     )
 
 
-@cache
+@lru_cache(maxsize=512)
 def response_format(reply_type: type[BaseModel]) -> dict[str, Any]:
     """The `response_format` of a request: a JSON schema, strict, by the reply's name."""
     name = getattr(reply_type, "schema_name", reply_type.__name__)
@@ -97,7 +97,7 @@ def response_format(reply_type: type[BaseModel]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-@cache
+@lru_cache(maxsize=512)
 def _schema_digest(reply_type: type[BaseModel]) -> str:
     return digest_of(response_format(reply_type))
 
