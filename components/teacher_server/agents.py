@@ -96,15 +96,17 @@ def _look_at_change(time_s: float, facts: Sequence[Event], duration: str) -> dic
 
 
 def observe(caption: Sequence[Mapping[str, Any]], action: str, argument: str) -> tuple[str, list[int]]:
-    """What the caption tells about an action, beginning with its key, and the events it cites."""
+    """What the caption tells about an action, beginning with its key, and the events it cites (the nearest if none)."""
     events = read_events(caption)
     if action == QUERY:
         found = TIME.search(argument)
         event = event_at(events, seconds_of(found[1])) if found else None
-        return (f"{render(seconds_of(found[1]))} {event.text}", [event.index]) if found and event else (NOTHING, [])
+        if found is None or event is None:
+            return NOTHING, [event.index for event in events[-1:]]
+        return f"{render(seconds_of(found[1]))} {event.text}", [event.index]
     cited = _retrieve(events, argument)
     if not cited:
-        return NOTHING, []
+        return NOTHING, [event.index for event in events[:1]]
     return "; ".join(f"{when} {text}" for when, text, _ in cited), sorted({i for _, _, ids in cited for i in ids})
 
 

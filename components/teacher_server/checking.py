@@ -17,19 +17,21 @@ from components.teacher_server.matching import same_answer
 from components.teacher_server.question_text import read_question
 from components.teacher_server.vocabulary import Thing, read_sightings
 
-# An observation may state whole seconds of an event that the caption knows in tenths.
 SPAN_TOLERANCE_S = 1.0
+"""Ends of a claimed stretch must lie nearer than this: an observation has whole seconds where a caption has tenths."""
+JUDGE_TOLERANCE_S = 1.0
+"""The judge lets times pass that differ by at most this; the verifier does not, options lie that close together."""
 
 
 def verify(caption: Sequence[str], items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The verifier's own answer to each question from the caption, and whether it agrees with the item's answer."""
+    """The verifier's own answer to each question ("" if the caption does not tell), and whether the item's agrees."""
     events = read_lines(caption)
     verdicts = []
     for item in items:
         ask = read_question(str(item["question"]))
         reply = answer(ask, events) if ask else None
         correct = reply is not None and same_answer(str(item["answer"]), reply, ask)
-        verdicts.append({"id": item["id"], "reply": reply or "the caption does not tell", "correct": correct})
+        verdicts.append({"id": item["id"], "reply": reply or "", "correct": correct})
     return verdicts
 
 
@@ -49,13 +51,12 @@ def answer_blind(context: str, items: Sequence[Mapping[str, Any]], persona: str)
 
 def match_answers(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Whether each prediction means the reference answer."""
-    return [
-        {
-            "id": item["id"],
-            "match": same_answer(str(item["prediction"]), str(item["answer"]), read_question(str(item["question"]))),
-        }
-        for item in items
-    ]
+    return [{"id": item["id"], "match": _is_match(item)} for item in items]
+
+
+def _is_match(item: Mapping[str, Any]) -> bool:
+    ask = read_question(str(item["question"]))
+    return same_answer(str(item["prediction"]), str(item["answer"]), ask, JUDGE_TOLERANCE_S)
 
 
 def check_observations(caption: Sequence[str], pairs: Sequence[Mapping[str, str]]) -> list[bool]:
@@ -65,12 +66,12 @@ def check_observations(caption: Sequence[str], pairs: Sequence[Mapping[str, str]
 
 
 def infer(question: str, options: Sequence[str], pairs: Sequence[Mapping[str, str]]) -> str:
-    """The answer that the observations alone prove; "unknown" where they do not."""
+    """The answer that the observations alone prove; "" where they do not."""
     ask = read_question(question)
     facts = [fact for pair in pairs for fact in read_observation(_with_key(pair["action"], pair["observation"]))]
     told = answer(ask, facts) if ask and facts else None
     if told is None:
-        return "unknown"
+        return ""
     return next((option for option in options if same_answer(told, option, ask)), told)
 
 

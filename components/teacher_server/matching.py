@@ -20,8 +20,12 @@ def normalise(text: str) -> str:
     return " ".join(words).strip(" .")
 
 
-def same_answer(prediction: str, answer: str, ask: Ask | None = None) -> bool:
+def same_answer(prediction: str, answer: str, ask: Ask | None = None, tolerance_s: float = 0.0) -> bool:
     """Whether a prediction gives the reference answer and nothing that contradicts it.
+
+    Args:
+        ask: the question as understood, which tells what sort of answer to compare.
+        tolerance_s: by how much times may differ.
 
     >>> same_answer("A yellow triangle.", "yellow triangle")
     True
@@ -37,7 +41,9 @@ def same_answer(prediction: str, answer: str, ask: Ask | None = None) -> bool:
     if sort is Sort.THING or (sort is None and read_sightings(meant)):
         return _things(said) == _things(meant) != set()
     if sort in (Sort.TIME, Sort.SPAN) or (sort is None and TIME.search(meant)):
-        return _times(said) == _times(meant) != []
+        ours, theirs = _times(said), _times(meant)
+        near = all(abs(a - b) <= tolerance_s + 0.05 for a, b in zip(ours, theirs, strict=False))
+        return len(ours) == len(theirs) > 0 and near
     if sort in (Sort.COUNT, Sort.SECONDS) or (sort is None and meant.isdigit()):
         return re.findall(r"\d+(?:\.\d+)?", said) == [meant]
     return False

@@ -16,6 +16,8 @@ import numpy as np
 from components.teacher_server.real_footage import shrink
 from components.teacher_server.vision import decode
 
+TOLERANCE = 0.05
+"""By which share of `target_s` a chunk may be longer without being divided."""
 REACH = 0.25
 """How far a cut may lie from the even division, as a share of a chunk."""
 
@@ -28,7 +30,7 @@ def cut_into_segments(frames: Sequence[tuple[float, str]], duration_s: float, ta
     """
     if target_s <= 0:
         raise ValueError("target_s must be positive")
-    count = max(1, ceil(duration_s / target_s))
+    count = max(1, ceil(duration_s / target_s - TOLERANCE))
     length_s = duration_s / count
     times, strengths = _changes(frames) if count > 1 else ([], [])
     cuts = [0.0]

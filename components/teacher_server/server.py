@@ -52,32 +52,35 @@ class TeacherServer:
 
     async def complete(self, http: web.Request) -> web.Response:
         """Answer one chat request."""
-        started = time.process_time()
         body = await http.read()
+        started = time.process_time()
         try:
             request = read_request(body)
             fault = self.faults.transport_fault(request)
             if fault in ("http_429", "http_500", "hang"):
                 return await self._refuse(request, fault, started)
-            reply, looking_s = await self._reply(request)
+            reply, busy_s = await self._reply(request, started)
         except BadRequest as refusal:
             self.log.write(schema="", model="", digest="", status=refusal.status, cpu_s=0.0, fault=refusal.code)
             return _error(refusal.status, str(refusal), "invalid_request_error", refusal.code)
         content, finish_reason = mangle(fault, json.dumps(self.faults.spoil(request, reply)))
         response = write_completion(request, content, int(time.time()), finish_reason)
-        self._note(request, 200, time.process_time() - started + looking_s, fault)
+        self._note(request, 200, busy_s, fault)
         return web.Response(body=response, headers=_JSON)
 
-    async def _reply(self, request: ChatRequest) -> tuple[dict[str, Any], float]:
-        """The reply's content and the CPU seconds that a worker spent on it."""
+    async def _reply(self, request: ChatRequest, started: float) -> tuple[dict[str, Any], float]:
+        """The reply's content, and the CPU seconds of this request here and in a worker since `started`."""
         try:
             if request.schema in TEXT:
                 payload = dict(request.payload)
                 if request.schema == "questions" and self.faults.is_told("answer_in_summary"):
                     payload["contrast"] = False  # a writer who heeded the summary would hide that it leaks
-                return TEXT[request.schema](payload, request.model), 0.0
+                reply = TEXT[request.schema](payload, request.model)
+                return reply, time.process_time() - started
             if request.schema in VISION:
-                return await self._look(request)
+                reading_s = time.process_time() - started
+                reply, looking_s = await self._look(request)
+                return reply, reading_s + looking_s
         except (KeyError, TypeError, ValueError) as error:
             message = f"The payload does not fit the schema {request.schema!r}: {error!r}"
             raise BadRequest(400, message, "invalid_payload") from error
