@@ -42,7 +42,7 @@ def normalise(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
     plain = re.sub(r"[–—]", "-", plain)
-    plain = re.sub(r"[^\w\s:.%+-]|(?<!\d)[.:-]|[.:-](?!\d)", " ", plain)
+    plain = re.sub(r"[^\w\s:.%+-]|(?<!\d)[.:]|[.:-](?!\d)|(?<=[^\W\d])-", " ", plain)
     words = (_NUMBER_WORDS.get(word, word) for word in plain.split())
     return " ".join(word for word in words if word not in _ARTICLES)
 

@@ -1,0 +1,164 @@
+"""From predictions to the evaluation table: every number with its interval, its denominator and its protocol.
+
+Intervals are bootstrapped over videos. Differences between two systems are paired: the same questions, the same drawn
+videos. Nothing here knows a model; all is a function of the prediction rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from components.core.intervals import clustered_bootstrap
+from components.core.judging.matching import spans_in
+from components.core.records import Prediction, Protocol, Question, QuestionType, Score, short_id
+from components.evaluation.grounding import RECALLS, best_ious
+
+Measured = tuple[float, str]
+"""A value and the video it was measured on."""
+
+
+@dataclass(frozen=True)
+class ScoreWriter:
+    """Writes `Score` rows under one protocol."""
+
+    protocol: Protocol
+
+    def score(self, system: str, metric: str, group: str, measured: Sequence[Measured]) -> Score:
+        """The mean with its interval; without a value, and saying so, where nothing was measured."""
+        if not measured:
+            return self.absent(system, metric, group, "nothing was measured")
+        values, videos = zip(*measured, strict=True)
+        interval = clustered_bootstrap(values, videos)
+        return self._row(
+            system, metric, group, interval.mean, interval.low, interval.high, len(values), len(set(videos))
+        )
+
+    def absent(self, system: str, metric: str, group: str, reason: str) -> Score:
+        """A number that was not computed, and why."""
+        return self._row(system, metric, group, None, None, None, 0, 0, reason)
+
+    def _row(
+        self,
+        system: str,
+        metric: str,
+        group: str,
+        value: float | None,
+        low: float | None,
+        high: float | None,
+        n: int,
+        clusters: int,
+        reason: str = "",
+    ) -> Score:
+        return Score(
+            score_id=short_id("score", system, metric, group),
+            system=system,
+            metric=metric,
+            group=group,
+            value=value,
+            low=low,
+            high=high,
+            n=n,
+            clusters=clusters,
+            protocol=self.protocol,
+            reason=reason,
+        )
+
+
+def accuracy_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> list[Score]:
+    """Accuracy of each system by group of questions."""
+    return [
+        writer.score(system, "accuracy", group, [(float(row.correct), row.video_id) for row in rows])
+        for system, of_system in by_system(predictions).items()
+        for group, rows in by_group(of_system).items()
+    ]
+
+
+def looking_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> list[Score]:
+    """How each system looked: share of well-formed traces, actions per answer, r_obs and r_rea where judged."""
+    measures: dict[str, Callable[[Prediction], float | None]] = {
+        "well_formed": lambda row: float(row.well_formed),
+        "actions": lambda row: float(row.actions),
+        "faithful": lambda row: row.faithful,
+        "inferred": lambda row: row.inferred,
+    }
+    scores = []
+    for system, rows in by_system(predictions).items():
+        for metric, measure in measures.items():
+            measured = [(value, row.video_id) for row in rows if (value := measure(row)) is not None]
+            if measured or metric in ("well_formed", "actions"):
+                scores.append(writer.score(system, metric, "all", measured))
+    return scores
+
+
+def difference_scores(
+    writer: ScoreWriter, predictions: Sequence[Prediction], pairs: Iterable[tuple[str, str]]
+) -> list[Score]:
+    """Paired differences in accuracy, `first - second`, over the questions that both answered."""
+    systems = by_system(predictions)
+    scores = []
+    for first, second in pairs:
+        if first not in systems or second not in systems:
+            continue
+        others = {row.question_id: row for row in systems[second]}
+        both = [row for row in systems[first] if row.question_id in others]
+        for group in ("all", "single_look", "two_look"):
+            measured = [
+                (float(row.correct) - float(others[row.question_id].correct), row.video_id)
+                for row in by_group(both).get(group, [])
+            ]
+            if measured:
+                scores.append(writer.score(f"{first} - {second}", "accuracy", group, measured))
+    return scores
+
+
+def chance_scores(writer: ScoreWriter, questions: Sequence[Question]) -> list[Score]:
+    """The accuracy of guessing, which depends on the number of options alone."""
+    groups = {
+        "all": questions,
+        "single_look": [question for question in questions if question.is_single_look],
+        "two_look": [question for question in questions if not question.is_single_look],
+    }
+    return [
+        writer.score("chance", "accuracy", group, [(1 / len(q.options), q.video_id) for q in members])
+        for group, members in groups.items()
+        if members
+    ]
+
+
+def grounding_scores(
+    writer: ScoreWriter, predictions: Sequence[Prediction], questions: Mapping[str, Question]
+) -> list[Score]:
+    """mIoU and Recall@K of the intervals in each system's text; the truth is the answer of event localisation questions."""
+    scores = []
+    group = QuestionType.EVENT_LOCALISATION.value
+    for system, rows in by_system(predictions).items():
+        ious: list[Measured] = []
+        for row in rows:
+            if row.type is QuestionType.EVENT_LOCALISATION:
+                truth = spans_in(questions[row.question_id].answer)
+                ious += [(iou, row.video_id) for iou in best_ious(spans_in(row.text), truth)]
+        if ious:
+            scores.append(writer.score(system, "grounding_miou", group, ious))
+            for threshold in RECALLS:
+                found = [(float(iou >= threshold), video) for iou, video in ious]
+                scores.append(writer.score(system, f"grounding_recall@{threshold}", group, found))
+    return scores
+
+
+def by_system(predictions: Iterable[Prediction]) -> dict[str, list[Prediction]]:
+    """Predictions by system, in the order in which systems first appear."""
+    systems: dict[str, list[Prediction]] = defaultdict(list)
+    for row in predictions:
+        systems[row.system].append(row)
+    return dict(systems)
+
+
+def by_group(rows: Iterable[Prediction]) -> dict[str, list[Prediction]]:
+    """Predictions by the groups they count in: all, single_look or two_look, and their question type."""
+    groups: dict[str, list[Prediction]] = defaultdict(list)
+    for row in rows:
+        for group in ("all", "single_look" if row.single_look else "two_look", row.type.value):
+            groups[group].append(row)
+    return dict(groups)
