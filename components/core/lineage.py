@@ -1,0 +1,227 @@
+"""MLflow lineage: one parent run per pipeline run, a nested run per task, datasets by digest, a LoggedModel per model.
+
+The launcher prepares the database once (`initialise_database`: the first writers of a new one would race), opens the
+parent run and hands its id on in REWATCH_MLFLOW_PARENT. Trainers log live through `training_run`; where KFP's own
+MLflow plugin has opened a run for the task (MLFLOW_RUN_ID), that one is used. Data tasks are written by the report, so
+that they need not import MLflow, which costs a second. Without MLFLOW_TRACKING_URI nothing is tracked and the run
+object only swallows what it is told: a stage works the same from its own command line. Secrets are never logged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.core.manifest import MANIFEST_NAME, Upstream, read_manifest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Metric
+
+PARENT_VARIABLE = "REWATCH_MLFLOW_PARENT"
+EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+PLUGIN_RUN_VARIABLE = "MLFLOW_RUN_ID"
+DEFAULT_EXPERIMENT = "rewatch"
+
+DIGEST_LENGTH = 36
+"""MLflow's limit on the digest of a dataset; the full one is in its source."""
+
+FLUSH_S = 2.0
+"""Metrics are written to the database at most this often; one write costs 10 ms."""
+
+_SECRET = re.compile(r"(^|[_.])(api_?key|key|token|secret|password|credentials?)$", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"://[^/@\s]+@")
+
+
+def connect(uri: str = "") -> MlflowClient | None:
+    """A client of the tracking server that the environment names, telemetry off; None when it names none."""
+    os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"})
+    uri = uri or os.environ.get(URI_VARIABLE, "")
+    if not uri:
+        return None
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def initialise_database(uri: str, experiment: str = DEFAULT_EXPERIMENT, artifacts: Path | None = None) -> str:
+    """Create the tables and the experiment, from one process and before any task; returns the experiment's id.
+
+    Args:
+        artifacts: folder of the experiment's artifacts; MLflow's default is beside the working directory.
+    """
+    client = connect(uri)
+    assert client is not None
+    return experiment_id(client, experiment, artifacts)
+
+
+def experiment_id(client: MlflowClient, name: str = "", artifacts: Path | None = None) -> str:
+    """The id of an experiment, created if missing; its name is taken from the environment if not given."""
+    name = name or os.environ.get(EXPERIMENT_VARIABLE, "") or DEFAULT_EXPERIMENT
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = artifacts.absolute().as_uri() if artifacts else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def start_pipeline_run(uri: str, experiment: str, run_id: str, settings: Mapping[str, Any]) -> str:
+    """Open the parent run of a pipeline run; returns its MLflow id, for REWATCH_MLFLOW_PARENT."""
+    client = connect(uri)
+    assert client is not None
+    run = client.create_run(experiment_id(client, experiment), run_name=run_id, tags={"rewatch.run_id": run_id})
+    _log_params(client, run.info.run_id, settings)
+    return str(run.info.run_id)
+
+
+def end_pipeline_run(uri: str, mlflow_run_id: str, succeeded: bool) -> None:
+    """Close the parent run."""
+    client = connect(uri)
+    assert client is not None
+    client.set_terminated(mlflow_run_id, "FINISHED" if succeeded else "FAILED")
+
+
+@dataclass
+class TrainingRun:
+    """What a trainer tells MLflow while it trains. Without a client it tells nobody."""
+
+    client: MlflowClient | None = None
+    run_id: str = ""
+    experiment_id: str = ""
+    upstream: tuple[Upstream, ...] = ()
+    _pending: list[Metric] = field(default_factory=list)
+    _flushed: float = 0.0
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log numbers of one step; buffered for up to `FLUSH_S` seconds."""
+        if self.client is None:
+            return
+        from mlflow.entities import Metric
+
+        now = time.time()
+        self._pending += [Metric(name, float(value), int(now * 1000), step) for name, value in metrics.items()]
+        if now - self._flushed > FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self.client is not None and self._pending:
+            for start in range(0, len(self._pending), 1000):  # MLflow's limit of metrics in one batch
+                self.client.log_batch(self.run_id, metrics=self._pending[start : start + 1000])
+            self._pending, self._flushed = [], time.time()
+
+    def log_model(self, path: Path, name: str, step: int = 0) -> str:
+        """Record a model folder as a LoggedModel tied to the datasets it was trained on; returns its id, "" untracked.
+
+        The weights stay where they are: the model names its folder, its step, and the digests of its inputs.
+        """
+        if self.client is None:
+            return ""
+        from mlflow.entities import LoggedModelOutput
+
+        model = self.client.create_logged_model(
+            self.experiment_id,
+            name=name,
+            source_run_id=self.run_id,
+            model_type="student",
+            tags={"rewatch.path": str(path), "rewatch.step": str(step)},
+            params={f"{source.name}.digest": source.digest for source in self.upstream},
+        )
+        self.client.finalize_logged_model(model.model_id, "READY")
+        self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])
+        return str(model.model_id)
+
+
+@contextmanager
+def training_run(
+    name: str, *, settings: Mapping[str, Any], inputs: Mapping[str, Path | Sequence[Path]]
+) -> Iterator[TrainingRun]:
+    """A nested run that is live while the block trains; it ends as failed when the block raises.
+
+    Args:
+        name: the task's name, such as `sft`.
+        settings: logged as parameters, dotted where nested, without secrets.
+        inputs: folders of the datasets and models read, by input name, each with its manifest.
+    """
+    client = connect()
+    if client is None:
+        yield TrainingRun()
+        return
+    upstream = tuple(_upstream(inputs))
+    run_id = nested_run(client, name)
+    _log_params(client, run_id, settings)
+    client.log_inputs(run_id, datasets=[dataset_input(source, "training") for source in upstream])
+    run = TrainingRun(client, run_id, client.get_run(run_id).info.experiment_id, upstream)
+    try:
+        yield run
+    except BaseException:
+        run.flush()
+        client.set_terminated(run_id, "FAILED")
+        raise
+    run.flush()
+    client.set_terminated(run_id, "FINISHED")
+
+
+def nested_run(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> str:
+    """The task's own run: the one KFP's plugin opened for it, or a new one under the pipeline's parent run."""
+    given = os.environ.get(PLUGIN_RUN_VARIABLE, "")
+    if given:
+        return given
+    parent = os.environ.get(PARENT_VARIABLE, "")
+    all_tags = {"kfp.task": name, "rewatch.run_id": os.environ.get("REWATCH_RUN_ID", ""), **(tags or {})}
+    if parent:
+        all_tags["mlflow.parentRunId"] = parent
+    return str(client.create_run(experiment_id(client), run_name=name, tags=all_tags).info.run_id)
+
+
+def dataset_input(source: Upstream, context: str) -> DatasetInput:
+    """A dataset as an input of a run: its name, its digest, and where it lies."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=source.name,
+        digest=source.digest[:DIGEST_LENGTH],
+        source_type="local" if "://" not in source.path else source.path.partition("://")[0],
+        source=f'{{"path": "{source.path}", "digest": "{source.digest}"}}',
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+
+
+def loggable(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Settings as flat text parameters, without secrets.
+
+    >>> loggable({"lr": 0.1, "judge": {"api_key": "s3cret", "max_tokens": 5}, "url": "http://me:pw@host/v1"})
+    {'lr': '0.1', 'judge.max_tokens': '5', 'url': 'http://host/v1'}
+    """
+    flat: dict[str, str] = {}
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if _SECRET.search(key):
+            continue
+        if isinstance(value, Mapping):
+            flat.update(loggable(value, f"{key}."))
+        else:
+            flat[key] = _USER_IN_URL.sub("://", str(value))[:500]
+    return flat
+
+
+def _log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -> None:
+    from mlflow.entities import Param
+
+    params = [Param(name, value) for name, value in loggable(settings).items()]
+    for start in range(0, len(params), 100):  # MLflow's limit of parameters in one batch
+        client.log_batch(run_id, params=params[start : start + 100])
+
+
+def _upstream(inputs: Mapping[str, Path | Sequence[Path]]) -> Iterator[Upstream]:
+    for name, given in inputs.items():
+        for path in [given] if isinstance(given, Path) else given:
+            if (path / MANIFEST_NAME).is_file():
+                yield Upstream(name=name, path=str(path), digest=read_manifest(path).digest)
