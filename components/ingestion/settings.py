@@ -45,7 +45,7 @@ class IngestionSettings(StageSettings):
     """The only S3 buckets that may be read; empty means any that the credentials allow."""
 
     only_new: bool = False
-    """Ingest only what no successful run has seen. For runs on a schedule; the corpus then holds the new videos alone."""
+    """Ingest only what no successful run has seen. For scheduled runs; the corpus then holds the new videos alone."""
 
     limits: VideoLimits = VideoLimits()
     """What one video may cost before it is refused."""
