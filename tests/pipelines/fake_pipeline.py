@@ -4,7 +4,7 @@
 environment variables because those are not part of KFP's cache key: the same task succeeds in the next run.
 """
 
-from typing import Any, List  # noqa: UP035 - KFP reads the annotation and knows typing.List only
+from typing import Any
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
@@ -15,7 +15,7 @@ component = dsl.component(base_image="example.org/fake-python:1", install_kfp_pa
 
 
 @component
-def discover() -> List[str]:  # noqa: UP006 - KFP reads the annotation and knows typing.List only
+def discover() -> list[str]:
     from tests.pipelines.fake_task import end_task
 
     end_task("discover")
@@ -30,7 +30,7 @@ def work(shard: str, output: Output[Dataset]):
 
 
 @component
-def gate_captions(shards: Input[List[Dataset]], output: Output[Dataset]):  # noqa: UP006 - see above
+def gate_captions(shards: Input[list[Dataset]], output: Output[Dataset]):
     from tests.pipelines.fake_task import end_task
 
     end_task("gate-captions", output=output.path)

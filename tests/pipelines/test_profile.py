@@ -1,0 +1,111 @@
+"""Profiles: every one in the repository is valid, and a wrong key is named with its file and near matches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.core.errors import InputError, SettingsError, TeacherUnavailable
+from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
+from pipelines.profile import FOLDER, STAGES, Endpoint, load_profile, settings_type
+
+ROOT = Path(__file__).parents[2]
+YAML_FILES = sorted(
+    path
+    for pattern in ("*.yaml", "*.yml")
+    for folder in ("pipelines", "components", "images", "manifests", "tests")
+    for path in (ROOT / folder).rglob(pattern)
+)
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_yaml_file_parses(path: Path) -> None:
+    assert all(document is not None for document in yaml.safe_load_all(path.read_text()))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))
+def test_every_profile_is_valid(name: str) -> None:
+    profile = load_profile(name)
+    assert set(profile.arguments()) == set(STAGES)
+    check_arguments(profile.arguments())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_tasks_settings_are_complete_and_come_back_the_same(stage: str) -> None:
+    text = load_profile("laptop").arguments()[stage]
+    kind = settings_type(stage)
+    assert set(json.loads(text)) == set(kind.model_fields)
+    assert kind.model_validate_json(text).to_json() == text
+
+
+def test_an_unknown_key_names_key_file_and_near_match() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_profile("laptop", ["captioning.max_pixel=3"])
+    assert refused.value.exit_code == 2
+    for part in ("laptop.yaml", "captioning", "max_pixel", "max_pixels"):
+        assert part in refused.value.what
+
+
+def test_an_unknown_section_names_its_near_match() -> None:
+    with pytest.raises(SettingsError, match=r"laptop.yaml.*'captionin', did you mean 'captioning'"):
+        load_profile("laptop", ["captionin.max_pixels=3"])
+
+
+def test_an_unknown_profile_lists_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="laptop"):
+        load_profile("laptp")
+
+
+def test_a_profile_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("a: [")
+    with pytest.raises(SettingsError, match=r"mine.yaml is not valid YAML"):
+        load_profile(str(tmp_path / "mine.yaml"))
+
+
+def test_an_override_changes_one_section_only() -> None:
+    before, after = (
+        load_profile("laptop").arguments(),
+        load_profile("laptop", ["captioning.max_pixels=99999"]).arguments(),
+    )
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == {"captioning"}
+
+
+def test_teachers_are_mapped_by_role_and_need_a_model(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "endpoints: {big: {base_url: 'http://127.0.0.1:9/v1'}}\nteachers: {captioner: {endpoint: big, model: Q}}\n"
+    )
+    roles = {role.role: role for role in load_profile(str(mine)).roles()}
+    assert (roles["captioner"].endpoint, roles["captioner"].model) == ("big", "Q")
+    assert roles["segmenter"].endpoint == "builtin"
+    mine.write_text("endpoints: {big: {base_url: 'http://127.0.0.1:9/v1'}}\nteachers: {captioner: {endpoint: big}}\n")
+    with pytest.raises(SettingsError, match="names no model"):
+        load_profile(str(mine))
+    mine.write_text("teachers: {captoner: {model: Q}}\n")
+    with pytest.raises(SettingsError, match="did you mean 'captioner'"):
+        load_profile(str(mine))
+
+
+def test_an_unreachable_teacher_is_told_before_the_run() -> None:
+    with pytest.raises(TeacherUnavailable, match="does not answer") as refused:
+        check_endpoint("big", Endpoint(base_url="http://127.0.0.1:9/v1"))
+    assert refused.value.exit_code == 2
+
+
+def test_a_key_that_is_not_set_is_told_before_the_run() -> None:
+    with pytest.raises(InputError, match="NO_SUCH_KEY"):
+        check_endpoint("big", Endpoint(base_url="http://127.0.0.1:9/v1", api_key_env="NO_SUCH_KEY"))
+
+
+def test_settings_too_long_for_a_command_line_are_refused() -> None:
+    with pytest.raises(InputError, match="bytes"):
+        check_arguments({"videos": "x" * (MAX_ARGUMENT_BYTES + 1)})
+
+
+def test_a_runs_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        check_writable(tmp_path / "file" / "runs")

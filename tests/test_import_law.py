@@ -1,0 +1,106 @@
+"""The import law: pipelines → components/<stage>/component.py → that stage's modules → components/core."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "kfp", "mlflow", "pandas", "great_expectations", "transformers")
+SOURCES = sorted([*(ROOT / "components").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
+PACKAGES = sorted(".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES if path.name == "__init__.py")
+MODULES = sorted(
+    ".".join(path.with_suffix("").relative_to(ROOT).parts)
+    for path in SOURCES
+    if path.name not in ("__init__.py", "__main__.py", "component.py") and path != ROOT / "pipelines" / "rewatch.py"
+)
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of every module that a file imports, at its top or inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def stage_of(name: str) -> str:
+    """The component folder of a module called `components.<folder>…`, or an empty string."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "components" and len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if "components" in path.parts], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_component_imports_only_its_own_folder_and_core(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[1]
+    others = {name for name in imports(path) if stage_of(name) not in ("", own, "core")}
+    assert not others, f"{path} imports {others}"
+    assert not {name for name in imports(path) if name.split(".")[0] == "pipelines"}
+
+
+@pytest.mark.parametrize("folder", ["components/core", "components/teacher_server"])
+def test_no_stage_and_no_teacher_reaches_the_sandbox(folder: str) -> None:
+    for path in (ROOT / folder).rglob("*.py"):
+        assert not any(stage_of(name) == "sandbox" for name in imports(path)), path
+
+
+def test_only_components_and_pipelines_import_kfp() -> None:
+    users = {path.relative_to(ROOT) for path in SOURCES if any(name.split(".")[0] == "kfp" for name in imports(path))}
+    wrong = {path for path in users if path.parts[0] == "components" and path.name != "component.py"}
+    assert not wrong
+    assert any(path.name == "component.py" for path in users)
+
+
+def test_pipelines_reach_a_stage_only_where_the_law_allows() -> None:
+    """The DAG through component.py; the profile through settings; the launcher through what serves it."""
+    allowed = {"component", "settings"}
+    served = {"components.teacher_server.launch", "components.ingestion.watermark", "components.sandbox.corpus"}
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        for name in imports(path):
+            if stage_of(name) in ("", "core"):
+                continue
+            parts = name.split(".")
+            within = len(parts) == 2 or parts[2] in allowed or any(name.startswith(module) for module in served)
+            assert within or name.startswith("components.promotion"), f"{path} imports {name}"
+
+
+def loaded_by(module: str) -> list[str]:
+    """Which heavy packages a fresh interpreter holds after importing `module`."""
+    code = f"import json, sys, {module}; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    assert loaded_by(package) == []
+
+
+def test_importing_every_module_that_is_no_kfp_interface_loads_neither_kfp_nor_a_model_library() -> None:
+    """One process for all: a module that breaks the rule is found by importing them one after another."""
+    code = (
+        "import importlib, json, sys\n"
+        "guilty = {}\n"
+        f"for name in {MODULES!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    found = [heavy for heavy in {HEAVY!r} if heavy in sys.modules]\n"
+        "    if found:\n"
+        "        guilty[name] = found\n"
+        "        break\n"
+        "print(json.dumps(guilty))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {}
