@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from components.core.intervals import wilson
 from components.core.judging.matching import normalise
 from components.core.records import Outcome, Question, Video
 from components.quality_gates.audit import Audit
 from components.quality_gates.checks import WORST, Figure
 from components.quality_gates.option_positions import position_counts
-from components.quality_gates.proportions import wilson
 from components.quality_gates.settings import QuestionThresholds
 
 
@@ -138,7 +138,7 @@ def _length_figure(choices: Sequence[Question], settings: QuestionThresholds) ->
     return Figure(
         "longest_option_is_key",
         "questions whose right option is longer than every other",
-        interval.rate if interval else None,
+        interval.mean if interval else None,
         len(choices),
         "questions",
         maximum=settings.max_longest_is_key,
@@ -166,7 +166,7 @@ def _accuracy_figure(
     shown = "the question and its options" if kind == "text_only" else "the summary"
     return Figure(
         f"{kind}_accuracy",
-        f"the auditor's accuracy from {shown} alone (upper 95 % bound; rate {interval.rate if interval else 0:.1%})",
+        f"the auditor's accuracy from {shown} alone (upper 95 % bound; rate {interval.mean if interval else 0:.1%})",
         interval.high if interval else None,
         n,
         "questions",

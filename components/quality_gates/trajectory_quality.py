@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from components.core.errors import ReplyError
+from components.core.intervals import wilson
 from components.core.judging import prompts
 from components.core.judging.matching import normalise
 from components.core.records import CaptionEvent, Question, Trajectory, Video
 from components.core.students.tags import parse
 from components.core.teachers.client import Teachers
 from components.quality_gates.checks import WORST, Column, Figure
-from components.quality_gates.proportions import wilson
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 
 
@@ -172,7 +172,7 @@ def _faithful_figure(judged: Sequence[tuple[str, bool]], settings: TrajectoryThr
     return Figure(
         "observation_faithfulness",
         "observations that the judge found true to the caption / observations judged",
-        interval.rate if interval else None,
+        interval.mean if interval else None,
         len(judged),
         "observations",
         minimum=settings.min_faithful,
