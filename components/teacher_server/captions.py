@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from components.teacher_server.real_footage import describe_shots
+from components.teacher_server.shapes import classify
 from components.teacher_server.tracking import SURE, Track, follow
-from components.teacher_server.vision import LEAST_AREA, decode, find_blobs, name_colours
+from components.teacher_server.vision import Blob, decode, find_blobs, name_colours
 from components.teacher_server.vocabulary import Sighting, Thing, write_sightings
 
 DENSE_S = 0.6
@@ -22,8 +24,13 @@ DENSE_S = 0.6
 LEAST_TRAVEL = 0.06
 """A shape moves if it travels at least this share of the frame's longer side within an event."""
 PLAIN_SPREAD = 14.0
+"""How far a channel of a plain ground may be from its median, of 255."""
 PLAIN_SHARE = 0.7
 PLAIN_FRAMES = 0.6
+"""The share of frames that must be plain for a clip to be captioned by its shapes."""
+GROUND_SHARE = 0.3
+SPECKS_SHARE = 0.02
+"""What may be named a colour and be neither shape nor ground, such as small print, as a share of the frame."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,14 @@ def write_caption(frames: Sequence[tuple[float, str]], duration_s: float) -> lis
     for picture in pixels:
         names = name_colours(picture)
         blobs.append(find_blobs(names))
-        plain += is_plain(picture, names)
-    if plain < PLAIN_FRAMES * len(pixels):
-        from components.teacher_server.real_footage import describe_shots
-
+        plain += is_plain(picture, names, blobs[-1])
+    dense = len(times) > 1 and float(np.median(np.diff(times))) <= DENSE_S
+    tracks = [track for track in follow(blobs, longest_gap=int(dense)) if track.certainty >= SURE / 2]
+    if not tracks or plain < PLAIN_FRAMES * len(pixels):
         return describe_shots(times, pixels, duration_s)
-    tracks = [track for track in follow(blobs) if track.certainty >= SURE / 2]
-    scenes = merge_flicker(scenes_of(tracks, len(times)), times)
+    scenes = scenes_of(tracks, len(times))
+    if dense:
+        scenes = merge_flicker(scenes)
     longer_side = max(pixels[0].shape[:2])
     starts = [0.0, *(times[scene.first] for scene in scenes[1:]), duration_s]
     return [
@@ -67,10 +75,18 @@ def write_caption(frames: Sequence[tuple[float, str]], duration_s: float) -> lis
     ]
 
 
-def is_plain(pixels: np.ndarray, names: np.ndarray) -> bool:
-    """Whether a frame is flat shapes on a plain ground: most of what has no shape's colour is of one grey level."""
-    ground = pixels[::3, ::3][names[::3, ::3] == 0]
-    if len(ground) < LEAST_AREA * names.size:
+def is_plain(pixels: np.ndarray, names: np.ndarray, blobs: Sequence[Blob]) -> bool:
+    """Whether a frame shows flat shapes on a plain ground.
+
+    A fair part of it has no shape's colour, most of that is of one level, and most of the rest belongs to blobs that
+    have a shape or are cut by the frame's edge.
+    """
+    thinned = names[::3, ::3]
+    ground = pixels[::3, ::3][thinned == 0]
+    if len(ground) < GROUND_SHARE * thinned.size:
+        return False
+    shaped = sum(blob.area for blob in blobs if blob.touches_edge or classify(blob)[1] >= SURE)
+    if shaped < PLAIN_SHARE * np.count_nonzero(thinned) * 9 - SPECKS_SHARE * names.size:
         return False
     level = np.median(ground, axis=0)
     near = np.abs(ground.astype(np.int16) - level.astype(np.int16)).max(axis=1) < PLAIN_SPREAD
@@ -96,11 +112,8 @@ def _runs(views: Sequence[set[Thing] | frozenset[Thing]]) -> list[Scene]:
     return scenes
 
 
-def merge_flicker(scenes: Sequence[Scene], times: Sequence[float]) -> list[Scene]:
+def merge_flicker(scenes: Sequence[Scene]) -> list[Scene]:
     """Scenes without those of a single frame that frames before and after belie."""
-    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    if spacing > DENSE_S:
-        return list(scenes)
     views: list[frozenset[Thing]] = []
     for index, scene in enumerate(scenes):
         things = scene.things

@@ -22,12 +22,14 @@ _SILHOUETTES: list[tuple[str, tuple[float, ...]]] = [
     ("triangle", (0.5, *reversed(HEIGHTS))),
     ("cross", (5 / 9, 1 / 3, 1 / 3, 1.0, 1 / 3, 1 / 3)),
 ]
-_LARGEST_MISFIT = 0.35
+_LARGEST_MISFIT = 0.45
 _LARGEST_ASPECT = 1.45
 
 
 def classify(blob: Blob) -> tuple[str, float]:
     """The shape's name and the confidence in it, from 0 (a guess: cut off, covered, or no such shape) to 1.
+
+    The confidence is how much better the best silhouette fits than the next shape's.
 
     >>> classify(Blob("red", 100, (0, 0, 10, 10), (1.0,) * 5, touches_edge=False))
     ('square', 1.0)
@@ -40,8 +42,8 @@ def classify(blob: Blob) -> tuple[str, float]:
     best, shape = misfits[0]
     left, top, right, bottom = blob.box
     aspect = max((right - left) / (bottom - top), (bottom - top) / (right - left))
-    confidence = max(0.0, 1 - best / _LARGEST_MISFIT)
-    if aspect > _LARGEST_ASPECT:
+    confidence = 1 - best / next(misfit for misfit, other in misfits if other != shape)
+    if aspect > _LARGEST_ASPECT or best > _LARGEST_MISFIT:
         confidence = 0.0
     elif blob.touches_edge:
         confidence *= 0.5

@@ -17,8 +17,6 @@ from components.teacher_server.vocabulary import Thing
 
 SURE = 0.4
 """Confidence from which a blob's own shape counts against a track's."""
-LONGEST_GAP = 1
-"""Frames that a shape may be unseen, as behind another one, and still be the same appearance."""
 
 
 @dataclass
@@ -61,11 +59,15 @@ class Track:
         self.votes[shape] += confidence + 0.01
 
 
-def follow(frames: Sequence[Sequence[Blob]]) -> list[Track]:
-    """Tracks over the blobs of consecutive frames, in order of appearance."""
+def follow(frames: Sequence[Sequence[Blob]], longest_gap: int = 1) -> list[Track]:
+    """Tracks over the blobs of consecutive frames, in order of appearance.
+
+    Args:
+        longest_gap: frames that a shape may be unseen, as behind another one, and still be the same appearance.
+    """
     tracks: list[Track] = []
     for index, blobs in enumerate(frames):
-        live = [track for track in tracks if index - track.frames[-1] <= LONGEST_GAP + 1]
+        live = [track for track in tracks if index - track.frames[-1] <= longest_gap + 1]
         for blob in blobs:
             shape, confidence = classify(blob)
             track = _track_of(blob, shape, confidence, live, index)
