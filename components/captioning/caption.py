@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from components.captioning.events import Event, gaps, join, realign, tidy
+from components.captioning.events import Event, check, gaps, join, realign, tidy
 from components.captioning.frame_rate import choose_rate
 from components.captioning.motion import motion_of, thin
-from components.captioning.prompts import CAPTIONER, reply_about
+from components.captioning.prompts import CAPTIONER, CaptionReply
 from components.captioning.settings import CaptioningSettings
 from components.captioning.windows import windows_of
 from components.core.records import CaptionEvent, Lineage, Row, Segment, Video, digest_of, short_id
 from components.core.tasks import Stage, Task
-from components.core.teachers.prompts import Prompt
+from components.core.teachers.prompts import Prompt, TimedImage
 from components.core.teachers.timed_images import timed_images
 from components.core.video.plans import FramePlan
+from components.core.video.sandboxed import reader_name
+
+if TYPE_CHECKING:
+    from components.core.video.reader import Frame
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class Stretch:
     def id(self) -> str:
         """The segment's identifier."""
         return self.segment.segment_id
+
+    @property
+    def length_s(self) -> float:
+        """Length of the segment in seconds."""
+        return self.segment.end_s - self.segment.start_s
 
     def digest(self) -> str:
         """What the captions depend on beside settings and code."""
@@ -51,6 +62,7 @@ class Captioned:
 
 async def run(task: Task) -> None:
     """Caption every segment of the task's shard."""
+    task.info["reader"] = reader_name()
     videos = {video.video_id: video for video in task.rows("corpus", "videos")}
     stretches = (Stretch(videos[segment.video_id], segment) for segment in task.rows("segments", "segments"))
     await task.map(stretches, caption)
@@ -68,8 +80,7 @@ async def caption(stretch: Stretch, task: Task) -> list[Row]:
     """
     settings: CaptioningSettings = task.settings
     segment = stretch.segment
-    length_s = segment.end_s - segment.start_s
-    highest = choose_rate(length_s, 1.0, settings.budget, settings.rates)
+    highest = choose_rate(stretch.length_s, 1.0, settings.budget, settings.rates)
     windows = windows_of(segment.start_s, segment.end_s, settings.frames_per_request / highest)
     looking = asyncio.Semaphore(settings.windows_in_flight)
 
@@ -101,16 +112,31 @@ async def caption_window(stretch: Stretch, window: tuple[float, float], highest:
         max_pixels=settings.max_pixels,
     )
     frames = await task.frames(stretch.video, plan)
-    motion = motion_of(frames, full=settings.full_motion)
-    length_s = stretch.segment.end_s - stretch.segment.start_s
-    frames = thin(frames, choose_rate(length_s, motion, settings.budget, settings.rates))
-    images = timed_images(frames, start_s=start_s, quality=settings.jpeg_quality)
+    # In a thread: encoding many frames would hold up every other request.
+    images = await asyncio.to_thread(prepare, frames, stretch, start_s, settings)
     duration_s = round(end_s - start_s, 3)
     prompt = Prompt(system=CAPTIONER, payload={"duration_s": duration_s}, frames=images)
-    reply = await task.teachers.ask(settings.captioner, prompt, reply_about(duration_s, settings.tolerance_s))
-    said = [Event(event.start_s, event.end_s, event.text, (reply.key,)) for event in reply.value.events]
-    events, repairs = tidy(said, duration_s)
+
+    def is_possible(reply: CaptionReply) -> None:
+        check(events_of(reply), duration_s, tolerance_s=settings.tolerance_s)
+
+    reply = await task.teachers.ask(settings.captioner, prompt, CaptionReply, check=is_possible)
+    events, repairs = tidy(events_of(reply.value, reply.key), duration_s)
     return Captioned(realign(events, start_s), len(images), repairs)
+
+
+def prepare(
+    frames: Sequence[Frame], stretch: Stretch, start_s: float, settings: CaptioningSettings
+) -> list[TimedImage]:
+    """Choose the rate that the frames' motion deserves and encode the frames that it keeps."""
+    motion = motion_of(frames, full=settings.full_motion)
+    rate = choose_rate(stretch.length_s, motion, settings.budget, settings.rates)
+    return timed_images(thin(frames, rate), start_s=start_s, quality=settings.jpeg_quality)
+
+
+def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
+    """The events of a reply, still relative to their window."""
+    return [Event(event.start_s, event.end_s, event.text, request_keys) for event in reply.events]
 
 
 def row_of(event: Event, segment: Segment, settings: CaptioningSettings) -> CaptionEvent:
@@ -135,16 +161,17 @@ def record(stretch: Stretch, parts: list[Captioned], events: list[Event], task: 
     """Add to the task's metrics what was looked at, repaired and left uncovered; log each segment with gaps."""
     segment = stretch.segment
     missing = gaps(events, segment.start_s, segment.end_s, tolerance_s=task.settings.tolerance_s)
-    counted: Counter[str] = Counter()
+    task.count(
+        segments=1,
+        seconds=stretch.length_s,
+        windows=len(parts),
+        frames=sum(part.frames for part in parts),
+        events=len(events),
+        gaps=len(missing),
+        gap_seconds=sum(end - start for start, end in missing),
+    )
     for part in parts:
-        counted.update({f"repairs_{name}": count for name, count in part.repairs.items()})
-    counted.update(segments=1, windows=len(parts), frames=sum(part.frames for part in parts), events=len(events))
-    counted.update(gaps=len(missing))
-    for name, count in counted.items():
-        task.metrics[name] = task.metrics.get(name, 0) + count
-    seconds = {"seconds": segment.end_s - segment.start_s, "gap_s": sum(end - start for start, end in missing)}
-    for name, value in seconds.items():
-        task.metrics[name] = task.metrics.get(name, 0.0) + value
+        task.count(**{f"repairs_{name}": count for name, count in part.repairs.items()})
     if missing:
         task.log.warning("segment %s of video %s has gaps: %s", segment.segment_id, segment.video_id[:12], missing)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
-from components.captioning.events import Event, check
 from components.core.teachers.prompts import ReplyModel
 
 CAPTIONER = """\
@@ -47,19 +45,3 @@ class CaptionReply(ReplyModel):
     schema_name: ClassVar[str] = "caption_events"
 
     events: list[RelativeEvent]
-
-
-@lru_cache(maxsize=256)
-def reply_about(duration_s: float, tolerance_s: float) -> type[CaptionReply]:
-    """The form of a reply about a clip of `duration_s` seconds: impossible events make it invalid, and asked again."""
-
-    class CaptionOfClip(CaptionReply):
-        """The events of the clip, in order, without gaps or overlaps."""
-
-        @model_validator(mode="after")
-        def _fits_the_clip(self) -> Self:
-            events = [Event(event.start_s, event.end_s, event.text) for event in self.events]
-            check(events, duration_s, tolerance_s=tolerance_s)
-            return self
-
-    return CaptionOfClip

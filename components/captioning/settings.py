@@ -21,8 +21,8 @@ class CaptioningSettings(StageSettings):
     """The frame rates to choose from, ascending, each a whole multiple of the one before it. Ours: the paper says only
     "high"."""
 
-    full_motion: float = Field(default=0.05, gt=0, le=1)
-    """Share of pixels changing from frame to frame that already earns the highest rate. Ours."""
+    full_motion: float = Field(default=0.02, gt=0, le=1)
+    """Share of the picture changing from frame to frame that already earns the highest rate. Ours."""
 
     max_pixels: int = Field(default=28 * 28 * 128, ge=28 * 28)
     """Pixels of a frame at most; smaller ones are never enlarged. The paper's cap for its policy; ours for this use."""

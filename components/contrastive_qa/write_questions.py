@@ -174,10 +174,8 @@ def spans_of(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
 
 def count(questions: Sequence[Question], task: Task) -> None:
     """Add kept questions by type, and rejected ones, to the task's metrics."""
-    counted = Counter(f"kept_{question.type}" for question in questions if question.outcome is Outcome.OK)
-    counted["rejected"] = sum(question.outcome is not Outcome.OK for question in questions)
-    for name, number in counted.items():
-        task.metrics[name] = task.metrics.get(name, 0) + number
+    kept = Counter(f"kept_{question.type}" for question in questions if question.outcome is Outcome.OK)
+    task.count(**kept, rejected=len(questions) - kept.total())
 
 
 STAGE = Stage(

@@ -6,6 +6,7 @@ the last chunk that was seen to its end ended, so that every chunk is proposed b
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt
 from components.core.teachers.timed_images import timed_images
 from components.core.video.plans import FramePlan
+from components.core.video.sandboxed import reader_name
 from components.segmentation.prompts import SEGMENTER, SegmentsReply
 from components.segmentation.scene_cuts import strongest_change
 from components.segmentation.settings import SegmentationSettings
@@ -30,6 +32,7 @@ class Proposals:
 
 async def run(task: Task) -> None:
     """Segment every video of the task's shard."""
+    task.info["reader"] = reader_name()
     await task.map(task.rows("corpus", "videos"), segment)
 
 
@@ -90,7 +93,9 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
         max_frames=settings.frames_per_request,
         max_pixels=settings.max_pixels,
     )
-    images = timed_images(await task.frames(video, plan), start_s=start_s, quality=settings.jpeg_quality)
+    frames = await task.frames(video, plan)
+    # In a thread: encoding many frames would hold up every other request.
+    images = await asyncio.to_thread(timed_images, frames, start_s=start_s, quality=settings.jpeg_quality)
     payload = {"duration_s": round(end_s - start_s, 3), "target_s": settings.target_s}
     prompt = Prompt(system=SEGMENTER, payload=payload, frames=images)
     reply = await task.teachers.ask(settings.segmenter, prompt, SegmentsReply)
@@ -126,10 +131,7 @@ def row_of(video: Video, span: tuple[float, float], title: str, lineage: Lineage
 
 def record(video: Video, segments: int, repairs: Counter[str], task: Task) -> None:
     """Add what was made and repaired to the task's metrics and log."""
-    counted = Counter({f"repairs_{name}": count for name, count in repairs.items()})
-    counted.update(long_videos=1, chunks=segments)
-    for name, count in counted.items():
-        task.metrics[name] = task.metrics.get(name, 0) + count
+    task.count(long_videos=1, chunks=segments, **{f"repairs_{name}": count for name, count in repairs.items()})
     task.log.info("video %s: %d chunks, repairs %s", video.video_id[:12], segments, dict(+repairs))
 
 

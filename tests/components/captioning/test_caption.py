@@ -1,0 +1,168 @@
+"""Captioning end to end: real decoding, the built-in teacher over HTTP, and teachers that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.captioning.caption import STAGE
+from components.core.datasets import Dataset
+from components.core.records import CaptionEvent, Segment, Video
+from components.sandbox.scene import Clip
+from components.sandbox.scripts import learning_clip, showcase_clip
+from tests.components.core.teachers.loopback import loopback
+from tests.components.writing_stages import RunStage, render_clip, scripted, write_dataset
+
+LAPTOP = {"rates": [2, 4], "max_pixels": 19_200}
+CLIP = learning_clip(3, 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="module")
+def video(folder: Path) -> Video:
+    return render_clip(CLIP, folder)
+
+
+def inputs_of(folder: Path, *videos: Video, cuts: Sequence[float] = ()) -> dict[str, Path]:
+    segments = [
+        Segment(segment_id=f"{video.video_id[:8]}-{start:g}", video_id=video.video_id, start_s=start, end_s=end)
+        for video in videos
+        for start, end in pairwise([0.0, *cuts, video.duration_s])
+    ]
+    corpus = write_dataset(folder / "corpus", {"videos": videos}, {"videos": Video})
+    return {"corpus": corpus, "segments": write_dataset(folder / "in", {"segments": segments}, {"segments": Segment})}
+
+
+def events_of(dataset: Dataset) -> list[CaptionEvent]:
+    return sorted(dataset.rows("events"), key=lambda event: event.start_s)
+
+
+def truth_of(clip: Clip) -> list[tuple[float, float, str]]:
+    return [
+        (event.start_s, event.end_s, "; ".join(sorted(f"a {t.colour} {t.shape}" for t in event.things)))
+        for event in clip.events
+    ]
+
+
+def test_events_of_a_clip_are_those_that_were_drawn(
+    tmp_path: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    found = run_stage(STAGE, teacher, "captioned", inputs_of(tmp_path, video), **LAPTOP)
+    events = events_of(found)
+    assert [(event.start_s, event.end_s, event.text) for event in events] == truth_of(CLIP)
+    segment = next(iter(found.rows("segments")))
+    assert all(event.lineage.parents == (segment.segment_id,) and event.lineage.request_keys for event in events)
+    assert found.manifest.metrics["gaps"] == 0
+    assert found.manifest.reader.startswith("pyav")
+
+
+def test_windows_and_segments_are_joined_into_the_same_caption_in_absolute_time(
+    tmp_path: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    settings = {**LAPTOP, "rates": [4], "frames_per_request": 10}
+    found = run_stage(STAGE, teacher, "captioned", inputs_of(tmp_path, video, cuts=[4.0]), **settings)
+    assert found.manifest.metrics["windows"] == 4
+    assert len(list(found.rows("segments"))) == 2
+    events = events_of(found)
+    assert events[0].start_s == 0 and events[-1].end_s == video.duration_s
+    assert all(before.end_s == after.start_s for before, after in pairwise(events))
+    shown = {event.text for event in events}
+    assert shown == {text for _, _, text in truth_of(CLIP)}
+    # Only the segments' border may cut an event in two.
+    assert len(events) <= len(CLIP.events) + 1
+
+
+def test_a_lively_clip_is_looked_at_more_often_than_a_still_one(
+    tmp_path: Path, folder: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    clips = [showcase_clip(index, 0) for index in range(12)]
+    lively = max(clips, key=lambda clip: sum(thing.motion != "" for e in clip.events for thing in e.things))
+    moving = render_clip(lively, folder)
+    rates = []
+    for name, one in {"still": video, "moving": moving}.items():
+        metrics = run_stage(STAGE, teacher, name, inputs_of(tmp_path / name, one), **LAPTOP).manifest.metrics
+        rates.append(metrics["frames"] / metrics["seconds"])
+    assert rates == [pytest.approx(2, abs=0.1), pytest.approx(4, abs=0.1)]
+
+
+def test_one_unreadable_video_is_a_failure_and_the_others_are_captioned(
+    tmp_path: Path, folder: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    broken = folder / "broken.mp4"
+    broken.write_bytes(Path(video.uri).read_bytes()[:3000])
+    bad = video.model_copy(update={"video_id": "b" * 64, "uri": str(broken)})
+    found = run_stage(STAGE, teacher, "captioned", inputs_of(tmp_path, video, bad), **LAPTOP)
+    assert {event.video_id for event in found.rows("events")} == {video.video_id}
+    (failure,) = found.failures()
+    assert failure.error == "VideoError" and failure.record_id.startswith("b" * 8)
+
+
+def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    inputs = inputs_of(tmp_path, video)
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
+        first = run_stage(STAGE, server.url, "first", inputs, **LAPTOP)
+        calls = len(server.requests)
+        second = run_stage(STAGE, server.url, "second", inputs, **LAPTOP)
+        assert calls == len(server.requests) == 1
+    assert first.manifest.digest == second.manifest.digest
+    assert first.manifest.metrics == second.manifest.metrics
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [{"start_s": 0, "end_s": 30, "text": "far too long"}],
+        [{"start_s": 3, "end_s": 2, "text": "backwards"}],
+        [{"start_s": 0, "end_s": float("nan"), "text": "not a time"}],
+        [{"start_s": 0, "end_s": 8, "text": " "}],
+        [{"start_s": 4, "end_s": 8, "text": "late"}, {"start_s": 0, "end_s": 4, "text": "early"}],
+        [{"start_s": "soon", "end_s": 8, "text": "no number"}],
+    ],
+)
+def test_an_impossible_reply_is_asked_again_with_the_error_and_then_fails_the_record(
+    tmp_path: Path, video: Video, run_stage: RunStage, events: list[dict[str, Any]]
+) -> None:
+    inputs = inputs_of(tmp_path, video)
+    with loopback(scripted({"caption_events": mended({"events": events}, after=1)})) as server:
+        found = run_stage(STAGE, server.url, "mended", inputs, **LAPTOP)
+        assert [event.text for event in events_of(found)] == ["a shape"]
+        assert len(server.requests) == 2
+        assert "invalid" in server.requests[1]["messages"][-1]["content"]
+    captioner = {"role": "captioner", "revision": "stubborn", "attempts": 2}
+    with loopback(scripted({"caption_events": mended({"events": events}, after=9)})) as server:
+        with pytest.raises(SystemExit):
+            run_stage(STAGE, server.url, "stubborn", inputs, captioner=captioner, **LAPTOP)
+        assert len(server.requests) == 2
+
+
+def test_overlaps_are_clipped_and_gaps_are_recorded_not_filled(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    spans = [(0, 3), (2, 4), (6, 8.2)]
+    said = {"events": [{"start_s": start, "end_s": end, "text": f"from {start}"} for start, end in spans]}
+    with loopback(scripted({"caption_events": lambda _: said})) as server:
+        found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, video), **LAPTOP)
+    assert [(event.start_s, event.end_s) for event in events_of(found)] == [(0, 2), (2, 4), (6, 8)]
+    metrics = found.manifest.metrics
+    assert (metrics["gaps"], metrics["gap_seconds"]) == (1, 2)
+    assert (metrics["repairs_overlap"], metrics["repairs_clipped"]) == (1, 1)
+
+
+def whole(asked: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"events": [{"start_s": 0, "end_s": asked["duration_s"], "text": text}]}
+
+
+def mended(bad: dict[str, Any], *, after: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A captioner that says something impossible until it has been corrected `after` times."""
+    return lambda asked: bad if asked["asked_before"] < after else whole(asked, "a shape")

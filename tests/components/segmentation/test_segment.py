@@ -1,0 +1,120 @@
+"""Segmentation end to end: short videos stay whole, long ones are tiled, whatever the segmenter says."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components.core.datasets import Dataset
+from components.core.records import Segment, Video
+from components.sandbox.scene import Clip
+from components.sandbox.scripts import long_clip
+from components.segmentation.segment import STAGE
+from components.segmentation.settings import SegmentationSettings
+from tests.components.core.teachers.loopback import loopback
+from tests.components.writing_stages import RunStage, render_clip, scripted, write_dataset
+
+CLIP: Clip = long_clip(120.0, 1)
+SMALL = {"whole_up_to_s": 60, "target_s": 40, "min_s": 15, "max_s": 60, "fps": 0.5, "frames_per_request": 64}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    return render_clip(CLIP, tmp_path_factory.mktemp("clips"))
+
+
+def corpus_of(folder: Path, *videos: Video) -> dict[str, Path]:
+    return {"corpus": write_dataset(folder / "corpus", {"videos": videos}, {"videos": Video})}
+
+
+def segments_of(dataset: Dataset) -> list[Segment]:
+    return sorted(dataset.rows("segments"), key=lambda segment: segment.start_s)
+
+
+def assert_tiles(segments: list[Segment], video: Video) -> None:
+    assert segments[0].start_s == 0
+    assert segments[-1].end_s == video.duration_s
+    assert all(before.end_s == after.start_s for before, after in pairwise(segments))
+
+
+def test_a_short_video_stays_whole_without_a_call(tmp_path: Path, video: Video, run_stage: RunStage) -> None:
+    with loopback(scripted({})) as server:
+        found = run_stage(STAGE, server.url, "segments", corpus_of(tmp_path, video))
+        assert server.requests == []
+    (segment,) = segments_of(found)
+    assert (segment.start_s, segment.end_s) == (0, video.duration_s)
+
+
+def test_a_long_video_is_tiled_and_cut_where_its_scenes_change(
+    tmp_path: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    segments = segments_of(run_stage(STAGE, teacher, "segments", corpus_of(tmp_path, video), **SMALL))
+    assert len(segments) >= 2
+    assert_tiles(segments, video)
+    assert all(15 <= segment.end_s - segment.start_s <= 60 for segment in segments)
+    for segment in segments[1:]:
+        assert min(abs(segment.start_s - cut) for cut in CLIP.cuts_s) < 0.3
+        assert segment.lineage.request_keys and segment.lineage.parents == (video.video_id,)
+
+
+def test_a_video_longer_than_one_request_is_walked_through(tmp_path: Path, video: Video, run_stage: RunStage) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def chapters(payload: dict[str, Any]) -> dict[str, Any]:
+        asked.append(payload)
+        length = payload["duration_s"]
+        edges = [0, *(edge for edge in (40, 80) if edge < length), length]
+        return {"segments": [{"start_s": a, "end_s": b, "title": f"{a:g}"} for a, b in pairwise(edges)]}
+
+    settings = {**SMALL, "frames_per_request": 32, "snap_fps": 0}
+    with loopback(scripted({"segments": chapters})) as server:
+        found = run_stage(STAGE, server.url, "segments", corpus_of(tmp_path, video), **settings)
+    assert [(segment.start_s, segment.end_s) for segment in segments_of(found)] == [(0, 40), (40, 80), (80, 120)]
+    assert [payload["duration_s"] for payload in asked] == [64, 64, 40]
+    assert all(payload["frames"][0] == 0 and len(payload["frames"]) <= 32 for payload in asked)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(0, 500)],
+        [(10, 40), (55, 120)],
+        [(0, 70), (50, 120)],
+        [(0, 2), (2, 4), (4, 120)],
+        [(30, 10), (200, 300)],
+        [(80, 120), (0, 40)],
+    ],
+)
+def test_wrong_boundaries_are_repaired_by_rule_and_counted(
+    tmp_path: Path, video: Video, run_stage: RunStage, chunks: list[tuple[float, float]]
+) -> None:
+    said = {"segments": [{"start_s": start, "end_s": end, "title": ""} for start, end in chunks]}
+    with loopback(scripted({"segments": lambda _: said})) as server:
+        found = run_stage(STAGE, server.url, "segments", corpus_of(tmp_path, video), **SMALL, snap_fps=0)
+    segments = segments_of(found)
+    assert_tiles(segments, video)
+    assert all(15 <= segment.end_s - segment.start_s <= 60 for segment in segments)
+    assert sum(count for name, count in found.manifest.metrics.items() if name.startswith("repairs_")) >= 1
+
+
+def test_one_unreadable_video_is_a_failure_and_the_others_are_segmented(
+    tmp_path: Path, video: Video, teacher: str, run_stage: RunStage
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video at all")
+    bad = video.model_copy(update={"video_id": "b" * 64, "uri": str(broken)})
+    found = run_stage(STAGE, teacher, "segments", corpus_of(tmp_path, video, bad), **SMALL)
+    assert {segment.video_id for segment in segments_of(found)} == {video.video_id}
+    assert [failure.error for failure in found.failures()] == ["VideoError"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_s": 700}, {"min_s": 500, "max_s": 900}, {"frames_per_request": 64}, {"targets": 600}]
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        SegmentationSettings(**wrong)
