@@ -130,7 +130,7 @@ def chance_scores(writer: ScoreWriter, questions: Sequence[Question]) -> list[Sc
 def grounding_scores(
     writer: ScoreWriter, predictions: Sequence[Prediction], questions: Mapping[str, Question]
 ) -> list[Score]:
-    """mIoU and Recall@K of the intervals in each system's text; the truth is the answer of event localisation questions."""
+    """mIoU and Recall@K of the intervals in each system's text, against the answers of event localisation questions."""
     scores = []
     group = QuestionType.EVENT_LOCALISATION.value
     for system, rows in by_system(predictions).items():

@@ -1,0 +1,112 @@
+"""Ask the students: one prediction per system and question.
+
+Videos are read once per chunk and shown to every system, asks about one video stand next to each other so that the
+student encodes it once, and frames follow the student's own plan, the one it was trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.core.judging.matching import match_option
+from components.core.records import Lineage, Prediction, Question, Video, short_id
+from components.core.students.tags import ParsedTrace, parse
+from components.evaluation.systems import SYSTEMS, StudentName, System
+
+if TYPE_CHECKING:
+    from components.core.students.prompting import Prefix
+    from components.core.students.student import Student
+    from components.core.video.reader import Frame
+
+EXTRACTOR = (
+    "content of the last <answer> (direct mode without tags: the whole text), matched to an option by text or letter"
+)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A video with the frames a student will see."""
+
+    video: Video
+    frames: Sequence[Frame]
+
+
+def predict(
+    students: Mapping[StudentName, Student],
+    chunk: Sequence[Watched],
+    questions: Mapping[str, Sequence[Question]],
+    *,
+    max_tokens: int,
+    batch_size: int,
+) -> list[Prediction]:
+    """Every system's answers to the questions about the videos of a chunk.
+
+    Args:
+        questions: by video id.
+    """
+    predictions: list[Prediction] = []
+    for name, student in students.items():
+        prefixes = [student.prefix(watched.frames, watched.video.duration_s) for watched in chunk]
+        for system in SYSTEMS:
+            if system.student == name and not (system.wrong_video and len(chunk) < 2):
+                predictions += _answers(system, student, chunk, prefixes, questions, max_tokens, batch_size)
+    return predictions
+
+
+def _answers(
+    system: System,
+    student: Student,
+    chunk: Sequence[Watched],
+    prefixes: Sequence[Prefix],
+    questions: Mapping[str, Sequence[Question]],
+    max_tokens: int,
+    batch_size: int,
+) -> list[Prediction]:
+    from components.core.students.student import Ask
+
+    shown = [*prefixes[1:], prefixes[0]] if system.wrong_video else prefixes
+    pairs = [
+        (question, prefix)
+        for watched, prefix in zip(chunk, shown, strict=True)
+        for question in questions.get(watched.video.video_id, ())
+    ]
+    asks = [Ask(prefix, system.mode, question.question, question.options) for question, prefix in pairs]
+    texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
+    return [prediction(system, question, text) for (question, _), text in zip(pairs, texts, strict=True)]
+
+
+def prediction(system: System, question: Question, text: str) -> Prediction:
+    """The row of one answer, scored by matching its option."""
+    trace = parse(text)
+    answer = extract(system, trace, text)
+    return Prediction(
+        prediction_id=short_id("prediction", system.name, question.question_id),
+        system=system.name,
+        question_id=question.question_id,
+        video_id=question.video_id,
+        type=question.type,
+        single_look=question.is_single_look,
+        text=text,
+        answer=answer,
+        correct=match_option(answer, question.options) == question.answer_index,
+        well_formed=trace.well_formed and (system.mode == "direct" or bool(trace.pairs)),
+        actions=len(trace.pairs),
+        lineage=Lineage(parents=(question.question_id,)),
+    )
+
+
+def extract(system: System, trace: ParsedTrace, text: str) -> str:
+    """The answer in a reply; see `EXTRACTOR`."""
+    if trace.answer or system.mode == "think":
+        return trace.answer
+    return "" if "<" in text else text.strip()
+
+
+def by_video(questions: Iterable[Question]) -> dict[str, list[Question]]:
+    """Questions by the video they are about."""
+    grouped: dict[str, list[Question]] = {}
+    for question in questions:
+        grouped.setdefault(question.video_id, []).append(question)
+    return grouped

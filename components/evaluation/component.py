@@ -1,0 +1,39 @@
+"""The KFP component of evaluation."""
+
+from kfp.dsl import Dataset, Input, Model, Output, component
+
+from components.core.images import image
+
+
+@component(base_image=image("evaluation"), install_kfp_package=False)
+def evaluate(
+    settings: str,
+    captions: Input[Dataset],
+    questions: Input[Dataset],
+    sft_model: Input[Model],
+    grpo_model: Input[Model],
+    evaluation: Output[Dataset],
+) -> None:
+    """Evaluate the students on held-out videos.
+
+    Args:
+        settings: canonical JSON of the profile's evaluation section.
+        captions: videos and their events, past the captions gate.
+        questions: questions past the questions gate.
+        sft_model: the student after SFT.
+        grpo_model: the student after GRPO.
+        evaluation: tables predictions and scores.
+    """
+    from components.core.tasks import run_task
+    from components.evaluation.evaluate import STAGE
+
+    inputs = {"captions": captions.path, "questions": questions.path}
+    inputs |= {"sft_model": sft_model.path, "grpo_model": grpo_model.path}
+    run_task(
+        STAGE,
+        settings=settings,
+        inputs=inputs,
+        output=evaluation.path,
+        metadata=evaluation.metadata,
+        name="evaluate",
+    )

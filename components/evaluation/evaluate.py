@@ -1,0 +1,160 @@
+"""Evaluate the students on held-out videos: the table that the report prints and promotion decides by.
+
+Greedy answers to held-out multiple-choice questions, by thinking and directly, before and after each training stage,
+beside chance and the wrong video; the truth of their looks by the judge; grounding and captions. Every number carries
+its interval over videos, its denominator and the protocol it was measured by.
+
+    python -m components.evaluation --help
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from components.core.errors import DatasetError, VideoError
+from components.core.judging.judge import Judge
+from components.core.records import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
+from components.core.tasks import Stage, Task
+from components.evaluation import scoring
+from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
+from components.evaluation.choosing import chunks, held_out_questions
+from components.evaluation.describing import Description, describe, description_scores
+from components.evaluation.looking import judge_looks
+from components.evaluation.settings import EvaluationSettings
+from components.evaluation.students import load_students
+from components.evaluation.systems import COMPARISONS
+
+if TYPE_CHECKING:
+    from components.core.students.profile import FrameSettings
+
+INTERVALS = "95 % percentile bootstrap over videos, 2000 draws; differences paired by question"
+
+
+async def run(task: Task) -> None:
+    """Ask every system, judge a sample of the looks, and write predictions and scores."""
+    settings: EvaluationSettings = task.settings
+    videos = {video.video_id: video for video in task.rows("captions", "videos")}
+    questions = held_out_questions(
+        task.rows("questions", "questions"),
+        videos.values(),
+        settings.single_look_questions,
+        settings.two_look_questions,
+    )
+    if not questions:
+        raise DatasetError(
+            "There is no multiple-choice question on a held-out video to evaluate with.",
+            "Add videos, or raise the held-out share in the ingestion settings.",
+        )
+    asked = by_video(questions)
+    captions = captions_of(task, asked)
+    sft_model, grpo_model = task.paths("sft_model")[0], task.paths("grpo_model")[0]
+    students = load_students(sft_model, grpo_model)
+    frames = students["grpo"].profile.frames
+    if settings.max_frames:
+        frames = frames.model_copy(update={"max_frames": settings.max_frames})
+
+    predictions: list[Prediction] = []
+    descriptions: list[Description] = []
+    for chunk in chunks([videos[video_id] for video_id in asked], settings.videos_per_chunk):
+        watched = await watch(task, chunk, frames)
+        predictions += predict(students, watched, asked, max_tokens=settings.max_tokens, batch_size=settings.batch_size)
+        descriptions += describe(
+            students,
+            watched[: max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))],
+            captions,
+            max_tokens=settings.max_caption_tokens,
+            batch_size=settings.batch_size,
+        )
+        task.log.info("%d answers to %d questions", len(predictions), len({row.question_id for row in predictions}))
+
+    by_id = {question.question_id: question for question in questions}
+    judge = Judge(task.teachers, settings.judge, settings.inferrer)
+    predictions = await judge_looks(judge, predictions, by_id, captions, settings.judged_questions)
+    task.write("predictions", predictions)
+    protocol = protocol_of(settings, frames, questions)
+    scores = all_scores(protocol, predictions, by_id, descriptions)
+    task.write("scores", scores)
+    for score in scores:
+        if score.value is not None:
+            task.metrics[f"{score.metric}/{score.group}/{score.system}"] = score.value
+    for line in table(scores):
+        task.log.info(line)
+
+
+def captions_of(task: Task, videos: Collection[str]) -> dict[str, list[CaptionEvent]]:
+    """The detailed captions of some videos, events in order of time."""
+    captions: dict[str, list[CaptionEvent]] = defaultdict(list)
+    for event in task.rows("captions", "events"):
+        if event.video_id in videos:
+            captions[event.video_id].append(event)
+    return {video_id: sorted(events, key=lambda event: event.start_s) for video_id, events in captions.items()}
+
+
+async def watch(task: Task, videos: Sequence[Video], frames: FrameSettings) -> list[Watched]:
+    """The videos that can be read, with their frames; the others become failures."""
+    watched = []
+    for video in videos:
+        try:
+            watched.append(Watched(video, await task.frames(video, frames.plan(video.duration_s))))
+        except VideoError as error:
+            failure = Failure(record_id=video.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error))
+            task.write("predictions", failure)
+    return watched
+
+
+def protocol_of(settings: EvaluationSettings, frames: FrameSettings, questions: Sequence[Question]) -> Protocol:
+    """How the numbers of this run are measured."""
+    pixels = f"{frames.width}x{frames.height}" if frames.width else f"at most {frames.max_pixels} in all"
+    single = sum(question.is_single_look for question in questions)
+    videos = len({question.video_id for question in questions})
+    return Protocol(
+        frames=f"at most {frames.max_frames}, spread over the video",
+        fps=frames.fps,
+        pixels=pixels,
+        decoding=f"greedy, at most {settings.max_tokens} tokens",
+        extractor=EXTRACTOR,
+        judge=f"{settings.judge.teacher}, {settings.inferrer.teacher}",
+        intervals=INTERVALS,
+        questions=f"{len(questions)} held-out multiple-choice questions ({single} single-look) on {videos} videos",
+    )
+
+
+def all_scores(
+    protocol: Protocol,
+    predictions: Sequence[Prediction],
+    questions: Mapping[str, Question],
+    descriptions: Sequence[Description],
+) -> list[Score]:
+    """The whole table."""
+    writer = scoring.ScoreWriter(protocol)
+    answered = [questions[id] for id in dict.fromkeys(row.question_id for row in predictions)]
+    return [
+        *scoring.chance_scores(writer, answered),
+        *scoring.accuracy_scores(writer, predictions),
+        *scoring.difference_scores(writer, predictions, COMPARISONS),
+        *scoring.looking_scores(writer, predictions),
+        *scoring.grounding_scores(writer, predictions, questions),
+        *description_scores(writer, descriptions),
+    ]
+
+
+def table(scores: Sequence[Score]) -> list[str]:
+    """Accuracy by system as lines of text, for the log."""
+    lines = []
+    for score in scores:
+        if score.metric == "accuracy" and score.group in ("single_look", "two_look") and score.value is not None:
+            interval = f"[{score.low:.3f}, {score.high:.3f}]"
+            lines.append(f"{score.group:<12} {score.system:<28} {score.value:6.3f} {interval}  n = {score.n}")
+    return lines
+
+
+STAGE = Stage(
+    name="evaluation",
+    settings=EvaluationSettings,
+    inputs=("captions", "questions", "sft_model", "grpo_model"),
+    tables={"predictions": Prediction, "scores": Score},
+    run=run,
+    roles=("judge", "inferrer"),
+)
