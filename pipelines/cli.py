@@ -7,12 +7,13 @@ Imports lie inside the commands, so that `rewatch --help` answers at once.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.core.errors import RewatchError
+from components.core.errors import InputError, RewatchError
 
 EPILOG = """\
 examples:
@@ -87,6 +88,15 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.set_defaults(command=_report)
 
+    promote = commands.add_parser("promote", help="make a registered model version the champion by hand")
+    _add_runs(promote)
+    promote.add_argument("version", help="its number in MLflow's registry")
+    promote.set_defaults(command=_promote)
+
+    rollback = commands.add_parser("rollback", help="return to the champion before this one")
+    _add_runs(rollback)
+    rollback.set_defaults(command=_rollback)
+
     corpus = commands.add_parser("corpus", help="render the sandbox corpus and, apart from it, its ground truth")
     corpus.add_argument("--out", type=Path, default=Path("runs/corpus"), help="default: %(default)s")
     corpus.add_argument("--tiny", action="store_true", help="the small corpus that the tests use")
@@ -119,6 +129,7 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from components.ingestion.watermark import advance
     from pipelines.launch.folders import RunsRoot
     from pipelines.launch.local import LocalRun
     from pipelines.profile import load_profile
@@ -127,12 +138,14 @@ def _run(parsed: argparse.Namespace) -> int:
     if profile.launch.runner == "cluster":
         print(f"rewatch: the profile {profile.name} runs on a cluster: use `rewatch submit`.", file=sys.stderr)
         return 2
+    runs = RunsRoot(parsed.runs or Path(profile.launch.runs))
     return LocalRun(
         profile=profile,
         videos=parsed.videos or profile.launch.videos,
-        runs=RunsRoot(parsed.runs or Path(profile.launch.runs)),
+        runs=runs,
         until=parsed.until,
         resume_command=shlex.join(["rewatch", *parsed.words]),
+        on_success=lambda folder: advance(runs.state.absolute(), folder.id),
     ).start()
 
 
@@ -200,6 +213,34 @@ def _report(parsed: argparse.Namespace) -> int:
 
         webbrowser.open(path.absolute().as_uri())
     return 0
+
+
+def _promote(parsed: argparse.Namespace) -> int:
+    _name_tracking(parsed)
+    from components.promotion.promote import promote_version
+
+    print(promote_version(parsed.version))
+    return 0
+
+
+def _rollback(parsed: argparse.Namespace) -> int:
+    _name_tracking(parsed)
+    from components.promotion.promote import rollback
+
+    print(rollback())
+    return 0
+
+
+def _name_tracking(parsed: argparse.Namespace) -> None:
+    """Point MLflow at the runs folder's database, unless the environment names a server."""
+    from pipelines.launch.folders import RunsRoot
+
+    database = RunsRoot(parsed.runs or Path("runs")).tracking_database
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        return
+    if not database.exists():
+        raise InputError(f"There is no MLflow database {database}.", "Run the pipeline first, or give --runs.")
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{database.absolute()}"
 
 
 def _corpus(parsed: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ from components.core.records import canonical_json
 from pipelines.launch.folders import RunFolder, RunsRoot, write_json
 from pipelines.launch.preflight import check_run
 from pipelines.launch.progress import Record, RunWatcher, task_of
+from pipelines.launch.tracking import Tracker, tracked
 from pipelines.profile import Profile
 
 POLL_S = 0.2
@@ -53,6 +54,7 @@ class LocalRun:
         say: prints one line for a person.
         resume_command: what to type to go on after a failure.
         on_success: called once every task succeeded, such as to advance the ingestion's watermark.
+        tracking: whether MLflow records the run.
     """
 
     profile: Profile
@@ -62,7 +64,8 @@ class LocalRun:
     pipeline: str = "pipelines.rewatch:build"
     say: Callable[[str], None] = print
     resume_command: str = "rewatch run"
-    on_success: Callable[[RunFolder], None] = lambda folder: None
+    on_success: Callable[[RunFolder], object] = lambda folder: None
+    tracking: bool = True
 
     def start(self) -> int:
         """Run to the end; 0 when every task succeeded, else the failing error's exit code.
@@ -80,8 +83,11 @@ class LocalRun:
             self._write_job(folder)
             began = time.monotonic()
             try:
-                with self._teacher(folder) as endpoints:
-                    code = self._watch(folder, watcher, self._environment(folder, endpoints))
+                with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
+                    environment = self._environment(folder, endpoints, tracker)
+                    code = self._watch(folder, watcher, environment)
+                    if tracker:
+                        tracker.conclude(code == 0 and not watcher.failed)
             except KeyboardInterrupt:
                 watcher.write("interrupted")
                 self.say(f"\ninterrupted; go on with: {self.resume_command}")
@@ -141,19 +147,41 @@ class LocalRun:
                 endpoint["base_url"] = endpoint["base_url"] or base_url
             yield endpoints
 
-    def _environment(self, folder: RunFolder, endpoints: dict[str, Any]) -> dict[str, str]:
+    @contextlib.contextmanager
+    def _tracker(self, folder: RunFolder) -> Iterator[Tracker | None]:
+        """MLflow's parent run, open for as long as the block lasts."""
+        if not self.tracking:
+            yield None
+            return
+        settings = {name: section.model_dump(mode="json") for name, section in self.profile.stages.items()}
+        settings |= {"profile": self.profile.name, "videos": self.videos}
+        log, artifacts = folder.logs / "mlflow.log", self.runs.tracking_artifacts
+        experiment = self.profile.launch.experiment
+        with tracked(self._tracking_uri(), experiment, folder.id, settings, artifacts, log) as tracker:
+            yield tracker
+
+    def _tracking_uri(self) -> str:
+        """The server that the environment names, else the database of this runs folder."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.runs.tracking_database.absolute()}"
+
+    def _environment(self, folder: RunFolder, endpoints: dict[str, Any], tracker: Tracker | None) -> dict[str, str]:
         """What tasks inherit. Never parameters: they would change with every run and defeat the cache."""
-        database = self.runs.tracking_database.absolute()
+        tracking = {}
+        if tracker:
+            tracking = {
+                "MLFLOW_TRACKING_URI": self._tracking_uri(),
+                "MLFLOW_EXPERIMENT_NAME": self.profile.launch.experiment,
+                "REWATCH_MLFLOW_PARENT": tracker.parent(),
+            }
         return {
             **THREADS,
             **os.environ,
             **QUIET,
+            **tracking,
             "REWATCH_RUN_ID": folder.id,
             "REWATCH_RUN_DIR": str(folder.path.absolute()),
             "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
             "REWATCH_ENDPOINTS": canonical_json(endpoints),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{database}",
-            "MLFLOW_EXPERIMENT_NAME": self.profile.launch.experiment,
         }
 
     def _watch(self, folder: RunFolder, watcher: RunWatcher, environment: dict[str, str]) -> int:

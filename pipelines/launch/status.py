@@ -51,15 +51,15 @@ def find_report(root: RunsRoot, run_id: str) -> Path:
 
 def print_cache(root: RunsRoot) -> None:
     """Sizes of what later runs reuse."""
-    for folder, what in (
-        (root.cache, "tasks that KFP need not run again"),
-        (root.state / "calls", "stored teacher replies"),
-        (root.state / "records", "finished records"),
-        (root.state / "checkpoints", "checkpoints"),
+    for folder, pattern, what in (
+        (root.cache, "*.json", "tasks that KFP need not run again"),
+        (root.state, "calls*", "stored teacher replies"),
+        (root.state, "records*", "finished records"),
+        (root.state / "checkpoints", "**/*", "checkpoints"),
     ):
-        files = [path for path in folder.rglob("*") if path.is_file()]
+        files = [path for path in folder.glob(pattern) if path.is_file()]
         size = sum(path.stat().st_size for path in files)
-        print(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder}: {what}")
+        print(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder / pattern}: {what}")
 
 
 def forget_tasks(root: RunsRoot) -> int:

@@ -31,7 +31,15 @@ def videos(tmp_path: Path) -> Path:
 
 def a_run(tmp_path: Path, videos: Path, said: list[str], pipeline: str = FAKE, until: str = "") -> LocalRun:
     profile = Profile("laptop", LaunchSettings(), {}, {}, Platform(), {})
-    return LocalRun(profile, str(videos), RunsRoot(tmp_path / "runs"), pipeline=pipeline, until=until, say=said.append)
+    return LocalRun(
+        profile,
+        str(videos),
+        RunsRoot(tmp_path / "runs"),
+        pipeline=pipeline,
+        until=until,
+        say=said.append,
+        tracking=False,
+    )
 
 
 def last_record(tmp_path: Path) -> dict:
