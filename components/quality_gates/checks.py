@@ -3,17 +3,13 @@
 A `Figure` is one number about the whole dataset (mean actions per trajectory). A `Column` is one number per row (the
 coverage of each video) of which a share must lie within bounds. Both carry their denominator and their three worst
 examples, so that a refusal can be understood without opening the data. The expectations module turns them into
-`Verdict`s; a gate's `GateResult` is stored as JSON for the report.
+verdicts (core/gate_result.py), which are stored as JSON for the report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pydantic import Field
-
-from components.core.records import Strict
 
 WORST = 3
 """Examples quoted with each check."""
@@ -59,48 +55,6 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     share: float = 1.0
-
-
-class Verdict(Strict):
-    """One check as it was decided: observed value, bounds, denominator, worst examples."""
-
-    name: str
-    explains: str
-    status: str
-    """passed, failed or undecided."""
-    observed: float | None
-    minimum: float | None = None
-    maximum: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int
-    unit: str
-    worst: tuple[str, ...] = ()
-    note: str = ""
-
-    def reason(self) -> str:
-        """The refusal in one sentence: expectation, observed value, threshold, denominator, worst examples."""
-        observed = "nothing to measure" if self.observed is None else f"observed {self.observed:.4g}"
-        bounds = [f"at least {self.minimum:g}"] if self.minimum is not None else []
-        bounds += [f"at most {self.maximum:g}"] if self.maximum is not None else []
-        worst = f"; worst: {' | '.join(self.worst)}" if self.worst else ""
-        wanted = f"wanted {' and '.join(bounds)}" if bounds else "wanted a value"
-        return f"{self.name}: {observed}, {wanted}, of {self.n} {self.unit}{worst}"
-
-
-class GateResult(Strict):
-    """What one gate decided, as stored in `gates/<gate>.json` and beside the dataset it passed."""
-
-    gate: str
-    passed: bool
-    verdicts: tuple[Verdict, ...]
-    data_docs: str = ""
-    counts: dict[str, int] = Field(default_factory=dict)
-
-    @property
-    def failed(self) -> tuple[Verdict, ...]:
-        """The verdicts that stop the pipeline."""
-        return tuple(verdict for verdict in self.verdicts if verdict.status == "failed")
 
 
 def worst_labels(

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.core.errors import GateFailed
+from components.core.gate_result import RESULT_NAME, GateResult
 from components.core.manifest import write_atomically
 from components.core.tasks import Task
-from components.quality_gates.checks import Column, Figure, GateResult
+from components.quality_gates.checks import Column, Figure
 from components.quality_gates.expectations import judge
-
-RESULT_NAME = "gate.json"
-"""The result's name beside a merged dataset."""
 
 DOCS_INDEX = "index.html"
 

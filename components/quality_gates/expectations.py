@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.quality_gates.checks import Column, Figure, Verdict, worst_labels
+from components.core.gate_result import Verdict
+from components.quality_gates.checks import Column, Figure, worst_labels
 
 OVERALL = "overall"
 
@@ -96,14 +97,11 @@ def _frames(figures: Sequence[Figure], columns: Sequence[Column]) -> dict[str, t
 
 
 def _of_figure(figure: Figure, result: Any) -> Verdict:
-    if figure.too_few or (figure.minimum is None and figure.maximum is None):
-        status = "undecided"
-    else:
-        status = "passed" if result is not None and result.success else "failed"
+    undecided = figure.too_few or (figure.minimum is None and figure.maximum is None)
     return Verdict(
         name=figure.name,
         explains=figure.explains,
-        status=status,
+        status="undecided" if undecided else "passed" if result is not None and result.success else "failed",
         observed=figure.value,
         minimum=figure.minimum,
         maximum=figure.maximum,
