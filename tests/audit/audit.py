@@ -1,0 +1,155 @@
+"""All figures of one run."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from components.core.datasets import Dataset
+from components.core.records import CaptionEvent, Segment, Video
+from tests.audit.answers import is_right
+from tests.audit.captions import CaptionScore
+from tests.audit.clock import clock_lines
+from tests.audit.observations import is_true
+from tests.audit.table import Line, share
+from tests.audit.truth import TrueVideo, Truth
+
+ANSWERS_BAR = OBSERVATIONS_BAR = 0.95
+SHORTEST_TO_SEGMENT_S = 600
+
+
+class Audit:
+    """A run folder against a truth folder.
+
+    Raises:
+        FileNotFoundError: the run has no run.json, or there is no truth.
+    """
+
+    def __init__(self, run: Path, truth: Path) -> None:
+        self.record: dict[str, Any] = json.loads((run / "run.json").read_text())
+        self.truth = Truth(truth)
+        self.wrong: list[str] = []
+
+    def lines(self) -> Iterator[Line]:
+        """Every figure that the run's datasets allow."""
+        yield from self._quarantine()
+        if "captions" in self.record["datasets"]:
+            yield from self._captions()
+            yield from self._long()
+            yield from self._clock()
+        if "questions" in self.record["datasets"]:
+            yield from self._answers()
+        if "trajectories" in self.record["datasets"]:
+            yield from self._observations()
+
+    @cached_property
+    def videos(self) -> dict[str, Video]:
+        """Videos past the captions gate, by id."""
+        return {video.video_id: video for video in self._dataset("captions").rows("videos")}
+
+    @cached_property
+    def known(self) -> dict[str, TrueVideo]:
+        """The truth of each of them."""
+        pairs = ((video_id, self.truth.of(video.uri)) for video_id, video in self.videos.items())
+        return {video_id: true for video_id, true in pairs if true is not None}
+
+    @cached_property
+    def captions(self) -> dict[str, list[CaptionEvent]]:
+        """Caption events in order of time, by video."""
+        by_video: dict[str, list[CaptionEvent]] = defaultdict(list)
+        for event in self._dataset("captions").rows("events"):
+            by_video[event.video_id].append(event)
+        return {video_id: sorted(events, key=lambda event: event.start_s) for video_id, events in by_video.items()}
+
+    def _dataset(self, name: str) -> Dataset:
+        return Dataset(self.record["datasets"][name])
+
+    def _quarantine(self) -> Iterator[Line]:
+        output = next((task.get("output") for task in self.record["tasks"] if task["name"] == "ingest"), None)
+        if not output:
+            return
+        corpus = Dataset(output)
+        reasons = [failure.reason for failure in corpus.failures()]
+        broken = self.truth.broken()
+        found = sum(any(reason.startswith(name) or name in reason for reason in reasons) for name in broken)
+        yield share("broken files in quarantine with a reason", found, len(broken), 1.0)
+        readable = sum(self.truth.kinds().values())
+        yield share("readable videos ingested", corpus.manifest.tables["videos"].ok, readable, 1.0)
+
+    def _captions(self) -> Iterator[Line]:
+        scores: dict[str, CaptionScore] = defaultdict(CaptionScore)
+        for video_id, true in self.known.items():
+            for kind in (true.kind, "all"):
+                scores[kind].add(true, self.captions.get(video_id, []))
+        for kind in sorted(scores):
+            yield from scores[kind].lines(kind)
+
+    def _long(self) -> Iterator[Line]:
+        segments: dict[str, list[Segment]] = defaultdict(list)
+        for segment in self._dataset("captions").rows("segments"):
+            segments[segment.video_id].append(segment)
+        long = [video for video in self.videos.values() if video.duration_s > SHORTEST_TO_SEGMENT_S]
+        tiled = sum(_tiles(video, segments[video.video_id]) for video in long)
+        yield share("long videos whose segments tile them exactly", tiled, len(long), 1.0)
+        inner = [
+            (start.start_s, self.known[video.video_id].cuts_s)
+            for video in long
+            if video.video_id in self.known
+            for start in segments[video.video_id]
+            if start.start_s > 0
+        ]
+        near = sum(any(abs(at_s - cut_s) <= 1 for cut_s in cuts) for at_s, cuts in inner)
+        yield share("segment boundaries on a scene cut (± 1 s)", near, len(inner))
+
+    def _clock(self) -> Iterator[Line]:
+        for video_id, true in self.known.items():
+            if true.kind == "clock":
+                yield from clock_lines(Path(self.videos[video_id].uri), self.captions.get(video_id, []))
+
+    def _answers(self) -> Iterator[Line]:
+        right: dict[str, list[bool]] = defaultdict(list)
+        unread = total = 0
+        for question in self._dataset("questions").rows("questions"):
+            if question.video_id not in self.known:
+                continue
+            total += 1
+            try:
+                verdict = is_right(question.question, question.answer, self.known[question.video_id])
+            except ValueError:
+                verdict = False  # an answer that is no time or number where one is asked for
+            if verdict is None:
+                unread += 1
+                continue
+            right[question.type].append(verdict)
+            if not verdict:
+                file = self.known[question.video_id].file
+                self.wrong.append(f"{file}: {question.question} -> {question.answer!r} ({question.form})")
+        everything = [verdict for verdicts in right.values() for verdict in verdicts]
+        yield share("answers right", sum(everything), len(everything), ANSWERS_BAR)
+        for kind, verdicts in sorted(right.items()):
+            yield share(f"answers right: {kind}", sum(verdicts), len(verdicts))
+        yield share("questions of a form the audit cannot read", unread, total)
+
+    def _observations(self) -> Iterator[Line]:
+        true: list[bool] = []
+        for trajectory in self._dataset("trajectories").rows("trajectories"):
+            video = self.known.get(trajectory.video_id)
+            if video is None:
+                continue
+            for step in trajectory.steps:
+                true.append(is_true(step.argument, step.observation, video))
+                if not true[-1]:
+                    self.wrong.append(f"{video.file}: {step.action} {step.argument} -> {step.observation}")
+        yield share("observations true", sum(true), len(true), OBSERVATIONS_BAR)
+
+
+def _tiles(video: Video, segments: list[Segment]) -> bool:
+    """Whether segments follow each other without gap or overlap from the video's start to its end."""
+    ordered = sorted(segments, key=lambda segment: segment.start_s)
+    edges = [0.0, *(segment.end_s for segment in ordered)]
+    starts = [segment.start_s for segment in ordered]
+    return len(ordered) > 1 and starts == edges[:-1] and edges[-1] == video.duration_s

@@ -1,0 +1,46 @@
+"""Whether an agent's observation is true of the video.
+
+An observation states stretches (`00:02-00:05 a red circle`) or moments (`00:03 a red circle; a blue square`). A moment
+written as MM:SS stands for the second around it; a stretch is true when the shapes it names were visible together from
+about its start to about its end, and when whatever is said to move did so within it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from components.core.video.timecodes import parse
+from tests.audit.answers import TIME_S
+from tests.audit.truth import Pair, TrueVideo, named
+
+NOTHING = "nothing found"
+_CLOCK = r"\d{1,3}:\d\d(?:\.\d)?"
+_STATED = re.compile(rf"({_CLOCK})(?:-({_CLOCK}))? (.*?)(?=;? ?{_CLOCK}|$)")
+
+
+def is_true(argument: str, observation: str, video: TrueVideo) -> bool:
+    """Whether everything that was observed is so; a reply that finds nothing is true when there is nothing."""
+    if observation.strip().lower() == NOTHING:
+        wanted = list(named(argument))
+        return bool(wanted) and not any(video.runs(pair) for pair in wanted)
+    stated = _STATED.findall(observation)
+    return bool(stated) and all(_holds(start, end, named(text), video) for start, end, text in stated)
+
+
+def _holds(start: str, end: str, things: dict[Pair, str], video: TrueVideo) -> bool:
+    if not things:
+        return False
+    start_s = parse(start)
+    if not end:
+        moments = [event for event in video.near(start_s, 0.5) if set(event.things) == set(things)]
+        return any(all(motion in ("", event.things[pair]) for pair, motion in things.items()) for event in moments)
+    end_s = parse(end)
+    stretches = video.runs(*things)
+    stretches += [(event.start_s, event.end_s) for event in video.events if set(event.things) == set(things)]
+    lasted = any(abs(start_s - a) <= TIME_S and abs(end_s - b) <= TIME_S for a, b in stretches)
+    return lasted and all(motion in ("", *_motions(video, pair, start_s, end_s)) for pair, motion in things.items())
+
+
+def _motions(video: TrueVideo, pair: Pair, start_s: float, end_s: float) -> set[str]:
+    within = [event for event in video.events if event.start_s < end_s and event.end_s > start_s]
+    return {event.things[pair] for event in within if pair in event.things}

@@ -1,0 +1,129 @@
+"""The audit can tell right from wrong: it is tried on the truth itself, and on small lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.core.records import CaptionEvent
+from components.sandbox.rendering import render
+from components.sandbox.scripts import clock_clip
+from tests.audit.answers import is_right
+from tests.audit.captions import CaptionScore
+from tests.audit.clock import clock_lines, read_clip
+from tests.audit.observations import is_true
+from tests.audit.truth import TrueEvent, TrueVideo
+
+RED, BLUE, CROSS = ("red", "circle"), ("blue", "square"), ("white", "cross")
+VIDEO = TrueVideo(
+    "clip.mp4",
+    "showcase",
+    12.0,
+    (
+        TrueEvent(0, 3.2, {RED: "left"}),
+        TrueEvent(3.2, 6, {RED: "", BLUE: ""}),
+        TrueEvent(6, 8.4, {BLUE: "up"}),
+        TrueEvent(8.4, 12, {CROSS: ""}),
+    ),
+)
+
+
+def caption(*events: tuple[float, float, str]) -> list[CaptionEvent]:
+    """Caption events of these spans and texts."""
+    return [
+        CaptionEvent(event_id=f"e{n}", video_id="v", segment_id="s", start_s=start_s, end_s=end_s, text=text)
+        for n, (start_s, end_s, text) in enumerate(events)
+    ]
+
+
+def test_a_true_caption_is_found_whole_and_its_boundary_errors_are_measured() -> None:
+    score = CaptionScore()
+    score.add(
+        VIDEO,
+        caption(
+            (0, 3, "a red circle moves left"),
+            (3, 6, "a blue square; a red circle"),
+            (6, 8.5, "a blue square moves up"),
+            (8.5, 12, "a white cross"),
+        ),
+    )
+    assert (score.true, score.said, score.found) == (4, 4, 4)
+    assert max(score.boundary_errors) == pytest.approx(0.2)
+    assert score.motions_right == score.motions == 5
+
+
+def test_a_fixed_grid_invented_events_and_wrong_shapes_find_nothing_more() -> None:
+    score = CaptionScore()
+    score.add(
+        VIDEO,
+        caption(
+            (0, 5, "a red circle"), (5, 10, "a green square"), (8.4, 12, "a white circle"), (10, 12, "a white cross")
+        ),
+    )
+    assert score.found == 2
+    assert score.said == 4
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("What colour is the shape at [00:09]?", "white", "red"),
+        ("What colour is the circle at [00:04]?", "red", "blue"),
+        ("Which shape is shown at [00:01]?", "circle", "square"),
+        ("Which blue shape is shown at [00:04]?", "square", "circle"),
+        ("What appears right after the blue square?", "a white cross", "red circle"),
+        ("What is shown right before the white cross appears?", "blue square", "red circle"),
+        ("When does the blue square appear?", "00:03", "00:05"),
+        ("From when to when is the red circle visible?", "00:00-00:06", "00:00-00:03"),
+        ("For how many seconds is the blue square visible?", "5", "2"),
+        ("How many different shapes are shown in all?", "3", "4"),
+        ("If the video had stopped at [00:05], how many shapes would have been seen?", "2", "3"),
+        ("Which way does the red circle move?", "left", "right"),
+    ],
+)
+def test_answers_are_worked_out_from_the_truth(question: str, right: str, wrong: str) -> None:
+    assert is_right(question, right, VIDEO) is True
+    assert is_right(question, wrong, VIDEO) is False
+
+
+def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
+    assert is_right("Why does the circle leave?", "because", VIDEO) is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "observation", "true"),
+    [
+        ("00:04", "00:04 a blue square; a red circle", True),
+        ("00:04", "00:04 a red circle", False),
+        ("00:01", "00:01 a red circle moves left", True),
+        ("00:01", "00:01 a red circle moves right", False),
+        ("00:03", "00:03 a blue square; a red circle", True),
+        ("a red circle", "00:00-00:06 a red circle", True),
+        ("a red circle", "00:00-00:09 a red circle", False),
+        ("every shape", "00:00-00:03 a red circle moves left; 00:03-00:06 a blue square; a red circle", True),
+        ("every shape", "00:00-00:03 a red circle; 00:03-00:06 a green square", False),
+        ("a green circle", "nothing found", True),
+        ("a red circle", "nothing found", False),
+        ("a red circle", "it is somewhere", False),
+    ],
+)
+def test_observations_are_held_against_what_was_on_screen(argument: str, observation: str, true: bool) -> None:
+    assert is_true(argument, observation, VIDEO) is true
+
+
+def test_the_burnt_in_clock_is_read_from_every_frame(tmp_path: Path) -> None:
+    clip = clock_clip(30, seed=3)
+    render(clip, tmp_path / "clock.mp4")
+    frames = read_clip(tmp_path / "clock.mp4")
+    assert [round(frame.clock_s, 1) for frame in frames] == [round(time_s, 1) for time_s in clip.times_s]
+    starts = [frame.clock_s for frame in frames if frame.changed]
+    assert starts == pytest.approx([event.start_s for event in clip.events[1:]])
+
+
+def test_captions_half_a_second_late_miss_the_clock_bar(tmp_path: Path) -> None:
+    clip = clock_clip(30, seed=3)
+    render(clip, tmp_path / "clock.mp4")
+    for late_s, passes in ((0.0, True), (0.6, False)):
+        said = caption(*((event.start_s + late_s * (event.start_s > 0), event.end_s + 1, "x") for event in clip.events))
+        assert all(line.passed for line in clock_lines(tmp_path / "clock.mp4", said)) is passes
