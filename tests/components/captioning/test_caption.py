@@ -105,9 +105,7 @@ def test_one_unreadable_video_is_a_failure_and_the_others_are_captioned(
     assert failure.error == "VideoError" and failure.record_id.startswith("b" * 8)
 
 
-def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(
-    tmp_path: Path, video: Video, run_stage: RunStage
-) -> None:
+def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(tmp_path: Path, video: Video, run_stage: RunStage) -> None:
     inputs = inputs_of(tmp_path, video)
     with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
         first = run_stage(STAGE, server.url, "first", inputs, **LAPTOP)

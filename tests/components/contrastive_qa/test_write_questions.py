@@ -50,7 +50,9 @@ def captions(folder: Path, *videos: Video, texts: list[str] = SHOWN) -> dict[str
     return {"captions": write_dataset(folder / "captions", rows, types)}
 
 
-def written(question: str, answer: str = "red", evidence: tuple[int, ...] = (0,), kind: str = "causal") -> dict[str, Any]:
+def written(
+    question: str, answer: str = "red", evidence: tuple[int, ...] = (0,), kind: str = "causal"
+) -> dict[str, Any]:
     return {"type": kind, "question": question, "answer": answer, "evidence": list(evidence)}
 
 
