@@ -1,7 +1,7 @@
 """The clock clip's captions against the clock burnt into its frames.
 
 The clip is decoded here, frame by frame and without the project's reader; each frame's clock is read by comparing its
-digits with the font. A picture that changes above the clock starts an event, at the time that its own first frame shows.
+digits with the font. A picture that changes above the clock starts an event, at the time that its first frame shows.
 """
 
 from __future__ import annotations
