@@ -56,21 +56,20 @@ async def _serve(arguments: argparse.Namespace) -> None:
     try:
         site = web.TCPSite(runner, arguments.host, arguments.port)
         await site.start()
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
         port = runner.addresses[0][1]
         print(f"http://{arguments.host}:{port}/v1", flush=True)
         if arguments.port_file is not None:
             _write_whole(arguments.port_file, str(port))
-        await _until_told(arguments.parent_pid)
+        await _until_told(told, arguments.parent_pid)
     finally:
         await runner.cleanup()
 
 
-async def _until_told(parent_pid: int | None) -> None:
-    """Return on SIGTERM or SIGINT, or soon after the parent is gone."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+async def _until_told(told: asyncio.Event, parent_pid: int | None) -> None:
+    """Return when told, or soon after the parent is gone."""
     while not told.is_set() and (parent_pid is None or _is_alive(parent_pid)):
         try:
             await asyncio.wait_for(told.wait(), timeout=1.0)

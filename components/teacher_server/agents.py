@@ -126,7 +126,7 @@ def _retrieve(events: Sequence[Event], query: str) -> list[tuple[str, str, list[
             moves = {str(s) for event in run for s in event.sightings if s.thing == sighting.thing and s.direction}
             text = min(moves) if len(moves) == 1 else f"a {sighting.thing}"
             found.append((render_span(run[0].start_s, run[-1].end_s), text, [event.index for event in run]))
-    return found or _best_by_words(events, words)
+    return found if read_sightings(words) else _best_by_words(events, words)
 
 
 def _best_by_words(events: Sequence[Event], query: str) -> list[tuple[str, str, list[int]]]:

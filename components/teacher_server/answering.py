@@ -45,10 +45,15 @@ def _stretch(ask: Ask, events: Sequence[Event]) -> list[Event] | None:
 
 
 def _things_around(events: Sequence[Event], time_s: float) -> tuple[set[Thing], set[Thing]]:
-    """What is seen just before a time (within the second before it) and from it on."""
+    """What is seen just before a time (until it, or at a moment of the second before it) and from it on."""
     after = event_at(events, time_s)
-    before = [event for event in events if event.start_s < time_s and event.end_s >= time_s - 1 and event is not after]
+    before = [event for event in events if _is_just_before(event, time_s) and event is not after]
     return {thing for event in before for thing in event.things}, set(after.things) if after else set()
+
+
+def _is_just_before(event: Event, time_s: float) -> bool:
+    reach_s = 1.0 if event.end_s == event.start_s else 0.5
+    return event.start_s < time_s and event.end_s >= time_s - reach_s
 
 
 def _after(ask: Ask, events: Sequence[Event]) -> str | None:

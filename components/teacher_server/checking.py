@@ -95,6 +95,9 @@ def _is_true(events: Sequence[Event], action: str, observation: str) -> bool:
 
 
 def _asked_time(action: str) -> float | None:
+    """The moment that an action looks at; a search names its times for another reason."""
+    if action.startswith("find"):
+        return None
     times = [word.strip("[]") for word in action.split() if ":" in word and word.strip("[]")[:1].isdigit()]
     return seconds_of(times[-1]) if len(times) == 1 and "-" not in times[-1] else None
 
