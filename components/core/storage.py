@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -70,7 +71,7 @@ def storage_for(uri: str, buckets: tuple[str, ...] = ()) -> Storage:
         InputError: for a scheme other than a path, file or s3.
     """
     if is_s3(uri):
-        return S3Storage(buckets)
+        return _s3_storage(buckets)
     if "://" in uri and not uri.startswith("file://"):
         raise InputError(f"'{uri}' is of a scheme that is not supported.", "Use a local folder or s3://bucket/prefix.")
     return LocalStorage()
@@ -140,21 +141,16 @@ class S3Storage:
     def list(self, uri: str) -> Iterator[StoredObject]:
         """Every object below a prefix, in order of key."""
         bucket, prefix = self._locate(uri)
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                yield StoredObject(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"].strip('"'))
+        with _explained(uri):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"].strip('"'))
 
     def exists(self, uri: str) -> bool:
         """Whether an object is there."""
         bucket, key = self._locate(uri)
-        try:
-            self._client.head_object(Bucket=bucket, Key=key)
-        except self._client.exceptions.ClientError as error:
-            if _status(error) == 404:
-                return False
-            raise self._explain(error, uri) from error
-        return True
+        with _explained(uri):
+            return _unless((404,), lambda: self._client.head_object(Bucket=bucket, Key=key)) is not None
 
     def read(self, uri: str) -> bytes:
         """The whole content."""
@@ -166,36 +162,28 @@ class S3Storage:
     def read_if_exists(self, uri: str) -> bytes | None:
         """The whole content, or None where there is no such object."""
         bucket, key = self._locate(uri)
-        try:
-            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
-        except self._client.exceptions.ClientError as error:
-            if _status(error) == 404:
-                return None
-            raise self._explain(error, uri) from error
+        with _explained(uri):
+            found = _unless((404,), lambda: self._client.get_object(Bucket=bucket, Key=key))
+            return None if found is None else bytes(found["Body"].read())
 
     def write(self, uri: str, data: bytes) -> None:
         """Replace an object."""
         bucket, key = self._locate(uri)
-        try:
+        with _explained(uri):
             self._client.put_object(Bucket=bucket, Key=key, Body=data)
-        except self._client.exceptions.ClientError as error:
-            raise self._explain(error, uri) from error
 
     def write_if_absent(self, uri: str, data: bytes) -> bool:
         """Create an object unless it is there; False means another was first (409 or 412 of a conditional put)."""
         bucket, key = self._locate(uri)
-        try:
-            self._client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
-        except self._client.exceptions.ClientError as error:
-            if _status(error) in (409, 412):
-                return False
-            raise self._explain(error, uri) from error
-        return True
+        put = {"Bucket": bucket, "Key": key, "Body": data, "IfNoneMatch": "*"}
+        with _explained(uri):
+            return _unless((409, 412), lambda: self._client.put_object(**put)) is not None
 
     def delete(self, uri: str) -> None:
         """Remove an object if it is there."""
         bucket, key = self._locate(uri)
-        self._client.delete_object(Bucket=bucket, Key=key)
+        with _explained(uri):
+            self._client.delete_object(Bucket=bucket, Key=key)
 
     @contextmanager
     def local_path(self, uri: str) -> Iterator[Path]:
@@ -204,10 +192,9 @@ class S3Storage:
         folder = Path(tempfile.mkdtemp(prefix="rewatch-"))
         try:
             path = folder / ("object" + Path(key).suffix)
-            self._client.download_file(bucket, key, str(path))
+            with _explained(uri):
+                self._client.download_file(bucket, key, str(path))
             yield path
-        except self._client.exceptions.ClientError as error:
-            raise self._explain(error, uri) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -218,10 +205,10 @@ class S3Storage:
             raise InputError(f"The bucket '{parts.netloc}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
         return parts.netloc, key
 
-    @staticmethod
-    def _explain(error: Any, uri: str) -> InputError:
-        code = error.response.get("Error", {}).get("Code", "unknown error")
-        return InputError(f"S3 refused {uri}: {code}.", "Check the bucket's name, the credentials and the endpoint.")
+
+@cache
+def _s3_storage(buckets: tuple[str, ...]) -> S3Storage:
+    return S3Storage(buckets)
 
 
 def local(uri: str) -> Path:
@@ -229,5 +216,28 @@ def local(uri: str) -> Path:
     return Path(unquote(urlsplit(uri).path)) if uri.startswith("file://") else Path(uri).expanduser()
 
 
-def _status(error: Any) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turn what boto3 raises into one sentence and a remedy."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    remedy = "Check the bucket's name, the credentials and the endpoint."
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown error")
+        raise InputError(f"S3 refused {uri}: {code}.", remedy) from error
+    except BotoCoreError as error:
+        raise InputError(f"S3 could not be asked for {uri}: {error}.", remedy) from error
+
+
+def _unless(statuses: tuple[int, ...], call: Callable[[], Any]) -> Any:
+    """The call's result, or None where S3 answers with one of these statuses."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call()
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in statuses:
+            return None
+        raise

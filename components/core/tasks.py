@@ -184,13 +184,17 @@ class Task:
         Raises:
             VideoError: if the video cannot be read within the limits.
         """
-        from components.core.storage import storage_for
+        from components.core.storage import is_s3, storage_for
         from components.core.video.sandboxed import FrameService
 
         if self._frame_service is None:
             self._frame_service = await FrameService().__aenter__()
-        with storage_for(video.uri).local_path(video.uri) as path:
+        source = storage_for(video.uri).local_path(video.uri)
+        path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
+        try:
             frames: list[Frame] = await self._frame_service.read(path, plan)
+        finally:
+            source.__exit__(None, None, None)
         return frames
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -24,6 +24,7 @@ from components.core.teachers.admission import Admission, Trouble
 ENDPOINTS_VARIABLE = "REWATCH_ENDPOINTS"
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 8.0
+LONGEST_BACKOFF_UNREACHABLE_S = 1.0
 ATTEMPTS_BY_TROUBLE = {"failed": 6, "overloaded": 1000, "unreachable": 1000}
 TIMEOUTS_PER_CALL = 4
 CONNECT_TIMEOUT_S = 3.0
@@ -125,7 +126,8 @@ class Endpoint:
             self._bear(trouble, reason, pause)
             if troubles[trouble] >= ATTEMPTS_BY_TROUBLE[trouble] or troubles.get("timeout", 0) >= TIMEOUTS_PER_CALL:
                 raise ReplyError(f"The endpoint '{self.name}' did not answer a call: {reason}.", "Look at its log.")
-            backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (sum(troubles.values()) - 1))
+            longest = LONGEST_BACKOFF_UNREACHABLE_S if trouble == "unreachable" else LONGEST_BACKOFF_S
+            backoff = min(longest, FIRST_BACKOFF_S * 2 ** (sum(troubles.values()) - 1))
             await asyncio.sleep(max(pause, backoff * random.uniform(0.5, 1.0)))
 
     async def close(self) -> None:

@@ -1,0 +1,82 @@
+"""The key of a stored reply: equal where nothing a reply depends on differs, and different where anything does."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.core.teachers import Prompt, ReplyModel, RoleSettings, TimedImage
+from components.core.teachers.prompts import request_key
+
+
+class Text(ReplyModel):
+    """One form of reply."""
+
+    schema_name: ClassVar[str] = "prose"
+    text: str
+
+
+class LongText(ReplyModel):
+    """Another form under the same name."""
+
+    schema_name: ClassVar[str] = "prose"
+    text: str
+    more: str
+
+
+ROLE = RoleSettings(role="converter")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+PAYLOADS = st.dictionaries(st.text(max_size=8), VALUES, max_size=5)
+
+
+@given(PAYLOADS)
+def test_the_order_of_a_payload_does_not_matter(payload: dict[str, Any]) -> None:
+    backwards = dict(reversed(list(payload.items())))
+    assert request_key(ROLE, Prompt("s", payload), Text) == request_key(ROLE, Prompt("s", backwards), Text)
+
+
+@given(PAYLOADS, PAYLOADS)
+def test_different_payloads_have_different_keys(one: dict[str, Any], other: dict[str, Any]) -> None:
+    keys = {request_key(ROLE, Prompt("s", payload), Text) for payload in (one, other)}
+    assert len(keys) == len({Prompt("s", payload).payload_json for payload in (one, other)})
+
+
+def test_everything_a_reply_depends_on_changes_the_key() -> None:
+    prompt = Prompt("s", {"a": 1}, [TimedImage(1.0, b"x")])
+    variants = [
+        request_key(ROLE, prompt, Text),
+        request_key(ROLE, prompt, Text, sample=1),
+        request_key(ROLE, prompt, LongText),
+        request_key(ROLE, Prompt("t", {"a": 1}, prompt.frames), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(2.0, b"x")]), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, b"y")]), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, b"x")] * 2), Text),
+    ]
+    changes: list[dict[str, Any]] = [
+        {"role": "judge"},
+        {"model": "other"},
+        {"revision": "2"},
+        {"temperature": 0.7},
+        {"max_tokens": 7},
+    ]
+    variants += [request_key(ROLE.model_copy(update=change), prompt, Text) for change in changes]
+    assert len(set(variants)) == len(variants)
+
+
+def test_where_a_model_is_served_and_what_it_costs_changes_no_key() -> None:
+    prompt = Prompt("s", {"a": 1})
+    elsewhere = ROLE.model_copy(update={"endpoint": "vllm", "price_in": 3.0, "timeout_s": 5.0, "attempts": 9})
+    assert request_key(elsewhere, prompt, Text) == request_key(ROLE, prompt, Text)
+
+
+def test_keys_never_change_by_accident() -> None:
+    """A key that changes makes everyone buy every reply again: change this only on purpose."""
+    prompt = Prompt("Describe.", {"b": "é", "a": [1, 2.5]}, [TimedImage(0.5, b"jpeg")])
+    assert request_key(ROLE, prompt, Text) == "e59a690c4cedb836d0f8202e7a44cfcb426c307b50e379196f050ec0a509e1d7"

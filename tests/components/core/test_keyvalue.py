@@ -1,0 +1,137 @@
+"""The durable stores: SQLite shared by processes, killed at any moment, and S3 objects."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.core.errors import InputError
+from components.core.keyvalue import KeyValue, S3KeyValue, SqliteKeyValue, open_key_value
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from components.core.keyvalue import SqliteKeyValue
+
+async def main(path, name, count):
+    store = SqliteKeyValue(Path(path))
+    async def write(number):
+        print(f"{name}-{number}", flush=True) if await store.put(f"{name}-{number}", b"v") == b"v" else None
+        await store.put(f"shared-{number}", name.encode())
+    for start in range(0, count, 20):
+        await asyncio.gather(*[write(number) for number in range(start, min(start + 20, count))])
+    store.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+@pytest.fixture(params=["sqlite", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyValue]:
+    if request.param == "s3":
+        root = request.getfixturevalue("s3_bucket")
+        opened = open_key_value(f"{root}/state", "calls")
+        assert isinstance(opened, S3KeyValue)
+    else:
+        opened = open_key_value(str(tmp_path), "calls")
+    yield opened
+    opened.close()
+
+
+async def test_the_first_writer_of_a_key_wins(store: KeyValue) -> None:
+    assert await store.get("stage/a") is None
+    assert await store.put("stage/a", b"first") == b"first"
+    assert await store.put("stage/a", b"second") == b"first"
+    assert await store.get("stage/a") == b"first"
+    assert await store.put("stage/a", b"third", replace=True) == b"third"
+    assert await store.get("stage/a") == b"third"
+
+
+async def test_keys_are_listed_by_prefix_and_deleted(store: KeyValue) -> None:
+    for key in ("b/2", "b/1", "a/1", "b_/1"):
+        await store.put(key, b"")
+    assert await store.keys("b/") == ["b/1", "b/2"]
+    await store.delete("b/1")
+    await store.delete("b/none")
+    assert await store.keys() == ["a/1", "b/2", "b_/1"]
+
+
+async def test_writers_at_the_same_moment_agree_on_one_value(store: KeyValue) -> None:
+    told = await asyncio.gather(*[store.put("key", f"writer {number}".encode()) for number in range(8)])
+    assert set(told) == {await store.get("key")}
+
+
+async def test_a_thousand_small_writes_take_a_few_commits(tmp_path: Path) -> None:
+    store = SqliteKeyValue(tmp_path / "calls.sqlite")
+    commits = 0
+
+    def count(statement: str) -> None:
+        nonlocal commits
+        commits += statement == "COMMIT"
+
+    store._writer.set_trace_callback(count)
+    await asyncio.gather(*[store.put(str(number), b"x" * 500) for number in range(1000)])
+    assert len(await store.keys()) == 1000
+    assert commits < 20
+    store.close()
+
+
+def run_writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", WRITER, str(path), name, str(count)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."})
+
+
+async def test_three_processes_share_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    writers = [run_writer(path, name, 300) for name in ("a", "b", "c")]
+    for writer in writers:
+        writer.communicate(timeout=60)
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    store = SqliteKeyValue(path)
+    assert len(await store.keys()) == 4 * 300
+    winners = {(await store.get(f"shared-{number}") or b"").decode() for number in range(300)}
+    assert winners <= {"a", "b", "c"}
+    store.close()
+
+
+async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    writer = run_writer(path, "a", 1_000_000)
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().strip() for _ in range(500)]
+    writer.send_signal(signal.SIGKILL)
+    acknowledged += writer.stdout.read().split("\n")[:-1]
+    writer.wait(10)
+    store = SqliteKeyValue(path)
+    stored = set(await store.keys("a-"))
+    assert len(acknowledged) >= 500
+    assert set(acknowledged) <= stored
+    store.close()
+
+
+async def test_a_lock_held_by_another_process_does_not_stop_the_event_loop(tmp_path: Path) -> None:
+    store, other = SqliteKeyValue(tmp_path / "calls.sqlite"), SqliteKeyValue(tmp_path / "calls.sqlite")
+    other._writer.execute("BEGIN IMMEDIATE")
+    putting = asyncio.create_task(store.put("key", b"value"))
+    started = time.monotonic()
+    await asyncio.sleep(0.05)
+    assert time.monotonic() - started < 0.3
+    assert not putting.done()
+    other._writer.execute("ROLLBACK")
+    assert await putting == b"value"
+    store.close()
+    other.close()
+
+
+def test_a_state_that_cannot_be_opened_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="state"):
+        SqliteKeyValue(tmp_path / "file" / "calls.sqlite")
