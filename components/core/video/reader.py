@@ -211,4 +211,5 @@ class _Converter:
         small = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", interpolation="AREA")
         pixels = small.to_ndarray()
         quarter_turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+        # Contiguous also where the rows of the picture were padded: widths that are no multiple of the CPU's stride.
+        return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
