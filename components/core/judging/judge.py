@@ -104,12 +104,12 @@ class Judge:
         return matches.correct[question.question_id]
 
     async def _seen(self, caption: Sequence[CaptionEvent], pairs: Pairs) -> list[bool]:
+        def check(reply: prompts.ObservationVerdicts) -> None:
+            if len(reply.verdicts) != len(pairs):
+                raise ValueError(f"{len(reply.verdicts)} verdicts on {len(pairs)} pairs; give one verdict per pair")
+
         prompt = prompts.observation_check(caption, pairs)
-        reply = await self._teachers.ask(self._judge, prompt, prompts.ObservationVerdicts)
-        verdicts = reply.value.verdicts
-        if len(verdicts) != len(pairs):
-            raise ReplyError(f"the judge gave {len(verdicts)} verdicts on {len(pairs)} pairs", "Change the judge.")
-        return verdicts
+        return (await self._teachers.ask(self._judge, prompt, prompts.ObservationVerdicts, check=check)).value.verdicts
 
     async def _infer(self, question: Question, pairs: Pairs, once: _Once) -> bool:
         reply = await self._teachers.ask(self._inferrer, prompts.inference(question, pairs), prompts.InferredAnswer)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from components.core.errors import ReplyError, TeacherUnavailable
+from components.core.judging import prompts
 from components.core.judging.answers import Answered, match_answers
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms, group_advantages, observation_and_reasoning
@@ -32,11 +33,11 @@ class Recording:
         self._teachers, self._breaks = teachers, breaks
         self.asked: list[str] = []
 
-    async def ask(self, role: RoleSettings, prompt: Prompt, reply_type: Any, *, sample: int = 0) -> Any:
+    async def ask(self, role: RoleSettings, prompt: Prompt, reply_type: Any, **how: Any) -> Any:
         self.asked.append(reply_type.schema_name)
         if self._breaks(prompt):
             raise ReplyError("the judge spoke gibberish")
-        return await self._teachers.ask(role, prompt, reply_type, sample=sample)
+        return await self._teachers.ask(role, prompt, reply_type, **how)
 
 
 def sample(text: str, question: Question | None = None) -> RewardSample:
@@ -88,17 +89,20 @@ async def test_a_sample_whose_judge_failed_has_no_terms_and_shifts_nobody_elses_
 
 
 async def test_a_verdict_for_every_pair_is_required(tmp_path: Path) -> None:
-    class Short(Recording):
-        async def ask(self, role: RoleSettings, prompt: Prompt, reply_type: Any, *, sample: int = 0) -> Any:
-            reply = await super().ask(role, prompt, reply_type, sample=sample)
-            if reply_type.schema_name == "observation_check":
-                reply.value.verdicts.pop()
-            return reply
+    checks: list[Callable[[prompts.ObservationVerdicts], object]] = []
+
+    class Remembering(Recording):
+        async def ask(self, role: RoleSettings, prompt: Prompt, reply_type: Any, **how: Any) -> Any:
+            checks.extend([how["check"]] if "check" in how else [])
+            return await super().ask(role, prompt, reply_type, **how)
 
     with running_teacher() as url:
         async with asking(url, tmp_path) as teachers:
-            judge = Judge(Short(teachers), JUDGE, INFERRER)  # type: ignore[arg-type]  # asks like the client it wraps
-            assert await judge.score([sample(TRUE)]) == [None]
+            judge = Judge(Remembering(teachers), JUDGE, INFERRER)  # type: ignore[arg-type]  # asks like the client
+            await judge.score([sample(TRUE)])
+    checks[0](prompts.ObservationVerdicts(verdicts=[True]))
+    with pytest.raises(ValueError, match="one verdict per pair"):
+        checks[0](prompts.ObservationVerdicts(verdicts=[]))
 
 
 async def test_garbage_from_the_judge_is_no_reward_of_zero(tmp_path: Path) -> None:
