@@ -15,8 +15,9 @@ class CorpusSettings(BaseModel):
     """Clips of eight seconds. A student trained on 24 stays at chance; hundreds are needed, and 100 more held out."""
     showcase: int = Field(default=24, ge=0)
     """Clips of 20–60 s with several shapes that move and change."""
-    long_s: float = Field(default=660.0, ge=0)
-    """Length of the clip of many scenes; over 600 s it has to be segmented. 0 leaves it out."""
+    long_s: float = Field(default=1260.0, ge=0)
+    """Length of the clip of many scenes: over 600 s it has to be segmented, and this makes two chunks or three. 0 leaves it
+    out."""
     clock_s: float = Field(default=60.0, ge=0)
     """Length of the clip with variable frame rate and a burnt-in clock. 0 leaves it out."""
     broken: bool = True

@@ -95,6 +95,9 @@ class Audit:
         long = [video for video in self.videos.values() if video.duration_s > SHORTEST_TO_SEGMENT_S]
         tiled = sum(_tiles(video, segments[video.video_id]) for video in long)
         yield share("long videos whose segments tile them exactly", tiled, len(long), 1.0)
+        yield share(
+            "long videos cut into several segments", sum(len(segments[v.video_id]) > 1 for v in long), len(long)
+        )
         inner = [
             (start.start_s, self.known[video.video_id].cuts_s)
             for video in long
@@ -152,4 +155,4 @@ def _tiles(video: Video, segments: list[Segment]) -> bool:
     ordered = sorted(segments, key=lambda segment: segment.start_s)
     edges = [0.0, *(segment.end_s for segment in ordered)]
     starts = [segment.start_s for segment in ordered]
-    return len(ordered) > 1 and starts == edges[:-1] and edges[-1] == video.duration_s
+    return bool(ordered) and starts == edges[:-1] and edges[-1] == video.duration_s
