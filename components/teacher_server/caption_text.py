@@ -15,10 +15,11 @@ from typing import Any
 from components.core.video.timecodes import parse, render, render_span
 from components.teacher_server.vocabulary import Picture, Sighting, Thing, read_picture, read_sightings
 
-_TIME = r"\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?"
-_LINE = re.compile(rf"\[({_TIME})\s*[-–]\s*({_TIME})\]\s*([^\[\n]*)")
-_STAMP = re.compile(rf"(?<![\d:\[])({_TIME})(?:\s*[-–]\s*({_TIME}))?\s+(?=[a-z])")
-TIME = re.compile(rf"(?<![\d:])({_TIME})(?![\d:])")
+# Only what `timecodes.parse` accepts: text from policies is full of times that are none.
+TIMECODE = r"(?:\d{1,2}:[0-5]\d|\d{1,4}):[0-5]\d(?:\.\d+)?"
+_LINE = re.compile(rf"\[({TIMECODE})\s*[-–]\s*({TIMECODE})\]\s*([^\[\n]*)")
+_STAMP = re.compile(rf"(?<![\d:\[])({TIMECODE})(?:\s*[-–]\s*({TIMECODE}))?\s+(?=[a-z])")
+TIME = re.compile(rf"(?<![\d:])({TIMECODE})(?!\d|:\d)")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 from components.teacher_server import draws
 from components.teacher_server.answering import answer
-from components.teacher_server.caption_text import Event, read_lines, read_observation, seconds_of, stretches_of
+from components.teacher_server.caption_text import TIME, Event, read_lines, read_observation, seconds_of, stretches_of
 from components.teacher_server.guessing import answer_from_text
 from components.teacher_server.matching import same_answer
 from components.teacher_server.question_text import read_question
-from components.teacher_server.vocabulary import Thing, read_sightings
+from components.teacher_server.vocabulary import Thing, read_sightings, unread_words
 
 SPAN_TOLERANCE_S = 1.0
 """Ends of a claimed stretch must lie nearer than this: an observation has whole seconds where a caption has tenths."""
@@ -79,8 +79,7 @@ def _with_key(action: str, observation: str) -> str:
     """The observation with the time it is about, which a terse one leaves to its action."""
     if read_observation(observation):
         return observation
-    words = action.replace("[", " ").replace("]", " ").split()
-    times = [word for word in words if word[:1].isdigit() and ":" in word]
+    times = TIME.findall(action)
     return f"{times[-1]} {observation}" if times else observation
 
 
@@ -98,8 +97,8 @@ def _asked_time(action: str) -> float | None:
     """The moment that an action looks at; a search names its times for another reason."""
     if action.startswith("find"):
         return None
-    times = [word.strip("[]") for word in action.split() if ":" in word and word.strip("[]")[:1].isdigit()]
-    return seconds_of(times[-1]) if len(times) == 1 and "-" not in times[-1] else None
+    times = TIME.findall(action)
+    return seconds_of(times[0]) if len(times) == 1 else None
 
 
 def _is_true_denial(events: Sequence[Event], action: str, observation: str) -> bool:
@@ -113,19 +112,23 @@ def _holds(claim: Event, events: Sequence[Event]) -> bool:
     if claim.end_s == claim.start_s:
         return _holds_at(claim, [event for event in events if event.covers(claim.start_s)])
     if claim.things:
-        return all(_is_visible(sighting.thing, claim, events) for sighting in claim.sightings)
+        return not unread_words(claim.text) and all(
+            _is_visible(sighting.thing, claim, events) for sighting in claim.sightings
+        )
     overlapping = [event for event in events if event.start_s < claim.end_s and claim.start_s < event.end_s]
     return _holds_at(claim, overlapping)
 
 
 def _holds_at(claim: Event, seen: Sequence[Event]) -> bool:
     if claim.things:
+        if unread_words(claim.text):
+            return False
         known = {(s.thing, s.direction) for event in seen for s in event.sightings}
         things = {thing for thing, _ in known}
         return all(s.thing in things if not s.direction else (s.thing, s.direction) in known for s in claim.sightings)
     if claim.picture is not None:
         return any(event.picture == claim.picture for event in seen)
-    return any(claim.text and claim.text.lower() in event.text.lower() for event in seen)
+    return any(claim.text.lower() == event.text.lower() for event in seen)
 
 
 def _is_visible(thing: Thing, claim: Event, events: Sequence[Event]) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.core.video.timecodes import parse_span, render, render_span
+from components.core.video.timecodes import render, render_span
 from components.teacher_server import draws
-from components.teacher_server.caption_text import Event, event_at, read_lines, seconds_of
+from components.teacher_server.caption_text import TIME, Event, event_at, read_lines, seconds_of
 from components.teacher_server.matching import same_answer
 from components.teacher_server.question_text import Ask, Kind, Sort, read_question
 from components.teacher_server.vocabulary import (
@@ -63,11 +63,11 @@ def _candidates(ask: Ask | None, answer: str, events: Sequence[Event], seed: int
         yield from draws.shuffled(everything - shown - {str(ask.thing)}, seed)
     elif ask.sort is Sort.PICTURE_COLOURS:
         yield from _colour_pairs(answer, events, seed)
-    elif ask.sort in (Sort.COUNT, Sort.SECONDS):
-        yield from (str(number) for number in _around(int(float(answer)), seed))
-    elif ask.sort is Sort.TIME:
+    elif ask.sort in (Sort.COUNT, Sort.SECONDS) and answer.isdigit():
+        yield from (str(number) for number in _around(int(answer), seed))
+    elif ask.sort is Sort.TIME and TIME.fullmatch(answer):
         yield from _other_times(seconds_of(answer), events, seed)
-    elif ask.sort is Sort.SPAN:
+    elif ask.sort is Sort.SPAN and len(TIME.findall(answer)) == 2:
         yield from _other_spans(answer, events, seed)
 
 
@@ -86,7 +86,7 @@ def _other_times(truth_s: float, events: Sequence[Event], seed: int) -> Iterator
 
 
 def _other_spans(answer: str, events: Sequence[Event], seed: int) -> Iterator[str]:
-    start_s, end_s = parse_span(answer)
+    start_s, end_s = sorted(seconds_of(time) for time in TIME.findall(answer))
     length = max(1, round(end_s - start_s))
     others = {render_span(event.start_s, event.end_s) for event in events if event.end_s > event.start_s}
     yield from draws.shuffled(others - {answer}, seed)

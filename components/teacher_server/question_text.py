@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from components.core.video.timecodes import render
-from components.teacher_server.caption_text import seconds_of
+from components.teacher_server.caption_text import TIMECODE, seconds_of
 from components.teacher_server.vocabulary import COLOURS, SHAPES, Thing
 
 
@@ -114,7 +114,7 @@ def _pattern_of(form: Form) -> re.Pattern[str]:
     colours, shapes = "|".join(COLOURS), "|".join(SHAPES)
     pattern = re.escape(form.phrase)
     for field, group in {
-        "time": r"(?P<time>\d+:\d{2}(?::\d{2})?(?:\.\d+)?)",
+        "time": rf"(?P<time>{TIMECODE})",
         "thing": rf"(?P<colour>{colours}) (?P<shape>{shapes})",
         "shape": rf"(?P<shape>{shapes}|shape)",
     }.items():

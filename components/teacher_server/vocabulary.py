@@ -23,6 +23,7 @@ EMPTY_SCENE = "an empty scene"
 _THING = re.compile(
     rf"\b({'|'.join(COLOURS)})\s+({'|'.join(SHAPES)})(?:e?s)?\b(?:\s+moves?\s+({'|'.join(DIRECTIONS)})\b)?"
 )
+_JOINING = frozenset("a an the and is are there then with at i see seen shown visible only here".split())
 _PICTURE = re.compile(
     r"dominant colours? (?P<colours>[a-z]+(?: and [a-z]+)?), (?P<brightness>[a-z ]+), "
     r"motion (?P<motion>[a-z ]+), (?P<movement>[a-z]+ movement)"
@@ -72,6 +73,11 @@ class Picture:
 def read_sightings(text: str) -> tuple[Sighting, ...]:
     """The coloured shapes that a text names, in its order."""
     return tuple(Sighting(Thing(colour, shape), moves or "") for colour, shape, moves in _THING.findall(text.lower()))
+
+
+def unread_words(text: str) -> list[str]:
+    """What a text says beyond naming coloured shapes, joining words aside: claims that nobody here can check."""
+    return [word for word in re.findall(r"\w+", _THING.sub(" ", text.lower())) if word not in _JOINING]
 
 
 @lru_cache(maxsize=8192)
