@@ -16,7 +16,7 @@ class CorpusSettings(BaseModel):
     showcase: int = Field(default=24, ge=0)
     """Clips of 20–60 s with several shapes that move and change."""
     long_s: float = Field(default=1260.0, ge=0)
-    """Length of the clip of many scenes: over 600 s it has to be segmented, and this makes two chunks or three. 0 leaves it
+    """Length of the clip of many scenes. Over 600 s it has to be segmented; this makes two chunks or three. 0 leaves it
     out."""
     clock_s: float = Field(default=60.0, ge=0)
     """Length of the clip with variable frame rate and a burnt-in clock. 0 leaves it out."""

@@ -25,6 +25,8 @@ ENCODINGS: dict[str, dict[str, object]] = {
     "variable-rate.mkv": {"bf": "2", "uneven": True},
     "transport-stream.ts": {"bf": "2"},
     "late-start.mp4": {"bf": "2", "first": 1500},
+    "hevc.mp4": {"codec": "libx265", "x265-params": "log-level=error:open-gop=1:bframes=3"},
+    "vp9.webm": {"codec": "libvpx-vp9", "deadline": "realtime", "cpu-used": "8"},
 }
 PLANS = {
     "every second": FramePlan(end_s=19.9, fps=1),
