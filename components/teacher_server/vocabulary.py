@@ -23,7 +23,7 @@ EMPTY_SCENE = "an empty scene"
 _THING = re.compile(
     rf"\b({'|'.join(COLOURS)})\s+({'|'.join(SHAPES)})(?:e?s)?\b(?:\s+moves?\s+({'|'.join(DIRECTIONS)})\b)?"
 )
-_JOINING = frozenset("a an the and is are there then with at i see seen shown visible only here".split())
+_JOINING = frozenset(("a", "an", "the", "and", "is", "are", "there", "then", "with", "at", "i", "see", "seen", "shown"))
 _PICTURE = re.compile(
     r"dominant colours? (?P<colours>[a-z]+(?: and [a-z]+)?), (?P<brightness>[a-z ]+), "
     r"motion (?P<motion>[a-z ]+), (?P<movement>[a-z]+ movement)"
