@@ -48,7 +48,7 @@ def test_settings_travel_as_json_and_come_back_equal() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        CaptionSettings().frames = 9  # type: ignore[misc]  # that this is refused is what is tested
+        CaptionSettings().frames = 9
 
 
 def test_speed_place_and_price_leave_the_digest_alone() -> None:
