@@ -16,8 +16,11 @@ import numpy as np
 if TYPE_CHECKING:
     from components.core.video.reader import Frame
 
+WHOLE = 10.0
+"""Weight of what changes over more than half of the picture: another scene counts more than another thing in it."""
+
 MIN_CHANGE = 8.0
-"""Mean absolute difference in levels of 255 below which a change of picture is no scene cut."""
+"""Strength of a change, in levels of 255, below which it is no scene cut."""
 
 OUTSTANDING = 3.0
 """How many times the median change a scene cut must reach, so that steady motion has none."""
@@ -34,9 +37,14 @@ def strongest_change(frames: Sequence[Frame]) -> float | None:
     """
     if len(frames) < 3:
         return None
-    small = [frame.pixels[::4, ::4].astype(np.int16) for frame in frames]
-    changes = [float(np.abs(after - before).mean()) for before, after in pairwise(small)]
+    changes = [_strength(before, after) for before, after in pairwise(frames)]
     strongest = int(np.argmax(changes))
     if changes[strongest] < max(MIN_CHANGE, OUTSTANDING * float(np.median(changes))):
         return None
     return round(frames[strongest + 1].time_s, 3)
+
+
+def _strength(before: Frame, after: Frame) -> float:
+    change = np.abs(after.pixels[::4, ::4].astype(np.int16) - before.pixels[::4, ::4])
+    whole = float(np.median(change, axis=(0, 1)).max())
+    return WHOLE * whole + float(change.mean())

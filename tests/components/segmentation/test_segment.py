@@ -49,15 +49,15 @@ def test_a_short_video_stays_whole_without_a_call(tmp_path: Path, video: Video, 
     assert (segment.start_s, segment.end_s) == (0, video.duration_s)
 
 
-def test_a_long_video_is_tiled_and_cut_where_its_scenes_change(
+def test_a_long_video_is_tiled_and_no_event_is_cut_in_two(
     tmp_path: Path, video: Video, teacher: str, run_stage: RunStage
 ) -> None:
     segments = segments_of(run_stage(STAGE, teacher, "segments", corpus_of(tmp_path, video), **SMALL))
-    assert len(segments) >= 2
+    assert len(segments) == 3
     assert_tiles(segments, video)
     assert all(15 <= segment.end_s - segment.start_s <= 60 for segment in segments)
     for segment in segments[1:]:
-        assert min(abs(segment.start_s - cut) for cut in CLIP.cuts_s) < 0.3
+        assert min(abs(segment.start_s - event.start_s) for event in CLIP.events) < 0.3
         assert segment.lineage.request_keys and segment.lineage.parents == (video.video_id,)
 
 
