@@ -105,7 +105,9 @@ def _looks_at(event: Event, time_s: float, seed: int) -> list[Ask]:
 def _wider_questions(events: Sequence[Event], seed: int) -> Iterator[Ask]:
     things = sorted({thing for event in events for thing in event.things})
     if not things:
-        shots = draws.shuffled([event for event in events if event.picture and event.start_s > 0], seed)
+        shots = draws.shuffled(
+            [event for event in events if event.picture and event.start_s > 0 and event.end_s - event.start_s > 3], seed
+        )
         yield from (Ask(Kind.SHOT_START, float(int((event.start_s + event.end_s) / 2))) for event in shots)
         yield Ask(Kind.SHOT_COUNT)
         return
