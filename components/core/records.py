@@ -261,6 +261,25 @@ class Score(Row):
     protocol: Protocol
 
 
+class Message(Strict):
+    """One turn, or a piece of one, of a training sample; consecutive pieces of one role are one turn."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    trained: bool = False
+
+
+class TrainingSample(Row):
+    """What a student is shown and what it is to write: the text that carries loss is marked `trained`."""
+
+    id_field = "sample_id"
+
+    sample_id: str
+    task: Literal["caption", "observe", "direct", "think"]
+    video_id: str
+    messages: tuple[Message, ...]
+
+
 class Failure(Row):
     """A record that could not be processed: which one, at which stage, and why."""
 

@@ -1,0 +1,118 @@
+"""Build a small Qwen2.5-VL from scratch and save it as an ordinary Hugging Face folder.
+
+A laptop trains the same model class as the cluster, only smaller: whatever loads this folder loads
+`Qwen/Qwen2.5-VL-7B-Instruct` too. The sizes and the initialisation are those with which a student of 1.4 million
+parameters learned to look (shared prefix, 4 visual tokens per second); 0.02, the usual range, is too small at this width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from components.core.records import Strict
+from components.core.students.tokenizer import train_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Qwen2_5_VLConfig
+
+
+class StudentSize(Strict):
+    """The size of a student built from scratch."""
+
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    key_value_heads: int = 2
+    intermediate: int = 384
+    mrope_section: tuple[int, int, int] = (4, 6, 6)
+    """Rotary frequencies for time, height and width; their sum is half the size of a head."""
+    rope_theta: float = 10_000.0
+    vision_hidden: int = 96
+    vision_depth: int = 2
+    vision_heads: int = 4
+    vision_intermediate: int = 192
+    text_initializer_range: float = 0.08
+    vision_initializer_range: float = 0.05
+    vocabulary: int = Field(512, ge=384)
+    """Tokens of the BPE, 256 of them bytes; special tokens and timecodes come on top."""
+    timecodes_s: int = 120
+    """Timecodes up to this second are single tokens."""
+
+
+def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int) -> None:
+    """Write config, weights (safetensors), tokenizer and image-processor settings to `path`.
+
+    Args:
+        texts: the corpus the tokenizer is trained on: captions, questions, answers, traces, prompts.
+        seed: of the initial weights.
+    """
+    import torch
+    from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessorPil
+
+    tokenizer = train_tokenizer(texts, size.vocabulary, size.timecodes_s)
+    config = _config(size, len(tokenizer), tokenizer.convert_tokens_to_ids)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen2_5_VLForConditionalGeneration(config)
+        _initialise(model.model.language_model, size.text_initializer_range)
+        _initialise(model.model.visual, size.vision_initializer_range)
+    path.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    Qwen2VLImageProcessorPil().save_pretrained(path)
+
+
+def _config(size: StudentSize, vocabulary: int, token_id: object) -> Qwen2_5_VLConfig:
+    from transformers import Qwen2_5_VLConfig
+
+    if not callable(token_id):
+        raise TypeError("token_id maps a token to its id")
+    return Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": vocabulary,
+            "hidden_size": size.hidden,
+            "intermediate_size": size.intermediate,
+            "num_hidden_layers": size.layers,
+            "num_attention_heads": size.heads,
+            "num_key_value_heads": size.key_value_heads,
+            "max_position_embeddings": 32_768,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": size.rope_theta,
+                "mrope_section": list(size.mrope_section),
+            },
+            "bos_token_id": token_id("<|endoftext|>"),
+            "eos_token_id": token_id("<|im_end|>"),
+            "pad_token_id": token_id("<|endoftext|>"),
+            "tie_word_embeddings": True,
+        },
+        vision_config={
+            "depth": size.vision_depth,
+            "hidden_size": size.vision_hidden,
+            "intermediate_size": size.vision_intermediate,
+            "num_heads": size.vision_heads,
+            "out_hidden_size": size.hidden,
+            "fullatt_block_indexes": list(range(size.vision_depth)),
+        },
+        tie_word_embeddings=True,
+        image_token_id=token_id("<|image_pad|>"),
+        video_token_id=token_id("<|video_pad|>"),
+        vision_start_token_id=token_id("<|vision_start|>"),
+        vision_end_token_id=token_id("<|vision_end|>"),
+    )
+
+
+def _initialise(module: torch.nn.Module, std: float) -> None:
+    """Draw every matrix anew with this standard deviation; biases start at zero, norms at one."""
+    from torch import nn
+
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding | nn.Conv3d):
+            nn.init.normal_(part.weight, std=std)
+            if getattr(part, "bias", None) is not None:
+                nn.init.zeros_(part.bias)

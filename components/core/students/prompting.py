@@ -1,0 +1,154 @@
+"""What the student is asked, and how: one shared prefix per video, then one segment per task.
+
+A prefix holds the chat header, the video's duration as a range, and the frames, each group with its second written
+before it as text; a segment holds the instruction, the question and the reply. Modes switch by the instruction alone:
+caption, direct (answer at once) and think (re-watch, then answer), as ReWatch-R1 does. The compact style spends few tokens,
+for a student built from scratch; the full style carries the substance of the paper's prompts, for pretrained models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from components.core.records import TrainingSample
+from components.core.students.frames import MERGE, VideoPatches
+from components.core.video.timecodes import render
+
+Mode = Literal["caption", "direct", "think"]
+Style = Literal["compact", "full"]
+
+COMPACT: dict[Mode, str] = {"caption": "Describe.", "direct": "Answer.", "think": "Look."}
+FULL: dict[Mode, str] = {
+    "caption": (
+        "Describe the video as a sequence of storyline events, one line each, in the form [MM:SS-MM:SS] description. "
+        "The time ranges must cover the whole video without gaps. Focus on actions, key objects and interactions."
+    ),
+    "direct": "Answer the question. Give only the answer, inside <answer></answer>.",
+    "think": (
+        "You are an expert in video understanding. Answer the question step by step. Whenever you need more detail, watch "
+        "the relevant clip again: put what you do inside <action></action> and what you see there inside "
+        "<observation></observation>. When you have enough evidence, put the final answer inside <answer></answer>."
+    ),
+}
+TURN = "<|im_end|>\n<|im_start|>assistant\n"
+"""From the end of a request to the beginning of the reply."""
+OPTIONS_REMINDER = "Answer with the text of one of the options."
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The part of a prompt that all segments of one video share.
+
+    Attributes:
+        token_ids: with one `<|video_pad|>` per visual token.
+        positions: (time, height, width) of every token, equal to `get_rope_index`.
+        next_position: where text goes on.
+        video: what the pads stand for.
+    """
+
+    token_ids: tuple[int, ...]
+    positions: tuple[tuple[int, int, int], ...]
+    next_position: int
+    video: VideoPatches
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One task behind a prefix: token ids, and which of them carry loss (or are scored)."""
+
+    token_ids: tuple[int, ...]
+    scored: tuple[bool, ...]
+
+
+def prompt_texts(style: Style) -> list[str]:
+    """Every fixed text of a style, for training a tokenizer on."""
+    instructions = COMPACT if style == "compact" else FULL
+    fixed = [f"user\n{OPTIONS_REMINDER}\nQuestion: \nOptions:\n"] if style == "full" else ["user\n"]
+    return [*instructions.values(), TURN, *fixed]
+
+
+class Prompter:
+    """Writes prefixes and segments for one tokenizer in one style."""
+
+    def __init__(self, tokenizer: Any, style: Style) -> None:
+        self.tokenizer = tokenizer
+        self.style = style
+        self.instructions = COMPACT if style == "compact" else FULL
+        self._pad = tokenizer.convert_tokens_to_ids("<|video_pad|>")
+        self.end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without any the tokenizer would add on its own."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def prefix(self, video: VideoPatches) -> Prefix:
+        """Header, duration and frames of one video."""
+        system = "" if self.style == "compact" else "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        opening = f"{system}<|im_start|>user\n00:00-{render(video.duration_s)}"
+        opening = f"{opening}\n" if self.style == "full" else f"{opening}<|vision_start|>"
+        rows, columns = video.grid[0] // MERGE, video.grid[1] // MERGE
+        layout = _Layout()
+        layout.text(self.encode(opening))
+        for time_s in video.times_s:
+            # Real models were pretrained with each video inside its own pair of vision tokens.
+            before = f"{render(time_s)}<|vision_start|>" if self.style == "full" else render(time_s)
+            layout.text(self.encode(before))
+            layout.grid(self._pad, rows, columns)
+            if self.style == "full":
+                layout.text(self.encode("<|vision_end|>"))
+        layout.text(self.encode("<|vision_end|>" if self.style == "compact" else "\n"))
+        return Prefix(tuple(layout.token_ids), tuple(layout.positions), layout.next_position, video)
+
+    def request(self, mode: Mode, question: str = "", options: Sequence[str] = ()) -> list[int]:
+        """Token ids from the end of the prefix to where the student's reply begins."""
+        return self.encode(f"{self.request_text(mode, question, options)}<|im_end|>\n<|im_start|>assistant\n")
+
+    def request_text(self, mode: Mode, question: str = "", options: Sequence[str] = ()) -> str:
+        """The instruction, the question and its options as one text."""
+        listed = "".join(f"\n{option}" for option in options)
+        if self.style == "compact":
+            return f"{self.instructions[mode]}{question}{listed}"
+        reminder = f"\n{OPTIONS_REMINDER}" if options else ""
+        asked = f"\nQuestion: {question}" if question else ""
+        return f"{self.instructions[mode]}{asked}{f'{chr(10)}Options:{listed}' if options else ''}{reminder}"
+
+    def segment(self, sample: TrainingSample) -> Segment:
+        """A training sample as tokens; a reply ends with `<|im_end|>`, which is trained where its last piece is.
+
+        Looks without a question have no end: what follows them in a trace is not theirs to say.
+        """
+        ids: list[int] = []
+        scored: list[bool] = []
+        for message in sample.messages:
+            text = f"{message.text}{TURN}" if message.role == "user" else message.text
+            piece = self.encode(text)
+            ids += piece
+            scored += [message.trained] * len(piece)
+        if sample.task != "observe":
+            ids.append(self.end)
+            scored.append(sample.messages[-1].trained)
+        return Segment(tuple(ids), tuple(scored))
+
+
+class _Layout:
+    """Collects tokens with their positions in the three dimensions of mRoPE."""
+
+    def __init__(self) -> None:
+        self.token_ids: list[int] = []
+        self.positions: list[tuple[int, int, int]] = []
+        self.next_position = 0
+
+    def text(self, ids: Sequence[int]) -> None:
+        """Text advances all three dimensions together."""
+        self.token_ids += ids
+        self.positions += [(self.next_position + index,) * 3 for index in range(len(ids))]
+        self.next_position += len(ids)
+
+    def grid(self, pad: int, rows: int, columns: int) -> None:
+        """One time step of video: rows and columns count up from here, text goes on after the longer of the two."""
+        start = self.next_position
+        self.token_ids += [pad] * (rows * columns)
+        self.positions += [(start, start + row, start + column) for row in range(rows) for column in range(columns)]
+        self.next_position += max(rows, columns)

@@ -1,0 +1,130 @@
+"""A student: model, tokenizer and prompting behind one small face, for training and for evaluation.
+
+student = load_student(folder)                         # or any Hugging Face path of a Qwen2.5-VL
+prefix  = student.prefix(frames, duration_s)           # frames by student.profile.frames.plan(duration_s)
+texts   = student.generate([Ask(prefix, "think", question, options)], max_tokens=64)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.core.errors import InputError
+from components.core.students.frames import video_patches
+from components.core.students.profile import StudentProfile, load_profile, save_profile
+from components.core.students.prompting import Mode, Prefix, Prompter
+from components.core.students.sampling import Decoding, Reply, Request, sample
+from components.core.students.tokenizer import NEVER_SAMPLED
+
+if TYPE_CHECKING:
+    import torch
+
+    from components.core.video.reader import Frame
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question to a student about one video."""
+
+    prefix: Prefix
+    mode: Mode
+    question: str = ""
+    options: tuple[str, ...] = ()
+
+
+class Student:
+    """A model that can be trained, sampled and saved."""
+
+    def __init__(self, model: Any, tokenizer: Any, profile: StudentProfile) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.profile = profile
+        self.prompter = Prompter(tokenizer, profile.style)
+        unknown = tokenizer.unk_token_id
+        ids = (tokenizer.convert_tokens_to_ids(token) for token in NEVER_SAMPLED)
+        self.never = tuple(token_id for token_id in ids if token_id is not None and token_id != unknown)
+
+    def prefix(self, frames: Sequence[Frame], duration_s: float) -> Prefix:
+        """The prompt of a video up to the first question, shared by all that is asked about it."""
+        return self.prompter.prefix(video_patches(frames, duration_s))
+
+    def request(self, ask: Ask, replies: int = 1) -> Request:
+        """An ask as tokens."""
+        return Request(ask.prefix, tuple(self.prompter.request(ask.mode, ask.question, ask.options)), replies)
+
+    def generate(
+        self,
+        asks: Sequence[Ask],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        batch: int = 64,
+    ) -> list[str]:
+        """One reply to each ask, in order, without the token that ends it; greedy unless a temperature is given.
+
+        Args:
+            batch: asks that run together; put asks about one video next to each other, it is then encoded once.
+        """
+        import torch
+
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        decoding = Decoding(max_tokens, temperature, top_p, self.never)
+        self.model.eval()
+        texts: list[str] = []
+        for start in range(0, len(asks), batch):
+            requests = [self.request(ask) for ask in asks[start : start + batch]]
+            replies = sample(self.model, requests, decoding, self.prompter.end, generator)
+            texts += [self.text(group[0]) for group in replies]
+        return texts
+
+    def text(self, reply: Reply) -> str:
+        """A reply as text, without its end token."""
+        ids = reply.token_ids[:-1] if reply.ended else reply.token_ids
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary Hugging Face folder, with the profile beside it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        save_profile(folder, self.profile)
+
+
+def load_student(path: str | Path, profile: StudentProfile | None = None, device: str = "auto") -> Student:
+    """Load a student from a folder, or any Qwen2.5-VL from a Hugging Face path.
+
+    Args:
+        profile: used where the folder holds none; a pretrained model needs the style `full`.
+        device: `auto` takes CUDA where there is one. CUDA runs in bfloat16, a CPU in float32.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    import torch
+    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    dtype = torch.bfloat16 if chosen.startswith("cuda") else torch.float32
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).to(torch.device(chosen))
+    except OSError as error:
+        raise InputError(
+            f"No Qwen2.5-VL could be loaded from '{path}' ({type(error).__name__}).",
+            "Give a folder with config, weights and tokenizer, or a Hugging Face path.",
+        ) from error
+    found = load_profile(Path(path)) or profile or StudentProfile(style="full")
+    return Student(model, tokenizer, found)
+
+
+def parameter_count(student: Student) -> int:
+    """Weights of the model, shared ones counted once."""
+    parameters: list[torch.nn.Parameter] = list(student.model.parameters())
+    return sum(parameter.numel() for parameter in parameters)

@@ -1,0 +1,79 @@
+"""The videos of a training run: read once through the sandboxed reader, kept as small as they were decoded.
+
+Frames stay uint8 in memory (a clip of eight seconds takes 150 kB at the laptop's size) up to a limit; the least recently
+used go first and are read again when they are wanted. Patches and prefixes are made when asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from components.core.errors import RecordError
+from components.core.records import Video
+from components.core.students.prompting import Prefix
+from components.core.students.student import Student
+
+if TYPE_CHECKING:
+    from components.core.tasks import Task
+    from components.core.video.reader import Frame
+
+
+class Videos:
+    """Prefixes of videos by id.
+
+    Args:
+        limit_bytes: decoded frames kept in memory.
+    """
+
+    def __init__(self, task: Task, student: Student, videos: Iterable[Video], limit_bytes: int = 2 << 30) -> None:
+        self._task = task
+        self._student = student
+        self._videos = {video.video_id: video for video in videos}
+        self._limit = limit_bytes
+        self._held = 0
+        self._frames: OrderedDict[str, list[Frame]] = OrderedDict()
+        self.unreadable: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def prefixes(self, video_ids: Sequence[str]) -> list[Prefix | None]:
+        """The prefix of each video; None where its frames cannot be read, which is logged and counted once."""
+        missing = [name for name in dict.fromkeys(video_ids) if name not in self._frames and name not in self.unreadable]
+        wanted = {name: self._frames[name] for name in video_ids if name in self._frames}
+        if missing:
+            wanted |= self._task.wait(self._read(missing))
+        made: dict[str, Prefix] = {}
+        for name, frames in wanted.items():
+            made[name] = self._student.prefix(frames, self._videos[name].duration_s)
+            self._keep(name, frames)
+        return [made.get(name) for name in video_ids]
+
+    async def _read(self, names: Sequence[str]) -> dict[str, list[Frame]]:
+        read = await asyncio.gather(*(self._read_one(name) for name in names))
+        return {name: frames for name, frames in zip(names, read, strict=True) if frames is not None}
+
+    async def _read_one(self, name: str) -> list[Frame] | None:
+        video = self._videos[name]
+        try:
+            return await self._task.frames(video, self._student.profile.frames.plan(video.duration_s))
+        except RecordError as error:
+            self.unreadable[name] = str(error)
+            self._task.log.warning("%s left out of training: %s", name, error)
+            return None
+
+    def _keep(self, name: str, frames: list[Frame]) -> None:
+        if name not in self._frames:
+            self._frames[name] = frames
+            self._held += _size(frames)
+        self._frames.move_to_end(name)
+        while self._held > self._limit and len(self._frames) > 1:
+            _, dropped = self._frames.popitem(last=False)
+            self._held -= _size(dropped)
+
+
+def _size(frames: Sequence[Frame]) -> int:
+    return sum(frame.pixels.nbytes for frame in frames)

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: caption, observe, direct and think, packed behind one prefix per video."""

@@ -1,0 +1,104 @@
+"""Settings of supervised fine-tuning. The defaults are the laptop's: a small student built from scratch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.core.settings import Settings, StageSettings
+from components.core.students.build import StudentSize
+from components.core.students.optimizers import OptimizerSettings
+from components.core.students.profile import StudentProfile
+
+
+class NamingSettings(Settings):
+    """Before it reads, a student built from scratch learns to name what is in view (naming.py)."""
+
+    steps: int = Field(120, ge=0)
+    """Steps; 0 leaves it out. Ours: at 120 the tower names shapes it never saw, without it they stay at chance."""
+
+    moments: int = Field(96, ge=1)
+    """Groups of frames in each step."""
+
+
+class Phase(Settings):
+    """A stretch of training with one mixture: how many samples of each task every video brings to a step."""
+
+    steps: int = Field(ge=0)
+    """Optimiser steps."""
+
+    videos: int = Field(12, ge=1)
+    """Videos in each step."""
+
+    caption: int = Field(0, ge=0)
+    """The whole caption: at most 1 of them exists for a video."""
+
+    observe: int = Field(0, ge=0)
+    """Looks at seconds in random order, loss on what is observed; derived from the caption."""
+
+    find: int = Field(0, ge=0)
+    """Searches for an event, loss on the time span that is observed; derived from the caption."""
+
+    direct: int = Field(0, ge=0)
+    """Questions answered at once."""
+
+    think: int = Field(0, ge=0)
+    """Questions with their re-watching trace."""
+
+
+class SftSettings(StageSettings):
+    """The sft section of a profile."""
+
+    base: str = ""
+    """The model to start from: a folder or Hugging Face path of a Qwen2.5-VL; empty builds one of `size`."""
+
+    size: StudentSize = StudentSize()
+    """Size of a student built from scratch."""
+
+    student: StudentProfile = StudentProfile()
+    """Prompts and frames; `style` must be `full` for a pretrained base."""
+
+    seed: int = 0
+    """Of the initial weights and of the order of the data."""
+
+    naming: NamingSettings = NamingSettings()
+    """The vision tower's first lessons, for a student built from scratch."""
+
+    phases: tuple[Phase, ...] = (
+        Phase(steps=50, observe=8),
+        Phase(steps=80, caption=1, observe=3, direct=1, think=3),
+    )
+    """Looking first, then everything: the look-up of a second forms three times sooner without other tasks around it."""
+
+    forms: tuple[Literal["open", "multiple_choice"], ...] = ("multiple_choice",)
+    """Forms of question to train on; ReWatch-R1 uses both, half and half."""
+
+    max_duration_s: float = Field(16.0, ge=0)
+    """Longer videos are left out of training; 0 means no limit. The laptop's 16 frames show eight seconds."""
+
+    max_reply_tokens: int = Field(256, ge=1)
+    """Samples with a longer reply are left out and counted."""
+
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """Muon with AdamW from scratch; AdamW, at 1e-5 or less, for a pretrained base."""
+
+    rows_per_forward: int = Field(64, ge=1)
+    """Videos that go through the model together; a step with more accumulates gradients."""
+
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass, to fit a large model."""
+
+    freeze_vision: bool = False
+    """Train the language model alone."""
+
+    checkpoint_every: int = Field(25, ge=1)
+    """Steps between checkpoints."""
+
+    device: str = "auto"
+    """`auto` takes CUDA where there is one."""
+
+    @property
+    def text_steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)

@@ -1,0 +1,220 @@
+"""Supervised fine-tuning of a student, from scratch or from any Qwen2.5-VL.
+
+One optimiser step takes some videos; each brings a few samples of every task, packed behind one shared prefix. The order
+of the data follows from the seed and the step, and a checkpoint outlives the process: after a kill the run goes on from it
+as if nothing had happened. A student built from scratch first learns to name what it sees (naming.py).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.core.code_digest import stage_digest
+from components.core.errors import DatasetError, TrainingError
+from components.core.lineage import training_run
+from components.core import students
+from components.core.records import digest_of
+from components.core.students.build import build_student
+from components.core.students.checkpoints import Checkpoints
+from components.core.students.optimizers import Optimizer
+from components.core.students.packing import Packed, pack
+from components.core.students.parity import assert_agreement
+from components.core.students.profile import save_profile
+from components.core.students.prompting import Prefix, prompt_texts
+from components.core.students.sampling import Decoding
+from components.core.students.scoring import run_packed
+from components.core.students.student import Ask, Student, load_student, parameter_count
+from components.core.students.training_log import TrainingLog, last_metrics
+from components.core.students.videos import Videos
+from components.core.tasks import Stage, Task
+from components.sft.naming import draw_moments, naming_loss
+from components.sft.samples import Lessons, collect_lessons, draw_samples, tokenizer_texts
+from components.sft.schedule import sampling_rng, step_at
+from components.sft.settings import SftSettings
+
+UNTRAINED = "untrained"
+
+
+@dataclass
+class Trainer:
+    """What every step needs."""
+
+    task: Task
+    settings: SftSettings
+    student: Student
+    optimizer: Optimizer
+    lessons: list[Lessons]
+    videos: Videos
+    too_long: int = 0
+
+    def naming_step(self, number: int) -> dict[str, float]:
+        """One step on single moments."""
+        count = self.settings.naming.moments
+        rng = sampling_rng(self.settings.seed, number, "naming")
+        lessons = rng.sample(self.lessons, min(len(self.lessons), count))
+        prefixes = self.videos.prefixes([lesson.video.video_id for lesson in lessons])
+        loss = naming_loss(self.student.model, self.student.prompter, draw_moments(lessons, prefixes, count, rng))
+        loss.backward()
+        norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.naming.steps))
+        return {"loss_naming": finite(float(loss.detach()), number), "gradient_norm": norm}
+
+    def text_step(self, number: int) -> dict[str, float]:
+        """One step on packed samples, counted from 0 after the naming steps."""
+        step = step_at(number, self.settings.phases, len(self.lessons), self.settings.seed)
+        lessons = [self.lessons[index] for index in step.videos]
+        prefixes = self.videos.prefixes([lesson.video.video_id for lesson in lessons])
+        rows, tasks = [], []
+        for lesson, prefix in zip(lessons, prefixes, strict=True):
+            if prefix is None:
+                continue
+            rng = sampling_rng(self.settings.seed, number, lesson.video.video_id)
+            samples = draw_samples(lesson, step.phase, prefix.video.times_s, self.student.prompter, rng)
+            row, row_tasks = self._row(lesson, prefix, samples)
+            if row is not None:
+                rows.append(row)
+                tasks.append(row_tasks)
+        metrics = self._losses(rows, tasks, number)
+        norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.text_steps))
+        return {**metrics, "gradient_norm": norm}
+
+    def _row(self, lesson: Lessons, prefix: Prefix, samples: Sequence[Any]) -> tuple[Packed | None, list[str]]:
+        """The samples of one video, packed; those with too long a reply are left out and counted."""
+        segments = [(sample.task, self.student.prompter.segment(sample)) for sample in samples]
+        short = [(task, item) for task, item in segments if sum(item.scored) <= self.settings.max_reply_tokens]
+        self.too_long += len(segments) - len(short)
+        if not short:
+            return None, []
+        return pack(prefix, [segment for _, segment in short]), [task for task, _ in short]
+
+    def _losses(self, rows: list[Packed], tasks: list[list[str]], number: int) -> dict[str, float]:
+        """Mean cross entropy over the scored tokens of all rows, back-propagated; its parts by task."""
+        from torch.nn import functional
+
+        total = max(1, sum(int(row.scored.sum()) for row in rows))
+        by_task: dict[str, list[float]] = defaultdict(list)
+        size = self.settings.rows_per_forward
+        for start in range(0, len(rows), size):
+            logits, targets, places = run_packed(self.student.model, rows[start : start + size])
+            losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+            (losses.sum() / total).backward()
+            for value, (row, owner) in zip(losses.tolist(), places.tolist(), strict=True):
+                by_task[tasks[start + row][owner - 1]].append(value)
+        summed = math.fsum(value for values in by_task.values() for value in values)
+        means = {f"loss_{task}": math.fsum(values) / len(values) for task, values in sorted(by_task.items())}
+        return {"loss": finite(summed / total, number), **means, "tokens": float(total)}
+
+
+def train(task: Task) -> None:
+    """Train, or continue, and write the model's folder."""
+    settings: SftSettings = task.settings
+    lessons = _read_lessons(task, settings)
+    checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
+    student = _starting_student(settings, lessons, checkpoints.folder / UNTRAINED)
+    student.model.train()
+    if settings.gradient_checkpointing:
+        student.model.gradient_checkpointing_enable()
+    if settings.freeze_vision:
+        student.model.model.visual.requires_grad_(False)
+    videos = Videos(task, student, [lesson.video for lesson in lessons])
+    optimizer = Optimizer(student.model, settings.optimizer)
+    task.metrics["parity"] = _check(student, lessons, videos)
+    first = int(checkpoints.load(student.model, optimizer)["step"])
+    naming = settings.naming.steps if not settings.base else 0
+    steps = naming + settings.text_steps
+    task.log.info(
+        "%d videos, %d parameters, %s",
+        len(lessons), parameter_count(student), f"continuing at step {first} of {steps}" if first else f"{steps} steps",
+    )  # fmt: skip
+    trainer = Trainer(task, settings, student, optimizer, lessons, videos)
+    with training_run("sft", settings=settings.model_dump(mode="json"), inputs=task.inputs) as run:
+        log = TrainingLog(checkpoints.log_path, first, steps, task.log, run.log)
+        for number in range(first, steps):
+            student.model.train()
+            metrics = trainer.naming_step(number) if number < naming else trainer.text_step(number - naming)
+            log.record(number, metrics)
+            if (number + 1) % settings.checkpoint_every == 0 or number + 1 == steps:
+                checkpoints.save(number + 1, student.model, optimizer, {})
+        _write(student, checkpoints, task.output)
+        task.info["mlflow_model"] = run.log_model(task.output, "student-sft", steps)
+    task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
+    task.metrics |= {"steps": float(steps), "videos": float(len(lessons)), "unreadable": float(len(videos.unreadable))}
+    task.metrics["samples_too_long"] = float(trainer.too_long)
+
+
+def finite(loss: float, step: int) -> float:
+    """The loss itself.
+
+    Raises:
+        TrainingError: it is not a number, so that no checkpoint is made of it.
+    """
+    if not math.isfinite(loss):
+        raise TrainingError(f"The loss of step {step} is {loss}.", "Lower the learning rate; the last checkpoint is good.")
+    return loss
+
+
+def _read_lessons(task: Task, settings: SftSettings) -> list[Lessons]:
+    lessons = collect_lessons(
+        list(task.rows("captions", "videos")),
+        list(task.rows("captions", "events")),
+        list(task.rows("questions", "questions")),
+        list(task.rows("trajectories", "trajectories")),
+        settings.forms,
+    )
+    limit = settings.max_duration_s or math.inf
+    kept = [lesson for lesson in lessons if lesson.video.duration_s <= limit]
+    task.metrics["videos_too_long"] = float(len(lessons) - len(kept))
+    if not kept:
+        raise DatasetError(
+            f"There is no captioned training video of at most {limit} s to train on ({len(lessons)} are longer).",
+            "Add videos, or raise max_duration_s.",
+        )
+    return kept
+
+
+def _key(task: Task) -> str:
+    """What a checkpoint belongs to: settings, code and inputs."""
+    inputs = [task.dataset(name).manifest.digest for name in task.stage.inputs]
+    code = [stage_digest(task.stage.folder), stage_digest(Path(students.__file__).parent)]
+    return digest_of(task.settings.digest(), code, inputs)
+
+
+def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:
+    """The base, built once where it is to be built: `untrained` lies with the checkpoints."""
+    if settings.base:
+        return load_student(settings.base, settings.student, settings.device)
+    if not (untrained / "student.json").is_file():
+        texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
+        build_student(untrained, texts, settings.size, settings.seed)
+        save_profile(untrained, settings.student)
+    return load_student(untrained, settings.student, settings.device)
+
+
+def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> float:
+    """Positions and log-probabilities on the first videos, before anything is trained."""
+    prefixes = [prefix for prefix in videos.prefixes([item.video.video_id for item in lessons[:2]]) if prefix]
+    requests = [student.request(Ask(prefix, "think"), replies=2) for prefix in prefixes]
+    decoding = Decoding(max_tokens=8, temperature=1.0, never=student.never)
+    student.model.eval()
+    return assert_agreement(student.model, requests, decoding, student.prompter.end) if requests else 0.0
+
+
+def _write(student: Student, checkpoints: Checkpoints, output: Path) -> None:
+    student.save(output)
+    shutil.copy(checkpoints.log_path, output / checkpoints.log_path.name)
+    if (checkpoints.folder / UNTRAINED).is_dir():
+        shutil.copytree(checkpoints.folder / UNTRAINED, output / UNTRAINED, dirs_exist_ok=True)
+
+
+STAGE = Stage(
+    name="sft",
+    settings=SftSettings,
+    inputs=("captions", "questions", "trajectories"),
+    tables={},
+    run=train,
+)
