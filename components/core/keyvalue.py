@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from components.core.errors import InputError
 from components.core.storage import S3Storage, is_s3
 
 BUSY_TIMEOUT_S = 60.0
+S3_CONNECTIONS = 32
+
+Result = TypeVar("Result")
 
 
 class KeyValue(Protocol):
@@ -140,32 +144,37 @@ class S3KeyValue:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self._storage = S3Storage()
+        self._threads = ThreadPoolExecutor(max_workers=S3_CONNECTIONS, thread_name_prefix="s3")
 
     async def get(self, key: str) -> bytes | None:
         """The value, or None where there is none."""
-        return await asyncio.to_thread(self._storage.read_if_exists, f"{self.root}/{key}")
+        return await self._in_thread(self._storage.read_if_exists, f"{self.root}/{key}")
 
     async def put(self, key: str, value: bytes, *, replace: bool = False) -> bytes:
         """Store a value durably; see `KeyValue.put`."""
         uri = f"{self.root}/{key}"
         if replace:
-            await asyncio.to_thread(self._storage.write, uri, value)
+            await self._in_thread(self._storage.write, uri, value)
             return value
-        if await asyncio.to_thread(self._storage.write_if_absent, uri, value):
+        if await self._in_thread(self._storage.write_if_absent, uri, value):
             return value
         return await self.get(key) or value
 
     async def delete(self, key: str) -> None:
         """Remove a value if it is there."""
-        await asyncio.to_thread(self._storage.delete, f"{self.root}/{key}")
+        await self._in_thread(self._storage.delete, f"{self.root}/{key}")
 
     async def keys(self, prefix: str = "") -> list[str]:
         """All keys that start with `prefix`, sorted."""
-        found = await asyncio.to_thread(lambda: list(self._storage.list(f"{self.root}/{prefix}")))
+        found = await self._in_thread(lambda uri: list(self._storage.list(uri)), f"{self.root}/{prefix}")
         return sorted(item.uri.removeprefix(f"{self.root}/") for item in found)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Wait for the requests under way."""
+        self._threads.shutdown(wait=True)
+
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
 def open_key_value(root: str, name: str) -> KeyValue:

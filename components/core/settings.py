@@ -44,6 +44,9 @@ class WorkSettings(Settings):
     concurrency: int = Field(default=32, ge=1)
     """Records in progress at once; calls in flight are limited further, by endpoint (teachers/admission.py)."""
 
+    decoders: int = Field(default=1, ge=1)
+    """Child processes that decode video; each keeps one core busy."""
+
     max_failure_rate: float = Field(default=0.1, ge=0, le=1)
     """The stage stops when more than this share of its records failed."""
 

@@ -136,7 +136,7 @@ class S3Storage:
 
         self._buckets = buckets
         retries: Any = {"mode": "adaptive", "max_attempts": 6}
-        self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=32))
+        self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=64))
 
     def list(self, uri: str) -> Iterator[StoredObject]:
         """Every object below a prefix, in order of key."""

@@ -188,7 +188,8 @@ class Task:
         from components.core.video.sandboxed import FrameService
 
         if self._frame_service is None:
-            self._frame_service = await FrameService().__aenter__()
+            self._frame_service = FrameService(processes=self.settings.work.decoders)
+            await self._frame_service.__aenter__()
         source = storage_for(video.uri).local_path(video.uri)
         path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
         try:

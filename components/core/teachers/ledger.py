@@ -95,7 +95,7 @@ class Ledger:
                 self.flush()
 
     def check_budget(self) -> None:
-        """Refuse the next paid call once the budget is spent.
+        """Refuse the next paid call once the budget is spent; calls in flight at that moment still end and are paid.
 
         Raises:
             BudgetExceeded: naming what was spent.
