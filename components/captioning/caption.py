@@ -19,6 +19,7 @@ from components.captioning.prompts import CAPTIONER, CaptionReply
 from components.captioning.settings import CaptioningSettings
 from components.captioning.windows import windows_of
 from components.core.records import CaptionEvent, Lineage, Row, Segment, Video, digest_of, short_id
+from components.core.students.tags import strip as strip_tags
 from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt, TimedImage
 from components.core.teachers.timed_images import timed_images
@@ -135,8 +136,8 @@ def prepare(
 
 
 def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
-    """The events of a reply, still relative to their window."""
-    return [Event(event.start_s, event.end_s, event.text, request_keys) for event in reply.events]
+    """The events of a reply, still relative to their window; tags of the trace grammar are no part of a caption."""
+    return [Event(event.start_s, event.end_s, strip_tags(event.text), request_keys) for event in reply.events]
 
 
 def row_of(event: Event, segment: Segment, settings: CaptioningSettings) -> CaptionEvent:

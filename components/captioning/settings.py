@@ -14,7 +14,7 @@ from components.core.teachers.roles import RoleSettings
 class CaptioningSettings(StageSettings):
     """How segments are looked at and captioned."""
 
-    captioner: RoleSettings = RoleSettings(role="captioner")
+    captioner: RoleSettings = RoleSettings(role="captioner", max_tokens=4096)
     """Who describes the frames; the paper used Gemini-2.5-Flash without thinking."""
 
     rates: tuple[float, ...] = (1.0, 2.0, 4.0)

@@ -6,7 +6,6 @@ another one becomes a rejected row that says why. Whether a question gives itsel
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from components.core.records import (
     digest_of,
     short_id,
 )
+from components.core.students.tags import strip as strip_tags
 from components.core.tasks import Stage, Task
 from components.core.teachers.client import Reply
 from components.core.teachers.prompts import Prompt
@@ -88,7 +88,7 @@ async def write_questions(record: CaptionedVideo, task: Task) -> list[Row]:
     summary = await summarize(record, task)
     size = settings.events_per_request
     parts = [range(first, min(first + size, len(record.events))) for first in range(0, len(record.events), size)]
-    replies = await asyncio.gather(*(ask(record, part, summary.text, task) for part in parts))
+    replies = [await ask(record, part, summary.text, task) for part in parts]
     seen = SeenQuestions(settings.duplicate_similarity)
     questions: list[Question] = []
     for part, reply in zip(parts, replies, strict=True):
@@ -108,7 +108,7 @@ async def summarize(record: CaptionedVideo, task: Task) -> Summary:
     reply = await task.teachers.ask(task.settings.summarizer, prompt, SummaryReply)
     return Summary(
         video_id=record.id,
-        text=" ".join(reply.value.summary.split()),
+        text=clean(reply.value.summary),
         lineage=reply.lineage([event.event_id for event in record.events]),
     )
 
@@ -137,7 +137,7 @@ def row_of(
     seen: SeenQuestions,
 ) -> Question:
     """The row of a written question: good, or rejected with the reason."""
-    text, answer = " ".join(written.question.split()), " ".join(written.answer.split())
+    text, answer = clean(written.question), clean(written.answer)
     numbers = sorted({number for number in written.evidence if number in part})
     events = [record.events[number] for number in numbers]
     reason = objection(written, text, answer, part) or seen.objection(text, answer)
@@ -153,6 +153,11 @@ def row_of(
         reason=reason,
         lineage=reply.lineage([event.event_id for event in events]),
     )
+
+
+def clean(text: str) -> str:
+    """A teacher's text on one line, without tags of the trace grammar, which would be read as a trace later."""
+    return " ".join(strip_tags(text).split())
 
 
 def objection(written: WrittenQuestion, text: str, answer: str, part: range) -> str:

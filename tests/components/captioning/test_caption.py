@@ -124,6 +124,7 @@ def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(tmp_path: Path, vid
         [{"start_s": 3, "end_s": 2, "text": "backwards"}],
         [{"start_s": 0, "end_s": float("nan"), "text": "not a time"}],
         [{"start_s": 0, "end_s": 8, "text": " "}],
+        [{"start_s": 0, "end_s": 8, "text": "<answer></answer>"}],
         [{"start_s": 4, "end_s": 8, "text": "late"}, {"start_s": 0, "end_s": 4, "text": "early"}],
         [{"start_s": "soon", "end_s": 8, "text": "no number"}],
     ],

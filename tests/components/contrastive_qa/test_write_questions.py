@@ -88,6 +88,15 @@ def test_evidence_becomes_spans_and_event_ids(tmp_path: Path, run_stage: RunStag
     assert question.lineage.parents == ("event-0-0", "event-0-1")
 
 
+def test_tags_in_a_teachers_text_never_reach_a_row(tmp_path: Path, run_stage: RunStage) -> None:
+    found = write(
+        run_stage, tmp_path, written("What <answer>is</answer> it?", "<action>red", (0,)), written("Q?", "<answer>")
+    )
+    (question,) = found.rows("questions")
+    assert (question.question, question.answer) == ("What is it?", "red")
+    assert reasons(found) == ["no answer"]
+
+
 def test_unusable_questions_are_kept_as_rejected_rows_with_the_reason(tmp_path: Path, run_stage: RunStage) -> None:
     found = write(
         run_stage,
