@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.audit.audit import Audit
 
 SHOWN = 12
+SHOWN_CHARACTERS = 200
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
     for line in lines:
         print(line)
     for wrong in audit.wrong[:SHOWN]:
-        print(f"  wrong  {wrong}")
+        print(f"  wrong  {wrong[:SHOWN_CHARACTERS]}")
     if len(audit.wrong) > SHOWN:
         print(f"  and {len(audit.wrong) - SHOWN} more")
     failed = [line.name for line in lines if not line.passed]
