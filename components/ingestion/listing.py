@@ -38,6 +38,9 @@ def list_videos(settings: IngestionSettings) -> list[Listed]:
     if not where:
         raise InputError("No videos were named.", "Give a folder, an s3:// prefix or a manifest.")
     storage = storage_for(where, settings.buckets)
+    if not is_s3(where):
+        # Rows outlive the working directory of the task that wrote them.
+        where = str(local(where).absolute())
     if where.endswith(MANIFEST_SUFFIX):
         listed = _from_manifest(where, storage, settings)
     else:

@@ -101,6 +101,13 @@ def test_a_manifest_names_videos_with_source_and_licence(corpus: Corpus, ingest:
     assert videos["learning-0002.mp4"].licence == "unknown"
 
 
+def test_addresses_are_absolute_wherever_the_task_was_started(
+    corpus: Corpus, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(corpus.videos.parent)
+    assert all(Path(video.uri).is_absolute() for video in ingest("videos").rows("videos"))
+
+
 def test_a_corpus_that_changed_since_discovery_is_refused(corpus: Corpus, ingest: Ingest, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     shutil.copytree(corpus.videos, folder)
