@@ -36,12 +36,14 @@ def rouge_l(predictions: Sequence[str], references: Sequence[str]) -> list[float
 
 def meteor(predictions: Sequence[str], references: Sequence[str]) -> list[float] | None:
     """METEOR of each caption, 0 to 1; None where WordNet is not installed."""
+    from nltk.corpus import wordnet
     from nltk.translate.meteor_score import meteor_score
 
     try:
-        return [
-            float(meteor_score([reference.lower().split()], prediction.lower().split()))
-            for prediction, reference in zip(predictions, references, strict=True)
-        ]
+        wordnet.ensure_loaded()  # exact matches alone would be scored without it: a number of another kind
     except LookupError:
         return None
+    return [
+        float(meteor_score([reference.lower().split()], prediction.lower().split()))
+        for prediction, reference in zip(predictions, references, strict=True)
+    ]

@@ -6,16 +6,22 @@ challengers are compared on the same questions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from components.core.records import Question, Video, digest_of
 
 
 def held_out_questions(
-    questions: Iterable[Question], videos: Iterable[Video], single_look: int, two_look: int
+    questions: Iterable[Question], videos: Iterable[Video], single_look: int, two_look: int, max_duration_s: float = 0
 ) -> list[Question]:
-    """Multiple-choice questions on videos of the eval split: at most so many of each kind, 0 for all."""
-    held_out = {video.video_id for video in videos if video.split == "eval"}
+    """Multiple-choice questions on videos of the eval split: at most so many of each kind, 0 for all.
+
+    Args:
+        max_duration_s: longer videos are left out; 0 means no limit.
+    """
+    limit = max_duration_s or math.inf
+    held_out = {video.video_id for video in videos if video.split == "eval" and video.duration_s <= limit}
     choices = [q for q in questions if q.form == "multiple_choice" and q.video_id in held_out]
     single = [question for question in choices if question.is_single_look]
     others = [question for question in choices if not question.is_single_look]

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.core.errors import DatasetError, VideoError
+from components.core.errors import VideoError
 from components.core.judging.judge import Judge
 from components.core.records import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
 from components.core.tasks import Stage, Task
@@ -29,6 +29,9 @@ from components.evaluation.systems import COMPARISONS
 if TYPE_CHECKING:
     from components.core.students.profile import FrameSettings
 
+NOTHING_TO_ASK = (
+    "no held-out video that can be read has a multiple-choice question; add videos or hold more of them out"
+)
 INTERVALS = "95 % percentile bootstrap over videos, 2000 draws; differences paired by question"
 
 
@@ -41,12 +44,8 @@ async def run(task: Task) -> None:
         videos.values(),
         settings.single_look_questions,
         settings.two_look_questions,
+        settings.max_duration_s,
     )
-    if not questions:
-        raise DatasetError(
-            "There is no multiple-choice question on a held-out video to evaluate with.",
-            "Add videos, or raise the held-out share in the ingestion settings.",
-        )
     asked = by_video(questions)
     captions = captions_of(task, asked)
     sft_model, grpo_model = task.paths("sft_model")[0], task.paths("grpo_model")[0]
@@ -75,6 +74,9 @@ async def run(task: Task) -> None:
     task.write("predictions", predictions)
     protocol = protocol_of(settings, frames, questions)
     scores = all_scores(protocol, predictions, by_id, descriptions)
+    if not predictions:
+        task.log.warning(NOTHING_TO_ASK)
+        scores = [scoring.ScoreWriter(protocol).absent("chance", "accuracy", "all", NOTHING_TO_ASK)]
     task.write("scores", scores)
     for score in scores:
         if score.value is not None:

@@ -23,6 +23,9 @@ class EvaluationSettings(StageSettings):
     two_look_questions: int = Field(default=150, ge=0)
     """Held-out questions of every other kind; 0 asks all. Reported, without a bar, until students learn two looks."""
 
+    max_duration_s: float = Field(default=16.0, ge=0)
+    """Longer held-out videos are left out, as SFT leaves them out of training; 0 means no limit."""
+
     judged_questions: int = Field(default=150, ge=0)
     """Questions per system whose looks are judged; 0 judges all. Each costs two calls."""
 

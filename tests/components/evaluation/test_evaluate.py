@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from components.core.datasets import Dataset
+from components.core.records import Question, Score
+from components.evaluation.evaluate import STAGE
+from components.evaluation.systems import SYSTEMS
+from components.teacher_server.launch import running_teacher
+from tests.components.core.judging.stages import run_stage, write_dataset
+from tests.components.evaluation.world import datasets, untaught_students
+
+SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("evaluation")
+    data, questions = datasets(folder, 3)
+    texts = ["\n".join((question.question, *question.options)) for question in questions]
+    return data | untaught_students(folder, texts)
+
+
+@pytest.fixture(scope="module")
+def evaluated(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    with running_teacher() as url:
+        return run_stage(STAGE, url, tmp_path_factory.mktemp("run"), inputs, SETTINGS)
+
+
+def by_name(result: Dataset) -> dict[tuple[str, str, str], Score]:
+    return {(row.system, row.metric, row.group): row for row in result.rows("scores")}
+
+
+def test_every_system_answers_every_question_once(inputs: dict[str, Path], evaluated: Dataset) -> None:
+    questions = {row.question_id for row in Dataset(inputs["questions"]).rows("questions")}
+    predictions = list(evaluated.rows("predictions"))
+    assert Counter(row.system for row in predictions) == {system.name: len(questions) for system in SYSTEMS}
+    for system in SYSTEMS:
+        assert {row.question_id for row in predictions if row.system == system.name} == questions
+    assert {row.prediction_id for row in predictions} and len({r.prediction_id for r in predictions}) == len(
+        predictions
+    )
+
+
+def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
+    inputs: dict[str, Path], evaluated: Dataset
+) -> None:
+    questions: list[Question] = list(Dataset(inputs["questions"]).rows("questions"))
+    single = sum(question.is_single_look for question in questions)
+    scores = by_name(evaluated)
+    assert scores["chance", "accuracy", "single_look"].value == 0.25
+    for system in SYSTEMS:
+        row = scores[system.name, "accuracy", "single_look"]
+        assert (row.n, row.clusters) == (single, 3)
+        assert row.low is not None and row.value is not None and row.high is not None
+        assert row.low <= row.value <= row.high
+    assert scores["sft_think - sft_direct", "accuracy", "all"].n == len(questions)
+    assert scores["grpo_think", "grounding_miou", "event_localisation"].n == 3
+    assert scores["sft_caption", "caption_rouge_l", "all"].n == 3
+
+
+def test_the_protocol_stands_beside_every_number(evaluated: Dataset) -> None:
+    protocols = {row.protocol for row in evaluated.rows("scores")}
+    assert len(protocols) == 1
+    protocol = protocols.pop()
+    assert (protocol.frames, protocol.fps, protocol.pixels) == ("at most 16, spread over the video", 2.0, "56x56")
+    assert protocol.decoding == "greedy, at most 8 tokens"
+    assert "builtin-judge@1" in protocol.judge and "on 3 videos" in protocol.questions
+
+
+def test_what_cannot_be_computed_has_no_value_and_says_why(evaluated: Dataset) -> None:
+    for row in evaluated.rows("scores"):
+        assert (row.value is None) == bool(row.reason)
+
+
+def test_evaluating_again_gives_the_same_digest(inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path) -> None:
+    with running_teacher() as url:
+        again = run_stage(STAGE, url, tmp_path, inputs, SETTINGS)
+    assert again.manifest.digest == evaluated.manifest.digest
+
+
+def test_an_unreadable_video_becomes_a_failure_and_the_rest_is_evaluated(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    videos = list(Dataset(inputs["captions"]).rows("videos"))
+    broken = videos[0].model_copy(update={"uri": str(tmp_path / "gone.mp4")})
+    (tmp_path / "gone.mp4").write_bytes(b"")
+    events = list(Dataset(inputs["captions"]).rows("events"))
+    captions = write_dataset(
+        tmp_path / "captions", {"videos": [broken, *videos[1:]], "events": events},
+        {"videos": type(broken), "events": type(events[0])},
+    )  # fmt: skip
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs | {"captions": captions}, SETTINGS)
+    assert [row.record_id for row in result.failures()] == [broken.video_id]
+    assert broken.video_id not in {row.video_id for row in result.rows("predictions")}
+    assert by_name(result)["sft_think", "accuracy", "all"].clusters == 2
+
+
+def test_without_a_held_out_question_the_table_says_so(inputs: dict[str, Path], tmp_path: Path) -> None:
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "max_duration_s": 1.0})
+    (score,) = result.rows("scores")
+    assert score.value is None and "held-out" in score.reason
+    assert list(result.rows("predictions")) == []

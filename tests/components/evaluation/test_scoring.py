@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.core.judging.matching import temporal_iou
+from components.core.records import Prediction, Protocol, QuestionType, Score
+from components.core.students.tags import parse
+from components.evaluation import describing, grounding
+from components.evaluation.answering import extract, prediction
+from components.evaluation.caption_metrics import bleu1, meteor, rouge_l
+from components.evaluation.choosing import chunks, held_out_questions
+from components.evaluation.describing import Description, description_scores, without_times
+from components.evaluation.grounding import best_ious
+from components.evaluation.scoring import (
+    ScoreWriter,
+    accuracy_scores,
+    chance_scores,
+    difference_scores,
+    grounding_scores,
+    looking_scores,
+)
+from components.evaluation.systems import System
+from tests.components.core.judging.stages import video
+from tests.components.core.judging.world import multiple_choice, open_question
+
+PROTOCOL = Protocol(
+    frames="16", fps=2, pixels="56x56", decoding="greedy", extractor="", judge="", intervals="", questions=""
+)
+WRITER = ScoreWriter(PROTOCOL)
+THINK, DIRECT = System("sft_think", "sft", "think"), System("sft_direct", "sft", "direct")
+TRACE = "<action>look at 00:03</action><observation>00:03 a yellow triangle</observation><answer>{}</answer>"
+
+
+def row(system: str, number: int, correct: bool, **fields: object) -> Prediction:
+    """The prediction of a system on question `number`, two questions to a video."""
+    values: dict[str, object] = {
+        "prediction_id": f"{system}-{number}", "system": system, "question_id": f"question-{number}",
+        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "single_look": True, "text": "",
+        "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
+    }  # fmt: skip
+    return Prediction.model_validate(values)
+
+
+def only(scores: list[Score], **fields: object) -> Score:
+    (found,) = [score for score in scores if all(getattr(score, name) == value for name, value in fields.items())]
+    return found
+
+
+@pytest.mark.parametrize("module", [grounding, describing])
+def test_the_examples_in_the_documentation_hold(module: object) -> None:
+    result = doctest.testmod(module)  # type: ignore[arg-type]  # a module, whatever its name
+    assert result.attempted > 0 and result.failed == 0
+
+
+def test_a_paired_difference_is_zero_wherever_both_systems_agree() -> None:
+    rows = [row(system, n, n % 3 == 0) for system in ("sft_think", "sft_direct") for n in range(40)]
+    score = only(difference_scores(WRITER, rows, [("sft_think", "sft_direct")]), group="all")
+    assert (score.value, score.low, score.high) == (0, 0, 0)
+    assert score.system == "sft_think - sft_direct"
+
+
+def test_pairing_tells_a_small_steady_gain_that_two_separate_intervals_hide() -> None:
+    rows = [row("sft_direct", n, n % 2 == 0) for n in range(200)]
+    rows += [row("sft_think", n, n % 2 == 0 or n % 20 == 1) for n in range(200)]
+    accuracies = accuracy_scores(WRITER, rows)
+    direct, think = (only(accuracies, system=name, group="all") for name in ("sft_direct", "sft_think"))
+    difference = only(difference_scores(WRITER, rows, [("sft_think", "sft_direct")]), group="all")
+    assert direct.high is not None and think.low is not None and difference.low is not None
+    assert difference.low > 0 and difference.value == pytest.approx(0.05)
+
+
+def test_a_difference_takes_only_questions_that_both_answered() -> None:
+    rows = [row("sft_think", n, True) for n in range(10)] + [row("sft_direct", n, False) for n in range(4)]
+    score = only(difference_scores(WRITER, rows, [("sft_think", "sft_direct"), ("a", "b")]), group="all")
+    assert (score.value, score.n, score.clusters) == (1.0, 4, 2)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_an_interval_holds_its_value_and_stays_between_zero_and_one(results: list[bool]) -> None:
+    score = only(accuracy_scores(WRITER, [row("sft_think", n, right) for n, right in enumerate(results)]), group="all")
+    assert score.low is not None and score.value is not None and score.high is not None
+    assert 0 <= score.low <= score.value + 1e-9 and score.value - 1e-9 <= score.high <= 1
+    assert score.n == len(results)
+
+
+def test_faithfulness_counts_only_what_was_judged() -> None:
+    rows = [
+        row("sft_think", 0, True, faithful=1.0, inferred=1.0),
+        row("sft_think", 1, True, faithful=0.0, inferred=0.0),
+    ]
+    rows += [row("sft_think", 2, True), row("sft_direct", 0, True, actions=0)]
+    scores = looking_scores(WRITER, rows)
+    assert (only(scores, metric="faithful").value, only(scores, metric="faithful").n) == (0.5, 2)
+    assert only(scores, metric="actions", system="sft_direct").value == 0
+
+
+def test_chance_follows_from_the_options() -> None:
+    two = multiple_choice(options=("red", "yellow"))
+    assert only(chance_scores(WRITER, [multiple_choice(), two]), group="all").value == 0.375
+
+
+def test_grounding_is_scored_by_the_best_interval_in_the_text() -> None:
+    question = multiple_choice(
+        open_question("From when to when is it visible?", "00:02-00:06", QuestionType.EVENT_LOCALISATION),
+        ("00:02-00:06", "00:00-00:01", "00:06-00:08", "00:07-00:08"),
+    )
+    located = {"type": QuestionType.EVENT_LOCALISATION, "question_id": question.question_id}
+    rows = [
+        row("half", 0, False, text="<observation>00:02-00:04 it</observation><answer>00:07-00:08</answer>", **located),
+        row("none", 0, False, text="<answer>late</answer>", **located),
+    ]
+    scores = grounding_scores(WRITER, rows, {question.question_id: question})
+    assert only(scores, system="half", metric="grounding_miou").value == 0.5
+    assert only(scores, system="half", metric="grounding_recall@0.5").value == 1
+    assert only(scores, system="half", metric="grounding_recall@0.7").value == 0
+    assert only(scores, system="none", metric="grounding_miou").value == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=5))
+def test_more_predicted_intervals_never_lower_the_best_iou(spans: list[tuple[int, int]]) -> None:
+    predicted = [(float(start), float(start + length)) for start, length in spans]
+    truth = [(3.0, 9.0), (20.0, 30.0)]
+    for count in range(len(predicted)):
+        fewer, more = best_ious(predicted[:count], truth), best_ious(predicted[: count + 1], truth)
+        assert all(one <= other for one, other in zip(fewer, more, strict=True))
+    assert best_ious(truth, truth) == [1.0, 1.0]
+    assert temporal_iou(*truth) == 0
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "answer", "correct", "well_formed"),
+    [
+        (THINK, TRACE.format("yellow"), "yellow", True, True),
+        (THINK, TRACE.format("B"), "B", True, True),
+        (THINK, TRACE.format("red"), "red", False, True),
+        (THINK, "<answer>yellow</answer>", "yellow", True, False),
+        (THINK, "yellow", "", False, False),
+        (DIRECT, "<answer>yellow</answer>", "yellow", True, True),
+        (DIRECT, "yellow", "yellow", True, False),
+        (DIRECT, "<answer>yellow", "", False, False),
+    ],
+)
+def test_answers_are_taken_from_texts_by_the_printed_rule(
+    system: System, text: str, answer: str, correct: bool, well_formed: bool
+) -> None:
+    made = prediction(system, multiple_choice(), text)
+    assert (made.answer, made.correct, made.well_formed) == (answer, correct, well_formed)
+    assert extract(system, parse(text), text) == answer
+
+
+def test_captions_are_compared_without_their_times() -> None:
+    text = without_times("[00:00-00:02] a red circle\n[00:02-00:05] a yellow triangle")
+    assert text == "a red circle a yellow triangle"
+    good, bad = Description("good", "v", text, text), Description("bad", "v", "nothing", text)
+    scores = description_scores(WRITER, [good, bad])
+    assert only(scores, system="good", metric="caption_bleu1").value == pytest.approx(1)
+    assert only(scores, system="good", metric="caption_rouge_l").value == pytest.approx(1)
+    assert only(scores, system="bad", metric="caption_bleu1").value == 0
+    absent = only(scores, system="bad", metric="caption_meteor")
+    assert (absent.value is None) == (meteor(["a cat"], ["a dog"]) is None) == bool(absent.reason)
+
+
+@pytest.mark.parametrize("measure", [bleu1, rouge_l])
+def test_caption_metrics_reward_shared_words(measure: object) -> None:
+    values = measure(["a red circle", "a red square", "x"], ["a red circle"] * 3)  # type: ignore[operator]  # a metric
+    assert values[0] == pytest.approx(1) and values[0] > values[1] > values[2] == 0
+
+
+def test_only_held_out_multiple_choice_questions_are_asked_and_always_the_same() -> None:
+    questions = [
+        multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?", video_id=id))
+        for n in range(6)
+        for id in ("train", "eval", "long")
+    ]
+    videos = [video("train"), video("eval", "eval"), video("long", "eval").model_copy(update={"duration_s": 60.0})]
+    questions.append(open_question(video_id="eval"))
+    chosen = held_out_questions(questions, videos, 4, 0, max_duration_s=16)
+    assert len(chosen) == 4 and {(row.video_id, row.form) for row in chosen} == {("eval", "multiple_choice")}
+    assert chosen == held_out_questions(questions[::-1], videos[::-1], 4, 0, max_duration_s=16)
+    assert len(held_out_questions(questions, videos, 0, 0)) == 12
+
+
+@given(st.integers(1, 40), st.integers(2, 9))
+def test_every_video_is_in_one_chunk_and_has_a_neighbour_in_it(count: int, size: int) -> None:
+    parts = chunks([video(f"video-{n}") for n in range(count)], size)
+    assert sorted(row.video_id for part in parts for row in part) == sorted(f"video-{n}" for n in range(count))
+    assert count == 1 or all(len(part) >= 2 for part in parts)

@@ -1,0 +1,86 @@
+"""Held-out clips that can be decoded, questions about them, and small students that were trained on nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.core.manifest import Manifest, write_manifest
+from components.core.records import CaptionEvent, Question, QuestionType, Span, Video
+from components.core.students.build import StudentSize, build_student
+from components.core.students.profile import StudentProfile, save_profile
+from components.core.students.prompting import prompt_texts
+from components.sandbox.rendering import render
+from components.sandbox.scene import Clip
+from components.sandbox.scripts import learning_clip
+from tests.components.core.judging.stages import write_dataset
+
+
+def held_out_video(number: int, folder: Path) -> tuple[Video, list[CaptionEvent], list[Question]]:
+    """A rendered clip with its true caption, one question about every event, and one about when the first is seen."""
+    clip: Clip = learning_clip(number, seed=7)
+    render(clip, folder / clip.file)
+    video = Video(
+        video_id=f"video-{number}", uri=str(folder / clip.file), duration_s=clip.duration_s, fps=8.0, width=clip.width,
+        height=clip.height, codec="h264", size_bytes=1, split="eval", shard="s00000",
+    )  # fmt: skip
+    events, questions = [], []
+    for place, event in enumerate(clip.events):
+        thing = event.things[0]
+        span = Span(start_s=event.start_s, end_s=event.end_s)
+        events.append(
+            CaptionEvent(
+                event_id=f"{video.video_id}-{place}",
+                video_id=video.video_id,
+                segment_id="segment",
+                start_s=event.start_s,
+                end_s=event.end_s,
+                text=f"a {thing.colour} {thing.shape}",
+            )
+        )
+        text = f"Which shape is shown at [00:{int(event.start_s):02d}]?"
+        questions.append(_question(video, place, QuestionType.OBJECT_RECOGNITION, text, thing.shape, SHAPES, span))
+    first = clip.events[0]
+    text = f"From when to when is the {first.things[0].colour} {first.things[0].shape} visible?"
+    answer = f"00:00-00:{int(first.end_s):02d}"
+    options = (answer, "00:06-00:09", "00:07-00:09", "00:05-00:09")
+    span = Span(start_s=0, end_s=first.end_s)
+    questions.append(_question(video, 99, QuestionType.EVENT_LOCALISATION, text, answer, options, span))
+    return video, events, questions
+
+
+SHAPES = ("circle", "square", "triangle", "cross")
+
+
+def _question(
+    video: Video, place: int, type: QuestionType, text: str, answer: str, options: tuple[str, ...], span: Span
+) -> Question:
+    return Question(
+        question_id=f"{video.video_id}-question-{place}", video_id=video.video_id, type=type, form="multiple_choice",
+        question=text, answer=answer, options=options, answer_index=options.index(answer), evidence=(span,),
+    )  # fmt: skip
+
+
+def datasets(folder: Path, count: int) -> tuple[dict[str, Path], list[Question]]:
+    """Captions and questions of `count` held-out clips, as the gates leave them."""
+    worlds = [held_out_video(number, folder) for number in range(count)]
+    videos = [video for video, _, _ in worlds]
+    events = [event for _, captions, _ in worlds for event in captions]
+    questions = [question for _, _, asked in worlds for question in asked]
+    captions = write_dataset(
+        folder / "captions", {"videos": videos, "events": events}, {"videos": Video, "events": CaptionEvent}
+    )
+    asked = write_dataset(folder / "questions", {"questions": questions}, {"questions": Question})
+    return {"captions": captions, "questions": asked}, questions
+
+
+def untaught_students(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
+    """Model folders as SFT and GRPO write them, with weights that have learned nothing."""
+    profile = StudentProfile()
+    paths = {"sft_model": folder / "sft", "grpo_model": folder / "grpo"}
+    for seed, path in enumerate([*paths.values(), folder / "sft" / "untrained"]):
+        build_student(path, [*texts, *prompt_texts(profile.style)], StudentSize(layers=1), seed)
+        save_profile(path, profile)
+    for name, path in paths.items():
+        write_manifest(path, Manifest(stage=name.removesuffix("_model"), digest=name))
+    return paths
