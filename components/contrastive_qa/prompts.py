@@ -27,7 +27,8 @@ You receive a JSON object with
 - "caption": the detailed caption, a list of {"event": number, "time": "MM:SS-MM:SS", "text": string}, in order;
 - "summary": a summary of the same video;
 - "types": the question types wanted;
-- "count": how many questions to write.
+- "count": how many questions to write;
+- "part_of", only where the caption shown is a part of a longer one: the time of the whole video.
 
 Every question must be contrastive: the caption answers it, the summary does not, and neither does common knowledge.
 
@@ -52,6 +53,8 @@ may give it away.
 ("[01:23]"). Never mention the caption, the summary or events by number.
 - "evidence" lists the numbers of all events, and only those, that must be seen to answer.
 - No two questions may ask for the same thing.
+- If "part_of" is given, you do not see everything: ask for nothing that depends on the rest, such as how often \
+something happens in the whole video, what comes first or what comes last.
 
 Reply with JSON only: {"questions": [{"type": string, "question": string, "answer": string, \
 "evidence": [number, ...]}, ...]}."""

@@ -21,12 +21,15 @@ class ContrastiveQASettings(StageSettings):
     types: tuple[QuestionType, ...] = Field(default=tuple(QuestionType), min_length=1)
     """The question types asked for (paper: these ten)."""
 
-    questions_per_request: int = Field(default=12, ge=1)
-    """Questions asked for in one request. The paper keeps about 8 open questions per video after its filters; ours to
-    ask for half as many again."""
+    questions_per_video: int = Field(default=12, ge=1)
+    """Questions asked for about a video. The paper keeps about 8 open questions per video after its filters; ours to ask
+    for half as many again."""
 
-    events_per_request: int = Field(default=150, ge=1)
-    """Caption events shown in one request; a longer caption is divided, so a long video gets more questions. Ours."""
+    events_per_question: float = Field(default=8.0, gt=0)
+    """A longer caption gets more questions: one for so many events. Ours."""
+
+    events_per_request: int = Field(default=400, ge=1)
+    """Caption events shown in one request; a longer caption is divided. Ours."""
 
     duplicate_similarity: float = Field(default=0.85, gt=0, le=1)
     """Jaccard similarity of words from which two questions of one video with the same answer are duplicates. Ours."""

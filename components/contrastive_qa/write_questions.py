@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 from components.contrastive_qa.duplicates import SeenQuestions
 from components.contrastive_qa.prompts import (
@@ -120,12 +122,14 @@ async def ask(record: CaptionedVideo, part: range, summary: str, task: Task) -> 
         {"event": number, "time": render_span(event.start_s, event.end_s), "text": event.text}
         for number, event in zip(part, record.events[part.start : part.stop], strict=True)
     ]
-    payload = {
+    payload: dict[str, Any] = {
         "caption": caption,
         "summary": summary,
         "types": [str(kind) for kind in settings.types],
-        "count": settings.questions_per_request,
+        "count": max(settings.questions_per_video, ceil(len(part) / settings.events_per_question)),
     }
+    if len(part) < len(record.events):
+        payload["part_of"] = render_span(0.0, record.video.duration_s)
     return await task.teachers.ask(settings.question_writer, Prompt(QUESTION_WRITER, payload), QuestionsReply)
 
 

@@ -11,7 +11,7 @@ from components.contrastive_qa.write_questions import STAGE
 from components.core.datasets import Dataset
 from components.core.records import CaptionEvent, Question, Segment, Video
 from tests.components.core.teachers.loopback import loopback
-from tests.components.writing_stages import RunStage, scripted, write_dataset
+from tests.components.writing_stages import RunStage, payload_of, scripted, write_dataset
 
 SHOWN = ["a red circle", "a blue square", "a yellow triangle", "a white cross", "a green circle"]
 
@@ -142,13 +142,28 @@ def test_a_long_caption_is_divided_and_each_part_sees_its_own_events(tmp_path: P
 
     with loopback(scripted({"summary": lambda _: {"summary": "Shapes."}, "questions": ask})) as server:
         found = run_stage(STAGE, server.url, "written", captions(tmp_path, video()), events_per_request=2)
-        assert len(server.requests) == 1 + 3
+        asked = [payload_of(body) for body in server.requests[1:]]
+    assert [(len(payload["caption"]), payload["part_of"]) for payload in asked] == [
+        (2, "00:00-00:08"),
+        (2, "00:00-00:08"),
+        (1, "00:00-00:08"),
+    ]
     assert [question.question for question in found.rows("questions")] == [
         "What of [0, 1]?",
         "What of [2, 3]?",
         "What of [4]?",
     ]
     assert len(reasons(found)) == 3
+
+
+def test_a_longer_caption_gets_more_questions(tmp_path: Path, run_stage: RunStage) -> None:
+    counts = []
+    for settings in ({}, {"events_per_question": 0.25}):
+        replies = {"summary": lambda _: {"summary": "Shapes."}, "questions": lambda _: {"questions": []}}
+        with loopback(scripted(replies)) as server:
+            run_stage(STAGE, server.url, "written", captions(tmp_path, video()), **settings)
+            counts.append(payload_of(server.requests[-1])["count"])
+    assert counts == [12, 20]
 
 
 def test_a_video_without_a_caption_fails_alone(tmp_path: Path, teacher: str, run_stage: RunStage) -> None:
