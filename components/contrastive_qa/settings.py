@@ -22,8 +22,8 @@ class ContrastiveQASettings(StageSettings):
     """The question types asked for (paper: these ten)."""
 
     questions_per_video: int = Field(default=12, ge=1)
-    """Questions asked for about a video. The paper keeps about 8 open questions per video after its filters; ours to ask
-    for half as many again."""
+    """Questions asked for about a video. The paper keeps about 8 open questions per video after its filters; ours to
+    ask for half as many again."""
 
     events_per_question: float = Field(default=8.0, gt=0)
     """A longer caption gets more questions: one for so many events. Ours."""
