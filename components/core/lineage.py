@@ -212,6 +212,14 @@ def loggable(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Log numbers of a finished task in one write."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    client.log_batch(run_id, metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()])
+
+
 def _log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -> None:
     from mlflow.entities import Param
 

@@ -1,0 +1,140 @@
+"""What a run's folder says: task records, gate results, the run's own header. Unreadable files are left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.core.datasets import part_of
+from components.core.gate_result import RESULT_NAME, GateResult
+from components.reporting.walking import Ancestry
+
+GATES = ("captions", "questions", "trajectories")
+
+
+@dataclass(frozen=True)
+class TaskCost:
+    """What one task of the DAG took, its shards added up."""
+
+    name: str
+    status: str
+    shards: int = 1
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    ok: int = 0
+    rejected: int = 0
+    failed: int = 0
+    calls: int = 0
+    cached_calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    error: str = ""
+
+    @property
+    def calls_per_row(self) -> float | None:
+        """Calls, stored ones included, for each row kept."""
+        calls = self.calls + self.cached_calls
+        return calls / self.ok if calls and self.ok else None
+
+    @property
+    def cost_per_row(self) -> float | None:
+        """Money for each row kept."""
+        return self.cost / self.ok if self.cost and self.ok else None
+
+
+@dataclass(frozen=True)
+class RunFolderFacts:
+    """The contents of `runs/<run_id>/` that the report uses."""
+
+    path: Path | None
+    header: dict[str, Any] = field(default_factory=dict)
+    records: Sequence[dict[str, Any]] = ()
+
+    def costs(self) -> list[TaskCost]:
+        """One entry per task, in the order in which they started."""
+        by_name: dict[str, list[dict[str, Any]]] = {}
+        for record in sorted(self.records, key=lambda record: str(record.get("started") or "")):
+            by_name.setdefault(task_name(record), []).append(record)
+        return [_add_up(name, records) for name, records in by_name.items()]
+
+    def failed(self) -> list[dict[str, Any]]:
+        """The records of tasks that failed."""
+        return [record for record in self.records if record.get("status") == "failed"]
+
+
+def read_run_folder(path: Path | None) -> RunFolderFacts:
+    """Read a run's folder; without one, nothing is known of tasks and gates."""
+    if path is None:
+        return RunFolderFacts(None)
+    header = next(_objects([path / "run.json"]), {})
+    return RunFolderFacts(path, header, list(_objects(sorted((path / "tasks").glob("*.json")))))
+
+
+def gate_results(ancestry: Ancestry, run: Path | None) -> list[GateResult]:
+    """What each gate decided: in this run if it ran, else beside the dataset that it passed before."""
+    found: dict[str, GateResult] = {}
+    beside = [artifact.path / RESULT_NAME for artifact in ancestry.artifacts]
+    here = [run / "gates" / f"{gate}.json" for gate in GATES] if run else []
+    for path in (*beside, *here):
+        if not path.is_file():
+            continue
+        try:
+            result = GateResult.model_validate_json(path.read_bytes())
+        except ValidationError:
+            continue
+        found[result.gate] = result
+    return [found[gate] for gate in GATES if gate in found]
+
+
+def task_name(record: dict[str, Any]) -> str:
+    """The task's name without its shard.
+
+    >>> task_name({"name": "caption-s00001", "shard": "s00001-ab12"})
+    'caption'
+    """
+    shard = str(record.get("shard") or "")
+    return str(record.get("name", "")).removesuffix(f"-{part_of(shard)}") if shard else str(record.get("name", ""))
+
+
+def _add_up(name: str, records: Sequence[dict[str, Any]]) -> TaskCost:
+    states = {str(record.get("status")) for record in records}
+    status = next((state for state in ("failed", "running", "succeeded") if state in states), "cached")
+
+    def total(key: str) -> float:
+        return sum(float(record.get(key) or 0) for record in records)
+
+    def rows(kind: str) -> int:
+        return sum(int((record.get("rows") or {}).get(kind) or 0) for record in records)
+
+    errors = [record["error"] for record in records if isinstance(record.get("error"), dict)]
+    return TaskCost(
+        name=name,
+        status=status,
+        shards=len(records),
+        seconds=total("seconds"),
+        cpu_seconds=total("cpu_seconds"),
+        ok=rows("ok"),
+        rejected=rows("rejected"),
+        failed=rows("failed"),
+        calls=int(total("calls")),
+        cached_calls=int(total("cached_calls")),
+        tokens=int(total("tokens")),
+        cost=total("cost"),
+        error=" ".join(f"{error.get('what', '')} {error.get('remedy', '')}".strip() for error in errors),
+    )
+
+
+def _objects(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The JSON objects in the files that hold one; another process may be writing the rest."""
+    for path in paths:
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            continue
+        if isinstance(value, dict):
+            yield value

@@ -1,0 +1,26 @@
+"""Settings of the report."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from components.core.settings import StageSettings
+
+
+class ReportingSettings(StageSettings):
+    """How much the report shows. None of it changes a dataset."""
+
+    title: str = "rewatch"
+    """Heading of the page."""
+
+    timelines: int = Field(default=24, ge=0)
+    """Videos shown with a timeline, the longest first: the sandbox's showcase clips are the longest."""
+
+    questions_per_timeline: int = Field(default=8, ge=0)
+    """Questions drawn for each of them."""
+
+    thumbnails: int = Field(default=8, ge=0)
+    """Of those videos, how many get a strip of frames; a strip costs about 0.2 s of CPU time."""
+
+    quarantine_rows: int = Field(default=40, ge=0)
+    """Failed records listed one by one; all are counted."""

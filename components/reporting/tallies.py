@@ -1,0 +1,139 @@
+"""What the datasets add up to: the funnel with its reasons, distributions, and the quarantine."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.core.datasets import Dataset
+from components.core.records import Failure, Question, QuestionType, Row
+from components.reporting.walking import Ancestry, Artifact
+
+_IDS = re.compile(r"\b(?:[a-z]+-)?[0-9a-f]{8,}\b|\b[a-z]+-[0-9a-f]{6,}[\w-]*")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """How many passed one step, of how many, and why the others did not."""
+
+    name: str
+    unit: str
+    passed: int
+    of: int
+    reasons: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def share(self) -> float:
+        """passed / of; 0 where nothing came in."""
+        return self.passed / self.of if self.of else 0.0
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """Counts over all datasets of a run."""
+
+    funnel: tuple[FunnelStep, ...]
+    types: tuple[tuple[str, int, int], ...]
+    """(question type, training, held out) of the kept questions, multiple-choice twins where there are any."""
+    positions: tuple[int, ...]
+    """Multiple-choice questions by the place of their answer."""
+    train_videos: int
+    eval_videos: int
+    seconds: float
+    sources: tuple[tuple[str, str, int], ...]
+    """(source, licence, videos)."""
+    failures: tuple[Failure, ...]
+
+
+def tally(ancestry: Ancestry) -> Tallies:
+    """Count everything the ancestry still holds; what a failed run never reached counts as nothing."""
+    corpus, captions = ancestry.labelled("corpus"), ancestry.labelled("captions")
+    videos = _rows(corpus, "videos")
+    captioned = {video.video_id for video in _rows(captions, "videos")}
+    questions: list[Question] = _rows(ancestry.labelled("questions"), "questions")
+    split_of = {video.video_id: video.split for video in videos}
+    choices = [question for question in questions if question.form == "multiple_choice"]
+    positions = Counter(question.answer_index for question in choices)
+    sources = Counter((video.source, video.licence) for video in videos)
+    return Tallies(
+        funnel=tuple(_funnel(ancestry, len(captioned), questions)),
+        types=tuple(_types(choices or questions, split_of)),
+        positions=tuple(positions.get(place, 0) for place in range(max(positions, default=-1) + 1)),
+        train_videos=sum(video.split == "train" for video in videos),
+        eval_videos=sum(video.split != "train" for video in videos),
+        seconds=sum(video.duration_s for video in videos),
+        sources=tuple((source, licence, count) for (source, licence), count in sources.most_common()),
+        failures=tuple(_failures(ancestry)),
+    )
+
+
+def plain_reason(reason: str) -> str:
+    """A reason without ids and numbers, so that equal causes add up.
+
+    >>> plain_reason("repeats q-0123456789abcdef"), plain_reason("probe_a answered 3 of 4")
+    ('repeats …', 'probe_a answered # of #')
+    """
+    return _NUMBERS.sub("#", _IDS.sub("…", reason)).strip()[:120] or "no reason given"
+
+
+def _funnel(ancestry: Ancestry, captioned: int, questions: Sequence[Question]) -> Iterable[FunnelStep]:
+    corpus = ancestry.labelled("corpus")
+    if corpus is not None:
+        rows = corpus.manifest.rows
+        ingested, found = rows.get("ok", 0), sum(rows.values())
+        refused = [*_rejected(corpus, "videos"), *Dataset(corpus.path).failures()]
+        yield FunnelStep("ingested", "videos", ingested, found, _reasons(refused))
+        if ancestry.labelled("captions") is not None:
+            failures = [row for artifact in ancestry.of_stage("captioning") for row in _failed(artifact)]
+            yield FunnelStep("captioned", "videos", captioned, ingested, _reasons(failures))
+    passed = ancestry.labelled("questions")
+    if passed is not None:
+        refused = [row for row in _rejected(passed, "questions") if row.form == "open"]
+        kept = sum(question.form == "open" for question in questions)
+        asked = len({question.video_id for question in questions})
+        yield FunnelStep("kept by the filters", "questions", kept, kept + len(refused), _reasons(refused))
+        yield FunnelStep("with a multiple-choice twin", "questions", len(questions) - kept, kept)
+        yield FunnelStep("asked about", "videos", asked, captioned)
+    trajectories = ancestry.labelled("trajectories")
+    if trajectories is not None:
+        refused = [*_rejected(trajectories, "trajectories"), *_failed(trajectories)]
+        kept = trajectories.manifest.tables["trajectories"].ok
+        yield FunnelStep("re-watched", "trajectories", kept, kept + len(refused), _reasons(refused))
+
+
+def _types(questions: Sequence[Question], split_of: dict[str, str]) -> Iterable[tuple[str, int, int]]:
+    counts = Counter((question.type, split_of.get(question.video_id) == "train") for question in questions)
+    for kind in QuestionType:
+        train, held_out = counts[kind, True], counts[kind, False]
+        if train or held_out:
+            yield kind.value.replace("_", " "), train, held_out
+
+
+def _failures(ancestry: Ancestry) -> Iterable[Failure]:
+    """Every record that failed, once: merged datasets repeat those of their shards."""
+    seen: set[tuple[str, str]] = set()
+    for artifact in ancestry.artifacts:
+        for row in _failed(artifact):
+            if (row.stage, row.record_id) not in seen:
+                seen.add((row.stage, row.record_id))
+                yield row
+
+
+def _reasons(rows: Iterable[Row]) -> tuple[tuple[str, int], ...]:
+    return tuple(Counter(plain_reason(row.reason) for row in rows).most_common(6))
+
+
+def _rows(artifact: Artifact | None, table: str) -> list[Any]:
+    return [] if artifact is None else list(Dataset(artifact.path).rows(table))
+
+
+def _rejected(artifact: Artifact, table: str) -> list[Any]:
+    return list(Dataset(artifact.path).rejected(table))
+
+
+def _failed(artifact: Artifact) -> list[Failure]:
+    return list(Dataset(artifact.path).failures()) if artifact.manifest.tables else []
