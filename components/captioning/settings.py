@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from components.core.teachers.roles import RoleSettings
 
 class CaptioningSettings(StageSettings):
     """How segments are looked at and captioned."""
+
+    not_content: ClassVar[frozenset[str]] = StageSettings.not_content | {"windows_in_flight"}
 
     captioner: RoleSettings = RoleSettings(role="captioner", max_tokens=4096)
     """Who describes the frames; the paper used Gemini-2.5-Flash without thinking."""
