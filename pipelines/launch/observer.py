@@ -15,7 +15,7 @@ from pipelines.launch.folders import RunFolder, write_json
 from pipelines.launch.progress import task_of
 
 CACHE_HIT = re.compile(r"Task (?P<name>[\w-]+) cache hit \(key=(?P<key>\w+)\)")
-TASK_FAILED = re.compile(r"Task '(?P<name>[\w-]+)' finished with status FAILURE")
+TASK_ENDED = re.compile(r"Task '(?P<name>[\w-]+)' finished with status (?P<status>SUCCESS|FAILURE)")
 COLOURS = re.compile(r"\x1b\[\d+m")
 
 
@@ -37,8 +37,9 @@ class TaskObserver(logging.Filter):
         message = COLOURS.sub("", record.getMessage())
         if hit := CACHE_HIT.match(message):
             self._note_cached(hit["name"], hit["key"])
-        elif failed := TASK_FAILED.match(message):
-            self._note_failed(failed["name"])
+        elif ended := TASK_ENDED.match(message):
+            note = self._note_failed if ended["status"] == "FAILURE" else self._note_succeeded
+            note(ended["name"])
         return True
 
     def _note_cached(self, name: str, key: str) -> None:
@@ -62,10 +63,14 @@ class TaskObserver(logging.Filter):
                     return {"run_id": run.name, **record}
         return {}
 
+    def _note_succeeded(self, name: str) -> None:
+        """Write a record for a task whose body writes none: the exit task."""
+        if not self._has_record(name, "succeeded"):
+            self._write(name, "", "succeeded", {})
+
     def _note_failed(self, name: str) -> None:
         """Write a record for a task that died without one: killed, out of memory, or broken before its body ran."""
-        records = [json.loads(path.read_text()) for path in self.folder.tasks.glob("*.json")]
-        if any(record["status"] == "failed" and task_of(record) == name for record in records):
+        if self._has_record(name, "failed"):
             return
         error = {
             "type": "TaskDied",
@@ -73,6 +78,10 @@ class TaskObserver(logging.Filter):
             "remedy": f"Its last lines are in {self.folder.kfp_log}.",
         }
         self._write(name, self._shard_without_record(name), "failed", {"error": error})
+
+    def _has_record(self, name: str, status: str) -> bool:
+        records = [json.loads(path.read_text()) for path in self.folder.tasks.glob("*.json")]
+        return any(record["status"] == status and task_of(record) == name for record in records)
 
     def _shard_without_record(self, name: str) -> str:
         """For a task inside a loop, the first shard of which there is no record; else an empty string."""

@@ -45,9 +45,7 @@ def report(captions: Input[Dataset]):
 
 @component
 def finish():
-    from tests.pipelines.fake_task import end_task
-
-    end_task("finish")
+    """Writes no record, like the real one."""
 
 
 def build(platform: Platform) -> Any:

@@ -1,0 +1,154 @@
+"""The rewatch DAG: its shape, what it compiles to, and one whole run of it at tiny settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.lint import Pipeline, faults
+from pipelines.prune import looped_names, task_names
+from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
+
+TASKS = [
+    "discover",
+    "ingest",
+    "segment",
+    "caption",
+    "gate-captions",
+    "write-questions",
+    "probe",
+    "gate-questions",
+    "rewatch-questions",
+    "gate-trajectories",
+    "sft",
+    "grpo",
+    "evaluate",
+    "promote",
+    "report",
+    "finish",
+]
+LOOPED = {"segment", "caption", "write-questions", "probe", "rewatch-questions"}
+UNCACHED = {"discover", "report", "finish"}
+
+
+def test_the_compiled_pipeline_is_the_golden_one(tmp_path: Path) -> None:
+    compile_rewatch(tmp_path / "rewatch.yaml")
+    assert (tmp_path / "rewatch.yaml").read_text() == GOLDEN.read_text(), (
+        "the compiled pipeline changed; if that is meant: python -m tests.pipelines.golden"
+    )
+
+
+def test_the_tasks_run_in_the_order_of_the_design() -> None:
+    assert task_names(GOLDEN) == TASKS
+    assert set(looped_names(GOLDEN)) == LOOPED
+
+
+def test_only_discover_report_and_finish_are_uncached() -> None:
+    pipeline = Pipeline.read(GOLDEN)
+    uncached = {
+        name
+        for _, name, task, component in pipeline.tasks()
+        if "executorLabel" in component and not task.get("cachingOptions", {}).get("enableCache")
+    }
+    assert uncached == UNCACHED
+
+
+def test_the_cluster_pipeline_guards_its_accelerators(tmp_path: Path) -> None:
+    compile_rewatch(tmp_path / "rewatch.yaml", profile="cluster")
+    pipeline = Pipeline.read(tmp_path / "rewatch.yaml")
+    assert faults(pipeline) == []
+    on_accelerators = {
+        label for label, container in pipeline.executors() if container.get("resources", {}).get("accelerator")
+    }
+    assert on_accelerators == {"exec-sft", "exec-grpo", "exec-evaluate"}
+    platform = pipeline.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for label, _ in pipeline.executors():
+        assert platform[label]["secretAsEnv"][0]["secretName"] == "rewatch-keys"
+        assert platform[label]["activeDeadlineSeconds"]
+
+
+def rewatch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--videos", "/no/such/folder"], "There is no folder /no/such/folder"),
+        (["run", "--set", "sft.stepz=3"], "'stepz'"),
+        (["run", "--profile", "laptob"], "There is no profile 'laptob'"),
+        (["run", "--profile", "cluster"], "rewatch submit"),
+        (["status", "no-such-run"], "There is no run 'no-such-run'"),
+        (["submit", "--videos", "/local"], "cannot read /local"),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_code_2(arguments: list[str], told: str) -> None:
+    done = rewatch(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
+    """Two runs over the tiny corpus; the folder, and the contents of each run.json."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert rewatch("corpus", "--tiny", "--out", str(folder / "corpus")).returncode == 0
+    records = []
+    for _ in range(2):
+        done = rewatch(
+            "run",
+            "--profile",
+            str(Path(__file__).parent / "tiny.yaml"),
+            "--runs",
+            str(folder / "runs"),
+            "--videos",
+            str(folder / "corpus" / "videos"),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        records.append(json.loads(sorted((folder / "runs").glob("*/run.json"))[-1].read_text()))
+    return folder, records
+
+
+def test_the_whole_pipeline_succeeds_and_leaves_what_it_promises(whole_run: tuple[Path, list[dict]]) -> None:
+    _, (record, _) = whole_run
+    assert record["status"] == "succeeded"
+    assert {task["status"] for task in record["tasks"]} == {"succeeded"}
+    assert set(record["datasets"]) == {"captions", "questions", "trajectories"}
+    for path in [*record["datasets"].values(), *record["models"].values()]:
+        assert (Path(path) / "manifest.json").is_file()
+    assert set(record["models"]) == {"sft", "grpo"}
+    assert record["metrics"]
+    assert "<html" in Path(record["report"]).read_text()[:500].lower()
+
+
+def test_the_second_run_calls_no_teacher_and_trains_nothing(whole_run: tuple[Path, list[dict]]) -> None:
+    _, (_, second) = whole_run
+    ran = {task["name"] for task in second["tasks"] if task["status"] == "succeeded"}
+    assert ran <= {"discover", "report", "finish"}
+    assert sum(task["calls"] for task in second["tasks"]) == 0
+    assert {"sft", "grpo", "evaluate"} <= {task["name"] for task in second["tasks"] if task["status"] == "cached"}
+    assert Path(second["report"]).is_file()
+
+
+def test_unreadable_files_end_in_quarantine_with_a_reason(whole_run: tuple[Path, list[dict]]) -> None:
+    from components.core.datasets import Dataset
+
+    _, (record, _) = whole_run
+    ingest = next(task for task in record["tasks"] if task["name"] == "ingest")
+    failures = list(Dataset(Path(ingest["output"])).failures())
+    assert len(failures) == ingest["rows"]["failed"] > 0
+    assert all(failure.reason for failure in failures)
