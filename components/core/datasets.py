@@ -191,21 +191,21 @@ class Dataset:
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
 
-    def rows(self, table: str, part: str | None = None) -> Iterator[Any]:
-        """The good rows of a table, of one shard's part or of all parts in order, read one row group at a time."""
+    def rows(self, table: str, part: str = "") -> Iterator[Any]:
+        """The good rows of a table, of one shard's part or (where none is named) of all parts in order, read one row group at a time."""
         info = self._info(table)
-        if part is not None and info.ok and WHOLE in info.parts and len(info.parts) == 1 and part_of(part) != WHOLE:
+        if part and info.ok and WHOLE in info.parts and len(info.parts) == 1 and part_of(part) != WHOLE:
             raise DatasetError(
                 f"Table '{table}' of {self.path} is not split by shard, so shard '{part}' cannot be read from it.",
                 f"The stage '{self.manifest.stage}' should write it in parts named by shard.",
             )
         return self._read(table, row_type_named(info.row), part)
 
-    def rejected(self, table: str, part: str | None = None) -> Iterator[Any]:
+    def rejected(self, table: str, part: str = "") -> Iterator[Any]:
         """The rejected rows of a table."""
         return self._read(f"rejected/{table}", row_type_named(self._info(table).row), part)
 
-    def failures(self, part: str | None = None) -> Iterator[Failure]:
+    def failures(self, part: str = "") -> Iterator[Failure]:
         """The records that could not be processed."""
         return self._read("failures", Failure, part)
 
@@ -221,11 +221,11 @@ class Dataset:
             )
         return self.manifest.tables[table]
 
-    def _read(self, where: str, row_type: type[Row], part: str | None) -> Iterator[Any]:
+    def _read(self, where: str, row_type: type[Row], part: str) -> Iterator[Any]:
         import pyarrow.parquet
 
         columns = columns_of(row_type)
-        for path in sorted((self.path / where).glob("*.parquet" if part is None else f"{part_of(part)}.parquet")):
+        for path in sorted((self.path / where).glob(f"{part_of(part)}.parquet" if part else "*.parquet")):
             with pyarrow.parquet.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
                     for record in file.read_row_group(group).to_pylist():

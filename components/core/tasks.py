@@ -130,7 +130,7 @@ class Task:
     def rows(self, name: str, table: str) -> Iterator[Any]:
         """The good rows of a table of an input: this shard's, or all."""
         for dataset in self.datasets(name):
-            yield from dataset.rows(table, self.shard or None)
+            yield from dataset.rows(table, self.shard)
 
     def write(self, table: str, rows: Row | Iterable[Row], part: str = "") -> None:
         """Write rows to the task's dataset; `part` names another shard's part, for tasks that merge shards."""
