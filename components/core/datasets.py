@@ -192,7 +192,7 @@ class Dataset:
         self.manifest = read_manifest(self.path)
 
     def rows(self, table: str, part: str = "") -> Iterator[Any]:
-        """The good rows of a table, of one shard's part or (where none is named) of all parts in order, read one row group at a time."""
+        """The good rows of a table, of one shard's part or of all parts in order, read one row group at a time."""
         info = self._info(table)
         if part and info.ok and WHOLE in info.parts and len(info.parts) == 1 and part_of(part) != WHOLE:
             raise DatasetError(
