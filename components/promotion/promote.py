@@ -13,7 +13,7 @@ from components.promotion.registry import Registry
 from components.promotion.settings import PromotionSettings
 
 DECISION_NAME = "decision.json"
-MODEL_ID = "mlflow_model_id"
+MODEL_ID = "mlflow_model"
 """Key of a model's manifest under which its trainer left the LoggedModel's id."""
 
 

@@ -62,7 +62,7 @@ def tally(ancestry: Ancestry) -> Tallies:
     return Tallies(
         funnel=tuple(_funnel(ancestry, len(captioned), questions)),
         types=tuple(_types(choices or questions, split_of)),
-        positions=tuple(positions.get(place, 0) for place in range(max(positions, default=-1) + 1)),
+        positions=tuple(positions[place] for place in range(max((len(q.options) for q in choices), default=0))),
         train_videos=sum(video.split == "train" for video in videos),
         eval_videos=sum(video.split != "train" for video in videos),
         seconds=sum(video.duration_s for video in videos),

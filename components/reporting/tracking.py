@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LIVE = frozenset({"sft", "grpo", "promote", "report", "finish"})
 """Tasks that write their own runs, or none."""
 
-MODEL_ID = "mlflow_model_id"
+MODEL_ID = "mlflow_model"
+"""Key of a model's manifest under which its trainer left the LoggedModel's id."""
 TASK_OF = {
     "ingest": "corpus",
     "gate-captions": "captions",

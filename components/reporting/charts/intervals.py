@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from components.reporting.charts.lines import nice_range
 from components.reporting.charts.svg import element, figure, text, titled
 
-WIDTH = 640.0
+WIDTH = 480.0
 ROW, TOP, BOTTOM = 30.0, 8.0, 26.0
-LEFT, RIGHT = 190.0, 70.0
+LEFT, RIGHT = 166.0, 64.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def interval_plot(dots: Sequence[Dot], label: str, reference: float | None = Non
         parts.append(element("line", x1=x, x2=x, y1=TOP, y2=height - BOTTOM, class_="reference"))
     for index, dot in enumerate(dots):
         parts.append(_row(dot, TOP + ROW * (index + 0.5), place(dot.low), place(dot.value), place(dot.high), signed))
-    return figure(WIDTH, height, parts, label, min_width=460)
+    return figure(WIDTH, height, parts, label, min_width=340)
 
 
 def _row(dot: Dot, y: float, low: float, middle: float, high: float, signed: bool) -> str:

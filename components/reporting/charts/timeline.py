@@ -12,7 +12,7 @@ Place = Callable[[float], float]
 """From seconds to user units."""
 
 WIDTH = 960.0
-LEFT, RIGHT = 104.0, 12.0
+LEFT, RIGHT = 104.0, 22.0
 LANE, GAP = 20.0, 6.0
 LETTER = 6.1
 """Width in user units of an average letter at the size of bar labels."""

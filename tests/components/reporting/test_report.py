@@ -1,0 +1,75 @@
+"""The report and finish tasks: pages in the run's folder, MLflow runs for data tasks, words for failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.core import lineage
+from components.core.tasks import run_task
+from components.reporting.finish import finish
+from components.reporting.report import STAGE
+from tests.components.reporting.worlds import build_run
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    lineage.initialise_database(uri, "report-test", folder / "artifacts")
+    return uri
+
+
+def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = build_run(tmp_path, clips=8)
+    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "report-test")
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.setenv("REWATCH_MLFLOW_PARENT", lineage.start_pipeline_run(uri, "report-test", "run-1", {}))
+    run_task(
+        STAGE,
+        settings='{"thumbnails": 0}',
+        inputs={name: str(path) for name, path in world.roots.items()},
+        output=str(tmp_path / "page"),
+        name="report",
+    )
+    page = world.run / "report" / "index.html"
+    assert page.read_bytes() == (tmp_path / "page" / "index.html").read_bytes()
+    client = lineage.connect(uri)
+    assert client is not None
+    runs = client.search_runs([lineage.experiment_id(client)], "tags.`kfp.task` != ''")
+    by_task = {run.data.tags["kfp.task"]: run for run in runs}
+    assert set(by_task) == {"ingest", "gate-captions", "gate-questions"}
+    given = by_task["gate-captions"].inputs.dataset_inputs
+    assert {entry.dataset.name for entry in given} == {"corpus", "shards", "captions"}
+    assert by_task["gate-captions"].data.metrics["calls"] == 40
+
+
+def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = build_run(tmp_path, clips=8)
+    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    assert finish("{}", "SUCCEEDED")["status"] == "succeeded"
+    assert json.loads((world.run / "status.json").read_text())["cause"] == ""
+    assert not (world.run / "report" / "index.html").exists()
+
+
+def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = build_run(tmp_path, clips=8)
+    error = {"type": "GateFailed", "what": "The questions gate refused the data.", "remedy": "Correct the stage."}
+    record = {"name": "gate-questions", "status": "failed", "error": error}
+    (world.run / "tasks" / "gate-questions.json").write_text(json.dumps(record))
+    (world.run / "tasks" / "half.json").write_text('{"name": "ha')
+    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    status = finish("{}", "FAILED", "Task exit-handler-1 failed.")
+    assert status["cause"] == "gate-questions: The questions gate refused the data. Correct the stage."
+    page = (world.run / "report" / "index.html").read_text()
+    assert "The run ended early" in page and "The questions gate refused the data." in page
+    assert "captions (gate passed)" in page
