@@ -9,7 +9,7 @@ PORT    ?= 5000
 
 VENV    := .venv
 BIN     := $(VENV)/bin
-PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check
 TORCH   := $(shell grep '^torch==' images/rewatch.lock)
 OVERRIDES = $(foreach pair,$(SET),--set $(pair))
 PYTEST  := $(BIN)/python -m pytest -q

@@ -10,8 +10,6 @@ become the loop item); an uncached task hands on parameters only (a new artifact
     rewatch compile         writes the IR this file becomes
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from kfp import dsl

@@ -153,7 +153,9 @@ class LocalRun:
         if not self.tracking:
             yield None
             return
-        settings = {name: section.model_dump(mode="json") for name, section in self.profile.stages.items()}
+        settings: dict[str, Any] = {
+            name: section.model_dump(mode="json") for name, section in self.profile.stages.items()
+        }
         settings |= {"profile": self.profile.name, "videos": self.videos}
         log, artifacts = folder.logs / "mlflow.log", self.runs.tracking_artifacts
         experiment = self.profile.launch.experiment
