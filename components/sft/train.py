@@ -104,7 +104,7 @@ class Trainer:
             losses = functional.cross_entropy(logits.float(), targets, reduction="none")
             (losses.sum() / total).backward()
             for value, (row, owner) in zip(losses.tolist(), places.tolist(), strict=True):
-                by_task[tasks[start + row][owner - 1]].append(value)
+                by_task[tasks[start + row][owner - 1]].append(value)  # no stems here: owners count the segments
         summed = math.fsum(value for values in by_task.values() for value in values)
         means = {f"loss_{task}": math.fsum(values) / len(values) for task, values in sorted(by_task.items())}
         return {"loss": finite(summed / total, number), **means, "tokens": float(total)}

@@ -31,14 +31,14 @@ class StudentSize(Strict):
     intermediate: int = 384
     mrope_section: tuple[int, int, int] = (4, 6, 6)
     """Rotary frequencies for time, height and width; their sum is half the size of a head."""
-    rope_theta: float = 10_000.0
+    rope_theta: float = 100_000.0
     vision_hidden: int = 96
     vision_depth: int = 2
     vision_heads: int = 4
     vision_intermediate: int = 192
-    text_initializer_range: float = 0.08
-    vision_initializer_range: float = 0.05
-    vocabulary: int = Field(512, ge=384)
+    text_initializer_range: float = 0.05
+    vision_initializer_range: float = 0.1
+    vocabulary: int = Field(640, ge=384)
     """Tokens of the BPE, 256 of them bytes; special tokens and timecodes come on top."""
     timecodes_s: int = 120
     """Timecodes up to this second are single tokens."""

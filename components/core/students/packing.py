@@ -1,17 +1,18 @@
 """Several segments behind one shared prefix, as one row of a batch.
 
-    row       = prefix, segment 1, segment 2, …
-    attention = a token sees the prefix and what came before it in its own segment, nothing else
-    positions = every segment starts where the prefix ends
+    row       = prefix, (stem,) segment, (stem,) segment, …
+    attention = a token sees the prefix, its segment's stem, and what came before it in its own segment
+    positions = a stem or a segment without one starts where the prefix ends, a segment where its stem ends
 
-Log-probabilities are those of the unpacked sequences; the prefix, where nearly all tokens of a video prompt are, is
-computed once. Supervised training and the policy update both use it.
+A stem is a request that several replies share, as the replies of one group do. Log-probabilities are those of the
+unpacked sequences; the prefix, where nearly all tokens of a video prompt are, is computed once. Supervised training and
+the policy update both use it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.core.students.prompting import Prefix, Segment
@@ -22,62 +23,96 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Packed:
-    """One row.
+    """One row; all tensors are (length,) unless said otherwise.
 
     Attributes:
         prefix: with its video.
-        token_ids: of the whole row, (length,).
+        token_ids: of the whole row.
         positions: (3, length).
-        owners: (length,), 0 for the prefix, 1, 2, … for the segments.
-        scored: (length,), true where a token's log-probability counts; it is predicted from the token before it,
-            which never belongs to another segment because a segment opens with its request.
+        owners: 0 for the prefix, then one number for each stem and segment.
+        parents: the owner of a token's stem, 0 without one.
+        predictors: the place of the token that a token is predicted from.
+        scored: true where a token's log-probability counts.
+        segments: the owner of each segment, in the order given.
     """
 
     prefix: Prefix
     token_ids: torch.Tensor
     positions: torch.Tensor
     owners: torch.Tensor
+    parents: torch.Tensor
+    predictors: torch.Tensor
     scored: torch.Tensor
+    segments: tuple[int, ...]
+
+
+@dataclass
+class _Row:
+    """A row being laid out."""
+
+    ids: list[int]
+    positions: list[tuple[int, int, int]]
+    owners: list[int]
+    parents: list[int]
+    predictors: list[int]
+    scored: list[bool]
+    count: int = 0
+    stems: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # owner and last place of each
+
+    def add(self, ids: Sequence[int], scored: Sequence[bool], start: int, parent: int, before: int) -> int:
+        """Append tokens at positions from `start`; the first is predicted from the place `before`. Returns the owner."""
+        self.count += 1
+        first = len(self.ids)
+        self.ids += ids
+        self.positions += [(start + index,) * 3 for index in range(len(ids))]
+        self.owners += [self.count] * len(ids)
+        self.parents += [parent] * len(ids)
+        self.predictors += [before, *range(first, first + len(ids) - 1)]
+        self.scored += scored
+        return self.count
 
 
 def pack(prefix: Prefix, segments: Sequence[Segment]) -> Packed:
-    """Lay segments behind their prefix.
-
-    Raises:
-        ValueError: a segment's first token is scored: its predecessor in the row would be another segment's.
-    """
+    """Lay segments behind their prefix; equal stems are laid once."""
     import torch
 
-    ids = list(prefix.token_ids)
-    positions = list(prefix.positions)
-    owners = [0] * len(ids)
-    scored = [False] * len(ids)
-    for owner, segment in enumerate(segments, start=1):
-        if segment.scored[0]:
-            raise ValueError("a segment must open with its request; its first token cannot be scored")
-        ids += segment.token_ids
-        positions += [(prefix.next_position + index,) * 3 for index in range(len(segment.token_ids))]
-        owners += [owner] * len(segment.token_ids)
-        scored += segment.scored
+    length = len(prefix.token_ids)
+    row = _Row(
+        list(prefix.token_ids), list(prefix.positions), [0] * length, [0] * length, [0] * length, [False] * length
+    )
+    owners = []
+    for segment in segments:
+        parent, before = 0, length - 1
+        if segment.stem:
+            if segment.stem not in row.stems:
+                unscored = [False] * len(segment.stem)
+                owner = row.add(segment.stem, unscored, prefix.next_position, 0, length - 1)
+                row.stems[segment.stem] = (owner, len(row.ids) - 1)
+            parent, before = row.stems[segment.stem]
+        start = prefix.next_position + len(segment.stem)
+        owners.append(row.add(segment.token_ids, segment.scored, start, parent, before))
     return Packed(
         prefix,
-        torch.tensor(ids),
-        torch.tensor(positions).T.contiguous(),
-        torch.tensor(owners),
-        torch.tensor(scored),
+        torch.tensor(row.ids),
+        torch.tensor(row.positions).T.contiguous(),
+        torch.tensor(row.owners),
+        torch.tensor(row.parents),
+        torch.tensor(row.predictors),
+        torch.tensor(row.scored),
+        tuple(owners),
     )
 
 
-def attention_mask(owners: torch.Tensor) -> torch.Tensor:
-    """True where a query may see a key: (batch, 1, length, length) from owners (batch, length), -1 for padding.
+def attention_mask(owners: torch.Tensor, parents: torch.Tensor) -> torch.Tensor:
+    """True where a query may see a key: (batch, 1, length, length) from (batch, length); owners are -1 on padding.
 
-    A padded query sees itself alone, because a row of softmax needs something to see.
+    Padding sees padding, because a row of softmax needs something to see.
     """
     import torch
 
     length = owners.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=owners.device).tril()
-    same = owners[:, :, None] == owners[:, None, :]
-    shared = (owners == 0)[:, None, :]
-    visible = causal & (same | (shared & (owners >= 0)[:, :, None]))
-    return visible[:, None]
+    keys = owners[:, None, :]
+    visible = (keys == owners[:, :, None]) | (keys == parents[:, :, None])
+    visible |= (keys == 0) & (owners >= 0)[:, :, None]
+    return (visible & causal)[:, None]

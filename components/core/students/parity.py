@@ -80,8 +80,5 @@ def assert_agreement(model: Any, requests: Sequence[Request], decoding: Decoding
 
 
 def as_segment(request: Request, reply: Reply) -> Segment:
-    """A sampled reply as a segment to score: its request, then its tokens, which all count."""
-    return Segment(
-        (*request.token_ids, *reply.token_ids),
-        (False,) * len(request.token_ids) + (True,) * len(reply.token_ids),
-    )
+    """A sampled reply as a segment to score: its tokens, which all count, behind its request."""
+    return Segment(reply.token_ids, (True,) * len(reply.token_ids), stem=request.token_ids)

@@ -56,10 +56,12 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Segment:
-    """One task behind a prefix: token ids, and which of them carry loss (or are scored)."""
+    """One task behind a prefix: token ids, which of them carry loss (or are scored), and the request before them where
+    several segments share it."""
 
     token_ids: tuple[int, ...]
     scored: tuple[bool, ...]
+    stem: tuple[int, ...] = ()
 
 
 def prompt_texts(style: Style) -> list[str]:

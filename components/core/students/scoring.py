@@ -43,15 +43,17 @@ def run_packed(model: Any, rows: Sequence[Packed]) -> tuple[torch.Tensor, torch.
     ids = pad_sequence([row.token_ids for row in rows], batch_first=True).to(device)
     owners = pad_sequence([row.owners for row in rows], batch_first=True, padding_value=-1).to(device)
     scored = pad_sequence([row.scored for row in rows], batch_first=True).to(device)
+    parents = pad_sequence([row.parents for row in rows], batch_first=True).to(device)
+    predictors = pad_sequence([row.predictors for row in rows], batch_first=True).to(device)
     positions = pad_sequence([row.positions.T for row in rows], batch_first=True).permute(2, 0, 1).to(device)
     hidden = model.model.language_model(
         inputs_embeds=embed(model, ids, [row.prefix for row in rows]),
         position_ids=positions,
-        attention_mask={"full_attention": attention_mask(owners)},
+        attention_mask={"full_attention": attention_mask(owners, parents)},
         use_cache=False,
     ).last_hidden_state
     batch, place = scored.nonzero(as_tuple=True)
-    logits = model.lm_head(hidden[batch, place - 1])
+    logits = model.lm_head(hidden[batch, predictors[batch, place]])
     return logits, ids[batch, place], torch.stack([batch, owners[batch, place]], dim=1)
 
 
@@ -65,7 +67,6 @@ def log_probabilities(model: Any, rows: Sequence[Packed], temperature: float = 1
     chosen = (logits.float() / temperature).log_softmax(-1).gather(1, targets[:, None])[:, 0]
     result: list[list[torch.Tensor]] = []
     for index, row in enumerate(rows):
-        segments = int(row.owners.max())
         in_row = places[:, 0] == index
-        result.append([chosen[in_row & (places[:, 1] == owner)] for owner in range(1, segments + 1)])
+        result.append([chosen[in_row & (places[:, 1] == owner)] for owner in row.segments])
     return result

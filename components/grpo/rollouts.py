@@ -1,0 +1,130 @@
+"""One step's experience: questions drawn, groups of replies sampled, judged, and turned into advantages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from components.core.judging.judge import Judge, RewardSample
+from components.core.judging.rewards import (
+    RewardTerms,
+    accuracy_and_format,
+    group_advantages,
+    observation_and_reasoning,
+)
+from components.core.records import CaptionEvent, Question
+from components.core.students.prompting import Prefix
+from components.core.students.sampling import Decoding, Reply, Request, sample
+from components.core.students.student import Ask, Student
+from components.core.students.tags import ParsedTrace, parse
+
+if TYPE_CHECKING:
+    import torch
+
+    from components.grpo.settings import GrpoSettings
+
+MAKE_REWARDS = {"oar": observation_and_reasoning, "accuracy": accuracy_and_format}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question with the video it is about and that video's caption."""
+
+    question: Question
+    prefix: Prefix
+    caption: Sequence[CaptionEvent]
+
+
+@dataclass
+class Group:
+    """The replies to one prompt, with what the judge made of them; None where it failed."""
+
+    prompt: Prompt
+    request: Request
+    replies: list[Reply]
+    traces: list[ParsedTrace]
+    terms: list[RewardTerms | None]
+    advantages: list[float | None]
+
+    @property
+    def teaches(self) -> bool:
+        """Whether its replies differ in reward: a group without variance has no gradient."""
+        return any(advantages for advantages in self.advantages)
+
+
+def draw_questions(
+    by_video: Sequence[Sequence[Question]], step: int, videos: int, per_video: int, seed: int
+) -> list[Question]:
+    """The questions of a step: videos in epochs, each in its own order, some questions of each."""
+    drawn: list[Question] = []
+    count = len(by_video)
+    for place in range(step * videos, (step + 1) * videos):
+        epoch, offset = divmod(place, count)
+        order = list(range(count))
+        Random(f"{seed}/epoch {epoch}").shuffle(order)
+        asked = by_video[order[offset]]
+        drawn += Random(f"{seed}/{epoch}/{offset}").sample(list(asked), min(per_video, len(asked)))
+    return list({question.question_id: question for question in drawn}.values())
+
+
+def sample_groups(
+    student: Student, prompts: Sequence[Prompt], settings: GrpoSettings, generator: torch.Generator
+) -> list[Group]:
+    """Replies to every prompt, parsed; neither judged nor weighed yet."""
+    decoding = Decoding(settings.max_tokens, settings.temperature, settings.top_p, student.never)
+    requests = [
+        student.request(
+            Ask(prompt.prefix, "think", prompt.question.question, prompt.question.options), settings.replies
+        )
+        for prompt in prompts
+    ]
+    student.model.eval()
+    sampled = sample(student.model, requests, decoding, student.prompter.end, generator)
+    return [
+        Group(prompt, request, replies, [parse(student.text(reply)) for reply in replies], [], [])
+        for prompt, request, replies in zip(prompts, requests, sampled, strict=True)
+    ]
+
+
+async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSettings) -> None:
+    """Fill in the reward terms and the advantages of every group; a reply cut off has no format."""
+    samples = [
+        RewardSample(group.prompt.question, group.prompt.caption, trace.pairs, trace.answer, trace.well_formed and reply.ended)
+        for group in groups
+        for reply, trace in zip(group.replies, group.traces, strict=True)
+    ]  # fmt: skip
+    terms = await judge.score(samples)
+    start = 0
+    for group in groups:
+        group.terms = terms[start : start + len(group.replies)]
+        start += len(group.replies)
+        rewards = MAKE_REWARDS[settings.reward](group.terms)
+        group.advantages = group_advantages(rewards, scale=settings.scale_advantages)
+
+
+def describe(groups: Sequence[Group]) -> dict[str, float]:
+    """Every reward term as a mean over the judged replies, with what was left out."""
+    terms = [term for group in groups for term in group.terms if term is not None]
+    lost = sum(term is None for group in groups for term in group.terms)
+    judged = [term for term in terms if term.judged]
+    replies = [reply for group in groups for reply in group.replies]
+    traces = [trace for group in groups for trace in group.traces]
+    return {
+        "reward": _mean([term.total for term in terms]),
+        "accuracy": _mean([term.accuracy for term in terms]),
+        "observation": _mean([term.observation for term in judged]),
+        "reasoning": _mean([term.reasoning for term in judged]),
+        "format": _mean([term.format for term in terms]),
+        "judged_share": len(judged) / max(1, len(terms)),
+        "judge_failures": float(lost),
+        "groups_without_variance": sum(not group.teaches for group in groups) / max(1, len(groups)),
+        "actions": _mean([float(len(trace.pairs)) for trace in traces]),
+        "tokens_per_reply": _mean([float(len(reply.token_ids)) for reply in replies]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else 0.0

@@ -1,0 +1,97 @@
+"""Settings of GRPO. The defaults are the laptop's; what ReWatch-R1 reports is named beside each."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from components.core.settings import StageSettings
+from components.core.students.optimizers import OptimizerSettings
+from components.core.teachers.roles import RoleSettings
+
+
+class GrpoSettings(StageSettings):
+    """The grpo section of a profile."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", "checkpoint_every"})
+
+    steps: int = Field(120, ge=0)
+    """Optimiser steps."""
+
+    videos: int = Field(6, ge=1)
+    """Videos in each step."""
+
+    questions_per_video: int = Field(2, ge=1)
+    """Questions about each of them: 6 × 2 prompts (ReWatch-R1: 14 prompts)."""
+
+    replies: int = Field(8, ge=2)
+    """Samples in a group (ReWatch-R1: 5, later 8)."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Of sampling (ReWatch-R1: 0.8)."""
+
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Of sampling (ReWatch-R1: 0.9)."""
+
+    max_tokens: int = Field(40, ge=1)
+    """Longest reply; not reported for ReWatch-R1."""
+
+    reward: Literal["oar", "accuracy"] = "oar"
+    """`oar`: r_acc · (1 + r_obs + r_rea) + r_fmt; `accuracy`: r_acc + r_fmt, the paper's ablation."""
+
+    scale_advantages: bool = True
+    """Divide by the group's standard deviation (GRPO); false gives Dr. GRPO's r − mean."""
+
+    clip_low: float = Field(0.2, gt=0)
+    """The ratio of new to old probability is clipped below at 1 − this; not reported for ReWatch-R1."""
+
+    clip_high: float = Field(0.28, gt=0)
+    """And above at 1 + this (clip-higher, DAPO)."""
+
+    updates: int = Field(1, ge=1)
+    """Optimiser steps on each batch of samples."""
+
+    kl: float = Field(0.0, ge=0)
+    """Weight of the KL term against the starting model; 0 keeps no reference. Not reported for ReWatch-R1."""
+
+    replay_videos: int = Field(2, ge=0)
+    """Videos whose caption is replayed in each step, against forgetting: RL on questions alone lowers captions."""
+
+    replay_weight: float = Field(0.1, ge=0)
+    """Weight of the replayed captions' loss."""
+
+    question_types: tuple[str, ...] = ()
+    """Types of question to train on; empty means all."""
+
+    max_duration_s: float = Field(16.0, ge=0)
+    """Longer videos are left out; 0 means no limit."""
+
+    seed: int = 0
+    """Of the order of the questions and of sampling."""
+
+    optimizer: OptimizerSettings = OptimizerSettings(
+        learning_rate=1.5e-4, matrix_learning_rate=0.003, warmup=0.05, decay=0.4
+    )
+    """A tenth of the rates from scratch (ReWatch-R1: AdamW 1e-5, second-hand)."""
+
+    rows_per_forward: int = Field(64, ge=1)
+    """Videos that go through the update together; more accumulate gradients."""
+
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass, to fit a large model."""
+
+    freeze_vision: bool = False
+    """Train the language model alone."""
+
+    checkpoint_every: int = Field(20, ge=1)
+    """Steps between checkpoints."""
+
+    device: str = "auto"
+    """`auto` takes CUDA where there is one."""
+
+    judge: RoleSettings = RoleSettings(role="judge")
+    """Checks observations against the caption (ReWatch-R1: Qwen3-30B-A3B-Instruct)."""
+
+    inferrer: RoleSettings = RoleSettings(role="inferrer")
+    """Answers from the observations alone (the same model)."""
