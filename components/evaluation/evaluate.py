@@ -135,6 +135,7 @@ def all_scores(
     return [
         *scoring.chance_scores(writer, answered),
         *scoring.accuracy_scores(writer, predictions),
+        *scoring.answering_scores(writer, predictions, questions),
         *scoring.difference_scores(writer, predictions, COMPARISONS),
         *scoring.looking_scores(writer, predictions),
         *scoring.grounding_scores(writer, predictions, questions),
@@ -143,12 +144,18 @@ def all_scores(
 
 
 def table(scores: Sequence[Score]) -> list[str]:
-    """Accuracy by system as lines of text, for the log."""
+    """Accuracy by system as lines of text, for the log; the control also where its reply names an option."""
     lines = []
     for score in scores:
-        if score.metric == "accuracy" and score.group in ("single_look", "two_look") and score.value is not None:
+        control = score.metric == "accuracy_where_named" and score.system == "wrong_video"
+        if (
+            (control or score.metric == "accuracy")
+            and score.group in ("single_look", "two_look")
+            and score.value is not None
+        ):
             interval = f"[{score.low:.3f}, {score.high:.3f}]"
-            lines.append(f"{score.group:<12} {score.system:<28} {score.value:6.3f} {interval}  n = {score.n}")
+            name = f"{score.system}, option named" if control else score.system
+            lines.append(f"{score.group:<12} {name:<28} {score.value:6.3f} {interval}  n = {score.n}")
     return lines
 
 

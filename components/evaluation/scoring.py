@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.core.intervals import clustered_bootstrap
-from components.core.judging.matching import spans_in
+from components.core.judging.matching import match_option, spans_in
 from components.core.records import Prediction, Protocol, Question, QuestionType, Score, short_id
 from components.evaluation.grounding import RECALLS, best_ious
 
@@ -73,6 +73,28 @@ def accuracy_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> l
         for system, of_system in by_system(predictions).items()
         for group, rows in by_group(of_system).items()
     ]
+
+
+def answering_scores(
+    writer: ScoreWriter, predictions: Sequence[Prediction], questions: Mapping[str, Question]
+) -> list[Score]:
+    """The share of replies that name an option, and the accuracy of those that do.
+
+    A student that reports what it saw in the wrong video often names no option at all; chance, which always names one,
+    is to be compared with the replies that do.
+    """
+    scores = []
+    for system, of_system in by_system(predictions).items():
+        for group in ("all", "single_look", "two_look"):
+            rows = by_group(of_system).get(group, [])
+            named = [row for row in rows if match_option(row.answer, questions[row.question_id].options) is not None]
+            ids = {row.prediction_id for row in named}
+            if rows:
+                shares = [(float(row.prediction_id in ids), row.video_id) for row in rows]
+                scores.append(writer.score(system, "names_an_option", group, shares))
+                right = [(float(row.correct), row.video_id) for row in named]
+                scores.append(writer.score(system, "accuracy_where_named", group, right))
+    return scores
 
 
 def looking_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> list[Score]:

@@ -22,10 +22,8 @@ def load_students(sft_model: Path, grpo_model: Path) -> dict[StudentName, Studen
     """
     from components.core.students.student import load_student
 
-    students: dict[StudentName, Student] = {"sft": load_student(sft_model), "grpo": load_student(grpo_model)}
-    base = (
-        sft_model / UNTRAINED if (sft_model / UNTRAINED).is_dir() else read_manifest(sft_model).info.get("base_model")
-    )
-    if base:
-        students["untrained"] = load_student(base, students["sft"].profile)
-    return students
+    sft = load_student(sft_model)
+    beside = sft_model / UNTRAINED
+    base = str(beside) if beside.is_dir() else read_manifest(sft_model).info.get("base_model", "")
+    students: dict[StudentName, Student] = {"untrained": load_student(base, sft.profile)} if base else {}
+    return students | {"sft": sft, "grpo": load_student(grpo_model)}

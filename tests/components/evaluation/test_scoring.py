@@ -18,6 +18,7 @@ from components.evaluation.grounding import best_ious
 from components.evaluation.scoring import (
     ScoreWriter,
     accuracy_scores,
+    answering_scores,
     chance_scores,
     difference_scores,
     grounding_scores,
@@ -96,6 +97,18 @@ def test_faithfulness_counts_only_what_was_judged() -> None:
     scores = looking_scores(WRITER, rows)
     assert (only(scores, metric="faithful").value, only(scores, metric="faithful").n) == (0.5, 2)
     assert only(scores, metric="actions", system="sft_direct").value == 0
+
+
+def test_chance_is_compared_with_replies_that_name_an_option() -> None:
+    question = multiple_choice()
+    asked = {"question_id": question.question_id}
+    rows = [row("wrong_video", n, n == 0, answer=said, **asked) for n, said in enumerate(("yellow", "red", "cyan", ""))]
+    scores = answering_scores(WRITER, [*rows, row("mute", 9, False, **asked)], {question.question_id: question})
+    everything = [score for score in scores if score.group == "all"]
+    named = only(everything, metric="accuracy_where_named", system="wrong_video")
+    assert (named.value, named.n) == (0.5, 2)
+    assert only(everything, metric="names_an_option", system="wrong_video").value == 0.5
+    assert only(everything, metric="accuracy_where_named", system="mute").value is None
 
 
 def test_chance_follows_from_the_options() -> None:
