@@ -8,14 +8,12 @@ import pytest
 
 from components.core import lineage
 from components.core.manifest import Manifest, write_manifest
+from tests.components.mlflow_store import new_store
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    lineage.initialise_database(uri, "rewatch-test", folder / "artifacts")
-    return uri
+    return new_store(tmp_path_factory.mktemp("mlflow"), "rewatch-test")
 
 
 @pytest.fixture

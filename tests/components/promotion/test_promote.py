@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from components.core import lineage
 from components.core.datasets import DatasetWriter
 from components.core.errors import InputError
 from components.core.manifest import Manifest, write_manifest
@@ -16,6 +15,7 @@ from components.core.tasks import run_task
 from components.promotion.decision import Decision
 from components.promotion.promote import STAGE, promote_version, rollback
 from components.promotion.registry import Registry
+from tests.components.mlflow_store import new_store
 
 PROTOCOL = Protocol(
     frames="16",
@@ -31,10 +31,7 @@ PROTOCOL = Protocol(
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    lineage.initialise_database(uri, "promotion-test", folder / "artifacts")
-    return uri
+    return new_store(tmp_path_factory.mktemp("mlflow"), "promotion-test")
 
 
 @pytest.fixture(autouse=True)

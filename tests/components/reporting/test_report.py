@@ -11,15 +11,13 @@ from components.core import lineage
 from components.core.tasks import run_task
 from components.reporting.finish import finish
 from components.reporting.report import STAGE
+from tests.components.mlflow_store import new_store
 from tests.components.reporting.worlds import build_run
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    lineage.initialise_database(uri, "report-test", folder / "artifacts")
-    return uri
+    return new_store(tmp_path_factory.mktemp("mlflow"), "report-test")
 
 
 def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
