@@ -65,7 +65,8 @@ bench: setup ## the measurements under tests/bench
 	@$(PYTEST) -m bench -s tests
 
 audit: setup ## compare the latest run with the sandbox's ground truth
-	@$(PYTEST) -m audit -s tests/audit
+	@$(BIN)/python -m tests.audit --runs $(RUNS)
+	@$(BIN)/python -m tests.audit.renamed --runs $(RUNS)
 
 lint: setup ## ruff, its formatter, and mypy
 	@$(BIN)/ruff check .

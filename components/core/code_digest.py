@@ -1,7 +1,8 @@
 """Digests of code and files, for keys of finished records and for manifests.
 
-A finished record depends on its stage's own folder; a dataset's manifest names that and `core` as well. Documentation
-and the KFP interface (`component.py`, `__main__.py`) change no result and are left out.
+A finished record depends on its stage's own folder and on `core`, where readers and matching live: after an edit its
+work is done again, from the stored replies. Documentation and the KFP interface (`component.py`, `__main__.py`) change
+no result and are left out.
 """
 
 from __future__ import annotations

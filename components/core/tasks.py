@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from components.core.code_digest import stage_digest
+from components.core.code_digest import code_digest
 from components.core.datasets import Dataset, DatasetWriter
 from components.core.errors import DatasetError
 from components.core.progress import Progress
@@ -153,7 +153,7 @@ class Task:
         progress = Progress(self.name, total, self.ledger.total, self.log)
         engine = Engine(
             stage=self.stage.name,
-            key=digest_of(self.settings.digest(), stage_digest(self.stage.folder)),
+            key=digest_of(self.settings.digest(), code_digest(self.stage.folder)),
             tables=dict(self.stage.tables),
             records=self.state.records,
             settings=self.settings.work,
