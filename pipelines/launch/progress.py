@@ -115,7 +115,7 @@ def task_line(record: Record) -> str:
     state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}[record["status"]]
     name = f"{task_of(record)} {shard_part(record)}".strip()
     rows = record.get("rows") or {}
-    told = [f"{int(rows.get('ok', 0))} rows"] if rows else []
+    told = [f"{int(rows.get('ok', 0))} rows"] if any(rows.values()) else []
     told += [f"{int(rows[kind])} {kind}" for kind in ("rejected", "failed") if rows.get(kind)]
     if record["status"] != "cached":
         calls = (("calls", "calls"), ("cached_calls", "stored"))
