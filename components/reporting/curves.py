@@ -45,15 +45,18 @@ def read_curves(model: Path) -> list[CurveGroup]:
     ]
 
 
-_ORDER = {"loss": 0, "reward": 1, "shares": 2}
+_ORDER = {"loss": 0, "reward and its terms": 1, "shares": 2}
+_REWARD_TERMS = frozenset({"reward", "accuracy", "observation", "reasoning", "format"})
 
 
 def _group(name: str) -> str:
     if "loss" in name:
         return "loss"
-    if "reward" in name or name.startswith("r_"):
-        return "reward"
-    if any(word in name for word in ("share", "accuracy", "correct", "rate", "fraction", "faithful")):
+    if name in _REWARD_TERMS or "reward" in name or name.startswith("r_"):
+        return "reward and its terms"
+    if name.startswith("cpu_"):
+        return "CPU seconds per step"
+    if any(word in name for word in ("share", "rate", "fraction", "without_variance", "failures")):
         return "shares"
     return name.replace("_", " ")
 

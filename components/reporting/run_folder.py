@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,10 @@ class RunFolderFacts:
     records: Sequence[dict[str, Any]] = ()
 
     def costs(self) -> list[TaskCost]:
-        """One entry per task, in the order in which they started."""
+        """One entry per task that ended, in the order in which they did; the report itself is still running."""
         by_name: dict[str, list[dict[str, Any]]] = {}
-        for record in sorted(self.records, key=lambda record: str(record.get("started") or "")):
+        ended = [record for record in self.records if record.get("status") != "running"]
+        for record in sorted(ended, key=_ended):
             by_name.setdefault(task_name(record), []).append(record)
         return [_add_up(name, records) for name, records in by_name.items()]
 
@@ -101,9 +103,18 @@ def task_name(record: dict[str, Any]) -> str:
     return str(record.get("name", "")).removesuffix(f"-{part_of(shard)}") if shard else str(record.get("name", ""))
 
 
+def _ended(record: dict[str, Any]) -> tuple[float, str]:
+    """When a task ended; cached ones, which have no time of their own, come first, by name."""
+    try:
+        started = datetime.fromisoformat(str(record.get("started"))).timestamp()
+    except ValueError:
+        return 0.0, str(record.get("name"))
+    return started + float(record.get("seconds") or 0), str(record.get("name"))
+
+
 def _add_up(name: str, records: Sequence[dict[str, Any]]) -> TaskCost:
     states = {str(record.get("status")) for record in records}
-    status = next((state for state in ("failed", "running", "succeeded") if state in states), "cached")
+    status = next((state for state in ("failed", "succeeded") if state in states), "cached")
 
     def total(key: str) -> float:
         return sum(float(record.get(key) or 0) for record in records)

@@ -13,7 +13,8 @@ from components.core.records import Failure, Question, QuestionType, Row
 from components.reporting.walking import Ancestry, Artifact
 
 _IDS = re.compile(r"\b(?:[a-z]+-)?[0-9a-f]{8,}\b|\b[a-z]+-[0-9a-f]{6,}[\w-]*")
-_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_NUMBERS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)")
+_SENTENCE = re.compile(r"(?<=[^.])\.\s")
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def tally(ancestry: Ancestry) -> Tallies:
 
 
 def plain_reason(reason: str) -> str:
-    """A reason without ids and numbers, so that equal causes add up.
+    """The first sentence of a reason without ids and numbers, so that equal causes add up.
 
     >>> plain_reason("repeats q-0123456789abcdef"), plain_reason("probe_a answered 3 of 4")
     ('repeats …', 'probe_a answered # of #')
     """
-    return _NUMBERS.sub("#", _IDS.sub("…", reason)).strip()[:120] or "no reason given"
+    first = _SENTENCE.split(reason, maxsplit=1)[0].rstrip(".")
+    return _NUMBERS.sub("#", _IDS.sub("…", first)).strip()[:120] or "no reason given"
 
 
 def _funnel(ancestry: Ancestry, captioned: int, questions: Sequence[Question]) -> Iterable[FunnelStep]:

@@ -10,7 +10,9 @@ from components.reporting.charts.svg import element, figure, text, titled
 
 WIDTH = 480.0
 ROW, TOP, BOTTOM = 30.0, 8.0, 26.0
-LEFT, RIGHT = 166.0, 64.0
+RIGHT = 64.0
+LETTER = 6.6
+"""Width of an average letter of a name, in user units."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,10 @@ def interval_plot(dots: Sequence[Dot], label: str, reference: float | None = Non
     bounds = [value for dot in dots for value in (dot.low, dot.high)] + ([] if reference is None else [reference])
     low, high, ticks = nice_range(bounds if signed else [0.0, *bounds])
     height = TOP + ROW * len(dots) + BOTTOM
+    left = 22 + LETTER * max(len(dot.name) for dot in dots)
 
     def place(value: float) -> float:
-        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)
 
     parts = []
     for tick in ticks:
@@ -49,6 +52,7 @@ def interval_plot(dots: Sequence[Dot], label: str, reference: float | None = Non
         x = place(reference)
         parts.append(element("line", x1=x, x2=x, y1=TOP, y2=height - BOTTOM, class_="reference"))
     for index, dot in enumerate(dots):
+        parts.append(text(left - 14, TOP + ROW * (index + 0.5) + 4, dot.name, class_="name end"))
         parts.append(_row(dot, TOP + ROW * (index + 0.5), place(dot.low), place(dot.value), place(dot.high), signed))
     return figure(WIDTH, height, parts, label, min_width=340)
 
@@ -59,8 +63,4 @@ def _row(dot: Dot, y: float, low: float, middle: float, high: float, signed: boo
     marks = element("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker {colour}")
     marks += element("circle", cx=middle, cy=y, r=5.0, class_=f"dot {colour}")
     tooltip = f"{dot.name}: {shown}, 95 % {dot.low:.1%} to {dot.high:.1%}, n = {dot.n}"
-    return (
-        text(LEFT - 14, y + 4, dot.name, class_="name end")
-        + titled(marks, tooltip)
-        + text(WIDTH - RIGHT + 12, y + 4, shown, class_="value")
-    )
+    return titled(marks, tooltip) + text(WIDTH - RIGHT + 12, y + 4, shown, class_="value")

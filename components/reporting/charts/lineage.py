@@ -14,6 +14,8 @@ from components.reporting.charts.svg import element, figure, text, titled
 WIDTH, ROW = 720.0, 40.0
 AXIS = 170.0
 """Where the dots stand; arcs swing to its left."""
+ROOM = 92
+"""Letters of detail that fit beside a dot; the tooltip holds them all."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def arc_diagram(stops: Sequence[Stop], arcs: Sequence[tuple[int, int]], label: s
         y = _y(index)
         parts.append(element("circle", cx=AXIS, cy=y, r=7.0, class_=f"stop {stop.kind}"))
         parts.append(text(AXIS + 20, y - 1, stop.name, class_="name"))
-        parts.append(text(AXIS + 20, y + 14, stop.detail, class_="tick"))
+        detail = stop.detail if len(stop.detail) <= ROOM else stop.detail[: ROOM - 1] + "…"
+        parts.append(titled(text(AXIS + 20, y + 14, detail, class_="tick"), stop.detail))
     return figure(WIDTH, ROW * len(stops) + 8, parts, label, min_width=520)
 
 

@@ -98,7 +98,7 @@ def test_every_rate_shows_its_denominator(page: str) -> None:
     assert "videos ingested 24 / 25 · 96.0% 1 no video stream" in words
     assert "questions kept by the filters 72 / 96 · 75.0% 24 text_only: # of # probes were right" in words
     assert "accuracy of GRPO think on held-out questions, 95 % 69.0% to 78.0%, n = 400" in words
-    assert "Protocol: 16 frames per video at 2 fps, 56x56 pixels; decoding greedy" in words
+    assert "Protocol. Frames: 16, 2 per second, 56x56 pixels. Decoding: greedy." in words
 
 
 def test_gates_show_what_was_undecided(page: str) -> None:
