@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from components.core.code_digest import COMPONENTS, stage_digest
 from components.core.errors import SettingsError
-from components.core.records import canonical_json
+from components.core.records import canonical_json, digest_of
 from components.core.settings import Settings, StageSettings, parse_settings
 from components.core.teachers.roles import RoleSettings
 from pipelines.platform import Platform
@@ -128,13 +130,16 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     endpoints = {BUILTIN: Endpoint()}
     for endpoint, given in (content.get("endpoints") or {}).items():
         endpoints[endpoint] = _parse(Endpoint, given, f"{where}, endpoints.{endpoint}")
+    launch = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
+    builtin = {name for name, endpoint in endpoints.items() if not endpoint.base_url}
+    fill = partial(_fill_role, teachers=teachers, builtin=builtin, revision=_builtin_revision(launch.teacher_faults))
     profile = Profile(
         name=path.stem,
-        launch=_parse(LaunchSettings, content.get("launch"), f"{where}, launch"),
+        launch=launch,
         endpoints=endpoints,
         teachers=teachers,
         platform=_parse(Platform, content.get("platform"), f"{where}, platform"),
-        stages={stage: _parse_stage(stage, content.get(stage), teachers, where) for stage in STAGES},
+        stages={stage: _parse_stage(stage, content.get(stage), fill, where) for stage in STAGES},
     )
     _check_teachers(profile, where)
     return profile
@@ -194,31 +199,45 @@ def _parse(kind: type[Any], given: Any, where: str) -> Any:
         raise SettingsError(f"{where}: {error.what.partition(': ')[2]}", "Correct it and run again.") from error
 
 
-def _parse_stage(stage: str, given: Any, teachers: Mapping[str, Any], where: str) -> StageSettings:
+FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
+
+
+def _parse_stage(stage: str, given: Any, fill: FillRole, where: str) -> StageSettings:
     kind = settings_type(stage)
-    section: StageSettings = _parse(kind, _fill_roles(kind, dict(given or {}), teachers), f"{where}, {stage}")
+    section: StageSettings = _parse(kind, _fill_roles(kind, dict(given or {}), fill), f"{where}, {stage}")
     return section
 
 
-def _fill_roles(kind: type[BaseModel], given: dict[str, Any], teachers: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_roles(kind: type[BaseModel], given: dict[str, Any], fill: FillRole) -> dict[str, Any]:
     """Complete every role in `given` from the class's default and the profile's `teachers`; given values win."""
     filled = dict(given)
     for name, field in kind.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})
         if isinstance(default, RoleSettings):
-            filled[name] = _fill_role(default, given.get(name) or {}, teachers)
+            filled[name] = fill(default, given.get(name) or {})
         elif isinstance(default, tuple) and default and all(isinstance(role, RoleSettings) for role in default):
             if name not in given:
-                filled[name] = [_fill_role(role, {}, teachers) for role in default]
+                filled[name] = [fill(role, {}) for role in default]
         elif isinstance(default, BaseModel) and isinstance(given.get(name, {}), dict):
-            inner = _fill_roles(type(default), {**default.model_dump(mode="json"), **given.get(name, {})}, teachers)
+            inner = _fill_roles(type(default), {**default.model_dump(mode="json"), **given.get(name, {})}, fill)
             filled[name] = inner
     return filled
 
 
-def _fill_role(default: RoleSettings, given: Mapping[str, Any], teachers: Mapping[str, Any]) -> dict[str, Any]:
-    shared = teachers.get("default") or {}
-    return {**default.model_dump(mode="json"), **shared, **(teachers.get(default.role) or {}), **given}
+def _fill_role(
+    default: RoleSettings, given: Mapping[str, Any], *, teachers: Mapping[str, Any], builtin: set[str], revision: str
+) -> dict[str, Any]:
+    named = {**(teachers.get("default") or {}), **(teachers.get(default.role) or {}), **given}
+    filled = {**default.model_dump(mode="json"), **named}
+    if filled["endpoint"] in builtin and "revision" not in named:
+        filled["revision"] = revision
+    return filled
+
+
+def _builtin_revision(faults: Sequence[str]) -> str:
+    """The built-in teacher's revision: its code and its faults, so that replies of one are never taken for another's."""
+    code = stage_digest(COMPONENTS / "teacher_server")
+    return digest_of(code, list(faults))[:12] if faults else code[:12]
 
 
 def _roles_in(section: BaseModel) -> list[RoleSettings]:

@@ -123,6 +123,7 @@ class LocalRun:
             "platform": self.profile.platform.model_dump(mode="json"),
             "runner": self.profile.launch.runner,
             "docker": self.profile.launch.docker,
+            "keys": [it.api_key_env for it in self.profile.endpoints.values() if it.api_key_env],
             "until": self.until,
             "cache": str(self.runs.cache.absolute()),
         }

@@ -77,7 +77,10 @@ def run(pipeline: Any, job: dict[str, Any], folder: RunFolder) -> int:
     root.addFilter(TaskObserver(folder, Path(job["cache"])))
     runner: Any = local.SubprocessRunner(use_venv=False)
     if job["runner"] == "docker":
-        runner = local.DockerRunner(**job["docker"])
+        from pipelines.launch.docker import container_arguments
+
+        videos, keys = job["arguments"]["videos"], tuple(job["keys"])
+        runner = local.DockerRunner(**container_arguments(job["docker"], folder.path.parent, videos, os.environ, keys))
     local.init(
         runner,
         pipeline_root=str(folder.artifacts),
