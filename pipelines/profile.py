@@ -235,7 +235,7 @@ def _fill_role(
 
 
 def _builtin_revision(faults: Sequence[str]) -> str:
-    """The built-in teacher's revision: its code and its faults, so that replies of one are never taken for another's."""
+    """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
     code = stage_digest(COMPONENTS / "teacher_server")
     return digest_of(code, list(faults))[:12] if faults else code[:12]
 

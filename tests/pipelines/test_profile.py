@@ -109,3 +109,14 @@ def test_a_runs_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         check_writable(tmp_path / "file" / "runs")
+
+
+def test_a_teacher_with_faults_is_another_revision_than_one_without() -> None:
+    honest = load_profile("laptop").stages["captioning"].captioner
+    faulty = load_profile("laptop", ['launch.teacher_faults=["short_captions=1"]']).stages["captioning"].captioner
+    assert honest.revision != faulty.revision
+
+
+def test_a_role_that_asks_another_endpoint_keeps_its_own_revision() -> None:
+    overrides = ["endpoints.mine={base_url: 'http://127.0.0.1:9/v1'}", "teachers.captioner={endpoint: mine, model: m}"]
+    assert load_profile("laptop", overrides).stages["captioning"].captioner.revision == "1"
