@@ -13,6 +13,14 @@ from components.reporting.walking import Ancestry
 GROUPS = ("all", "single_look", "two_look")
 REFERENCES = frozenset({"chance", "wrong_video"})
 """Systems that nobody trained for: what guessing gives, and the control that is shown another video."""
+COLUMNS = (
+    ("accuracy", "all"),
+    ("accuracy", "single_look"),
+    ("accuracy", "two_look"),
+    ("faithful", "all"),
+    ("inferred", "all"),
+)
+"""(metric, group) of the table's columns: r_acc by kind of question, then r_obs and r_rea where they were judged."""
 ORDER = ("chance", "wrong_video", "untrained", "sft_direct", "sft_think", "grpo_direct", "grpo_think")
 
 
@@ -26,9 +34,19 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class SystemRow:
+    """One row of the table: a system, and its score for each of `COLUMNS` (None where it has none)."""
+
+    system: str
+    reference: bool
+    cells: tuple[Score | None, ...]
+
+
+@dataclass(frozen=True)
 class EvaluationView:
     """Everything about the evaluation that the page prints."""
 
+    table: tuple[SystemRow, ...]
     accuracy: tuple[Plot, ...]
     differences: tuple[Plot, ...]
     others: tuple[Score, ...]
@@ -46,6 +64,7 @@ def evaluation_view(ancestry: Ancestry, headline_system: str = "grpo_think") -> 
     accuracy = [score for score in scores if score.metric == "accuracy"]
     absolute = [score for score in accuracy if " - " not in score.system]
     return EvaluationView(
+        table=tuple(_table(scores)),
         accuracy=tuple(_accuracy_plots(absolute)),
         differences=tuple(_difference_plots([score for score in accuracy if " - " in score.system])),
         others=tuple(_ordered([score for score in scores if score.metric != "accuracy"])),
@@ -63,6 +82,16 @@ def words(name: str) -> str:
     """
     plain = name.replace(" - ", " − ").replace("_", " ")
     return plain.replace("grpo", "GRPO").replace("sft", "SFT").replace("iou", "IoU")
+
+
+def _table(scores: Sequence[Score]) -> list[SystemRow]:
+    found = {(score.system, score.metric, score.group): score for score in scores}
+    names = {score.system for score in scores if score.metric == "accuracy" and " - " not in score.system}
+    place = {name: index for index, name in enumerate(ORDER)}
+    return [
+        SystemRow(name, name in REFERENCES, tuple(found.get((name, *column)) for column in COLUMNS))
+        for name in sorted(names, key=lambda name: (place.get(name, len(ORDER)), name))
+    ]
 
 
 def _accuracy_plots(scores: Sequence[Score]) -> list[Plot]:
