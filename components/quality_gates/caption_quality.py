@@ -1,8 +1,9 @@
 """What captions are measured by: valid times, coverage, tiling, density, and grids that time was forced onto.
 
 The grid check is about the corpus: a captioner that writes a boundary every five seconds is found by the share of all
-inner boundaries that lie on multiples of five, counted from the start of their segment (a captioner sees relative
-times). One clip cannot show it, and honest boundaries rounded to whole seconds must pass.
+inner boundaries that come a multiple of five seconds after the one before them, or after the start of their segment.
+Distances, not times, because a long segment is captioned window by window and a captioner sees times from its window's
+start. One clip cannot show it, and honest boundaries rounded to whole seconds must pass.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class CaptionMeasures:
     """By event, the seconds by which its times break the rules; 0 for a valid one."""
     lines: tuple[str, ...]
     """By event, the event itself where its times are invalid, for quoting; "" otherwise."""
-    inner: tuple[float, ...]
-    """Boundaries inside their segment, in seconds from its start."""
+    gaps_s: tuple[float, ...]
+    """For each boundary inside its segment, the seconds since the one before it, or since the segment's start."""
 
 
 def measure(video: Video, segments: Sequence[Segment], events: Sequence[CaptionEvent]) -> CaptionMeasures:
@@ -50,7 +51,7 @@ def measure(video: Video, segments: Sequence[Segment], events: Sequence[CaptionE
         tiling_error_s=_tiling_error(segments, video.duration_s),
         invalid_s=invalid,
         lines=tuple(_quote(video, event) if wrong else "" for event, wrong in zip(events, invalid, strict=True)),
-        inner=tuple(_inner_boundaries(segments, events)),
+        gaps_s=tuple(_gaps(segments, events)),
     )
 
 
@@ -131,14 +132,14 @@ def caption_checks(
     return figures, columns
 
 
-def grid_share(boundaries: Sequence[float], period_s: float) -> float:
-    """Share of the boundaries that lie on multiples of `period_s`.
+def grid_share(gaps_s: Sequence[float], period_s: float) -> float:
+    """Share of the gaps between boundaries that are multiples of `period_s`.
 
-    >>> grid_share([5.0, 10.0, 12.0, 15.0], 5.0)
+    >>> grid_share([5.0, 10.0, 12.0, 5.0], 5.0)
     0.75
     """
-    on = sum(abs(boundary - period_s * round(boundary / period_s)) <= ON_GRID_S for boundary in boundaries)
-    return on / len(boundaries)
+    on = sum(abs(gap - period_s * round(gap / period_s)) <= ON_GRID_S for gap in gaps_s)
+    return on / len(gaps_s)
 
 
 def _grid_figure(videos: Sequence[CaptionMeasures], settings: CaptionThresholds) -> Figure:
@@ -146,17 +147,17 @@ def _grid_figure(videos: Sequence[CaptionMeasures], settings: CaptionThresholds)
 
     Captions without inner boundaries (one event per segment) lie on no grid: their share is 0.
     """
-    boundaries = [boundary for video in videos for boundary in video.inner]
-    shares = {period: grid_share(boundaries, period) for period in settings.grids_s} if boundaries else {}
+    gaps = [gap for video in videos for gap in video.gaps_s]
+    shares = {period: grid_share(gaps, period) for period in settings.grids_s} if gaps else {}
     period = max(shares, key=lambda item: (shares[item], -item), default=0.0)
-    n = len(boundaries)
+    n = len(gaps)
     found = wilson(round(shares[period] * n), n) if shares else None
     on_grid = [
-        video.video_id[:12] for video in videos if period and video.inner and grid_share(video.inner, period) == 1.0
+        video.video_id[:12] for video in videos if period and video.gaps_s and grid_share(video.gaps_s, period) == 1.0
     ]
     return Figure(
         "boundaries_on_a_grid",
-        f"inner event boundaries at multiples of {period:g} s (lower 95 % bound), the most frequent of the grids "
+        f"inner event boundaries a multiple of {period:g} s apart (lower 95 % bound), the most frequent of the grids "
         f"{', '.join(f'{grid:g}' for grid in settings.grids_s)} s",
         found.low if found else 0.0 if videos else None,
         n,
@@ -201,10 +202,11 @@ def _tiling_error(segments: Sequence[Segment], duration_s: float) -> float:
     return max(error, abs(duration_s - reached))
 
 
-def _inner_boundaries(segments: Sequence[Segment], events: Sequence[CaptionEvent]) -> Iterable[float]:
-    """Starts of events after the first of their segment, relative to the segment's start."""
-    starts = {segment.segment_id: segment.start_s for segment in segments}
+def _gaps(segments: Sequence[Segment], events: Sequence[CaptionEvent]) -> Iterable[float]:
+    """Seconds from the start of each segment to its first inner boundary, and from each boundary to the next."""
+    before = {segment.segment_id: segment.start_s for segment in segments}
     for event in events:
-        relative = event.start_s - starts.get(event.segment_id, 0.0)
-        if relative > ON_GRID_S:
-            yield relative
+        gap = event.start_s - before.get(event.segment_id, 0.0)
+        if gap > ON_GRID_S:
+            yield gap
+        before[event.segment_id] = event.start_s

@@ -37,8 +37,8 @@ class CaptionThresholds(Settings):
     out: boundaries rounded to seconds lie on them honestly."""
 
     max_on_grid: float = Field(default=0.5, ge=0, le=1)
-    """A grid is found when the lower 95 % bound of the share of inner boundaries lying on it exceeds this. Ours: whole-
-    second boundaries lie on a 3 s grid in one case of three."""
+    """A grid is found when the lower 95 % bound of the share of inner boundaries lying on it exceeds this. Ours: of the
+    sandbox's honest boundaries 13 % come a multiple of 3 s after the one before, of a 5 s grid's 93 % and more."""
 
     min_yield: float = Field(default=0.9, ge=0, le=1)
     """Captioned videos / ingested videos, at least. Ours."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from components.core.records import CaptionEvent, Segment, Video
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
 from components.quality_gates.checks import Column, Figure
@@ -38,7 +40,7 @@ def test_honest_whole_second_boundaries_are_no_grid() -> None:
 def test_a_boundary_every_five_seconds_is_a_grid_even_in_eight_second_clips() -> None:
     found = figure(measured(every_five_seconds), "boundaries_on_a_grid")
     assert found.value is not None and found.maximum is not None and found.value > found.maximum
-    assert found.explains.startswith("inner event boundaries at multiples of 5 s")
+    assert found.explains.startswith("inner event boundaries a multiple of 5 s apart")
     assert len(found.worst) == 3
 
 
@@ -52,7 +54,15 @@ def test_a_grid_counts_from_the_start_of_the_segment() -> None:
         CaptionEvent(event_id=f"e{at}", video_id=clip.video_id, segment_id=name, start_s=at, end_s=end, text="a")
         for name, at, end in (("g0.0", 0, 5), ("g0.0", 5, 17.3), ("g17.3", 17.3, 22.3), ("g17.3", 22.3, 40))
     ]
-    assert measure(clip, segments, events).inner == (5.0, 5.0)
+    assert measure(clip, segments, events).gaps_s == (5.0, 5.0)
+
+
+def test_a_grid_is_found_through_windows_that_begin_off_it() -> None:
+    clip = video(1, duration_s=100)
+    starts = [*range(0, 33, 5), *range(33, 66, 5), *range(66, 100, 5)]
+    spans = [(float(one), float(other)) for one, other in pairwise([*starts, 100])]
+    found = figure([measure(clip, [whole(clip)], events_of(clip, 1, lambda *_: spans))], "boundaries_on_a_grid")
+    assert found.value is not None and found.maximum is not None and found.value > found.maximum
 
 
 def test_few_boundaries_never_convict() -> None:
