@@ -41,6 +41,11 @@ QUIET = {
 }
 
 
+def say_at_once(line: str) -> None:
+    """Print a line that a person sees now, even through a pipe."""
+    print(line, flush=True)
+
+
 @dataclass(frozen=True)
 class LocalRun:
     """One run of a pipeline through kfp.local.
@@ -62,7 +67,7 @@ class LocalRun:
     runs: RunsRoot
     until: str = ""
     pipeline: str = "pipelines.rewatch:build"
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = say_at_once
     resume_command: str = "rewatch run"
     on_success: Callable[[RunFolder], object] = lambda folder: None
     tracking: bool = True
