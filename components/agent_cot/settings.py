@@ -23,12 +23,13 @@ class AgentCotSettings(StageSettings):
     judge: RoleSettings = RoleSettings(role="judge")
     """Compares the final answer of an open question with the right one where no rule can."""
 
-    per_video: int = Field(default=2, ge=0)
-    """Questions of a training video that get a trajectory; 0 means all (the paper: 135k of 171k questions kept)."""
+    per_video: int = Field(default=8, ge=0)
+    """Questions of a training video that get a trajectory; 0 means all (the paper: 135k of 171k questions kept).
+    With two for each of 300 videos a small student learned to look, but always at the same second."""
 
-    single_look_share: float = Field(default=0.5, ge=0, le=1)
+    single_look_share: float = Field(default=0.75, ge=0, le=1)
     """Share of `per_video` that goes to questions which one look answers; the rest covers the types evenly. Ours: a
-    small student learns single looks and stays at chance on two (the report shows both)."""
+    small student learns single looks first and stays at chance on two (the report shows both)."""
 
     include_open: bool = False
     """Also write trajectories for open questions; the paper does, the laptop's student trains on multiple choice."""
