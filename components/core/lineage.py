@@ -37,6 +37,7 @@ FLUSH_S = 2.0
 """Metrics are written to the database at most this often; one write costs 10 ms."""
 
 _SECRET = re.compile(r"(^|[_.])(api_?key|key|token|secret|password|credentials?)$", re.IGNORECASE)
+_NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
 _USER_IN_URL = re.compile(r"://[^/@\s]+@")
 
 
@@ -106,7 +107,9 @@ class TrainingRun:
         from mlflow.entities import Metric
 
         now = time.time()
-        self._pending += [Metric(name, float(value), int(now * 1000), step) for name, value in metrics.items()]
+        self._pending += [
+            Metric(metric_name(name), float(value), int(now * 1000), step) for name, value in metrics.items()
+        ]
         if now - self._flushed > FLUSH_S:
             self.flush()
 
@@ -212,12 +215,22 @@ def loggable(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def metric_name(name: str) -> str:
+    """A name MLflow takes: it refuses `@` and most other signs.
+
+    >>> metric_name("grounding_recall@0.3/event_localisation")
+    'grounding_recall at 0.3/event_localisation'
+    """
+    return _NOT_IN_NAMES.sub("_", name.replace("@", " at "))
+
+
 def log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
     """Log numbers of a finished task in one write."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    client.log_batch(run_id, metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()])
+    batch = [Metric(metric_name(name), float(value), now, 0) for name, value in metrics.items()]
+    client.log_batch(run_id, metrics=batch)
 
 
 def _log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -> None:

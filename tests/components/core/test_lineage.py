@@ -97,3 +97,11 @@ def test_secrets_and_users_in_addresses_are_not_logged() -> None:
         "judge.max_tokens": "10",
         "s3.endpoint": "https://s3.example/x",
     }
+
+
+def test_metrics_are_renamed_where_mlflow_refuses_their_name(tracked: str) -> None:
+    client = lineage.connect(tracked)
+    assert client is not None
+    run_id = lineage.nested_run(client, "evaluate")
+    lineage.log_metrics(client, run_id, {"grounding_recall@0.3/all": 0.5, "a + b": 1.0})
+    assert client.get_run(run_id).data.metrics == {"grounding_recall at 0.3/all": 0.5, "a _ b": 1.0}
