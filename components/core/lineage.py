@@ -158,7 +158,7 @@ def training_run(
         yield TrainingRun()
         return
     upstream = tuple(_upstream(inputs))
-    run_id = nested_run(client, name)
+    run_id = task_run(client, name)
     _log_params(client, run_id, settings)
     client.log_inputs(run_id, datasets=[dataset_input(source, "training") for source in upstream])
     run = TrainingRun(client, run_id, client.get_run(run_id).info.experiment_id, upstream)
@@ -172,12 +172,14 @@ def training_run(
     client.set_terminated(run_id, "FINISHED")
 
 
+def task_run(client: MlflowClient, name: str) -> str:
+    """The running task's own run: the one that KFP's plugin opened for it, or a new nested one."""
+    return os.environ.get(PLUGIN_RUN_VARIABLE, "") or nested_run(client, name)
+
+
 def nested_run(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> str:
-    """The task's own run: the one KFP's plugin opened for it, or a new one under the pipeline's parent run."""
-    given = os.environ.get(PLUGIN_RUN_VARIABLE, "")
-    if given:
-        return given
-    parent = os.environ.get(PARENT_VARIABLE, "")
+    """A new run under the pipeline's parent run."""
+    parent = os.environ.get(PARENT_VARIABLE, "") or os.environ.get(PLUGIN_RUN_VARIABLE, "")
     all_tags = {"kfp.task": name, "rewatch.run_id": os.environ.get("REWATCH_RUN_ID", ""), **(tags or {})}
     if parent:
         all_tags["mlflow.parentRunId"] = parent

@@ -57,7 +57,7 @@ def rollback(name: str = PromotionSettings().registered_model) -> str:
 def _register(registry: Registry, task: Task, model: Manifest, card: ScoreCard, decision: Decision) -> str:
     """Register the model from a run that holds its score card and the figures of the decision."""
     client, path = registry.client, str(task.paths("grpo_model")[0])
-    run_id = lineage.nested_run(client, task.name)
+    run_id = lineage.task_run(client, task.name)
     version = registry.register(path, model.digest, model.info.get(MODEL_ID, ""), card, run_id)
     client.log_metric(run_id, "accuracy", card.accuracy)
     if decision.difference is not None:

@@ -35,6 +35,8 @@ class TaskCost:
     tokens: int = 0
     cost: float = 0.0
     error: str = ""
+    outputs: tuple[str, ...] = ()
+    """Folders that the task, or its shards, wrote."""
 
     @property
     def calls_per_row(self) -> float | None:
@@ -136,6 +138,7 @@ def _add_up(name: str, records: Sequence[dict[str, Any]]) -> TaskCost:
         cached_calls=int(total("cached_calls")),
         tokens=int(total("tokens")),
         cost=total("cost"),
+        outputs=tuple(str(record["output"]) for record in records if record.get("output")),
         error=" ".join(f"{error.get('what', '')} {error.get('remedy', '')}".strip() for error in errors),
     )
 

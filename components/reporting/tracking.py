@@ -23,13 +23,6 @@ LIVE = frozenset({"sft", "grpo", "promote", "report", "finish"})
 
 MODEL_ID = "mlflow_model"
 """Key of a model's manifest under which its trainer left the LoggedModel's id."""
-TASK_OF = {
-    "ingest": "corpus",
-    "gate-captions": "captions",
-    "gate-questions": "questions",
-    "gate-trajectories": "trajectories",
-    "evaluate": "evaluation",
-}
 
 
 def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, scores: Sequence[Score]) -> int:
@@ -37,26 +30,27 @@ def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, scores: Sequence[S
     client = lineage.connect()
     if client is None:
         return 0
-    written = 0
-    for cost in run.costs():
-        if cost.name in LIVE:
-            continue
-        artifact = ancestry.labelled(TASK_OF.get(cost.name, ""))
-        _write(client, cost, artifact)
-        written += 1
-    _tie_scores(client, ancestry, scores)
-    return written
+    costs = [cost for cost in run.costs() if cost.name not in LIVE]
+    for cost in costs:
+        _write(client, cost, [artifact for artifact in ancestry.artifacts if str(artifact.path) in cost.outputs])
+    if any(cost.name == "evaluate" and cost.status == "succeeded" for cost in costs):  # cached scores are tied already
+        _tie_scores(client, ancestry, scores)
+    return len(costs)
 
 
-def _write(client: MlflowClient, cost: TaskCost, artifact: Artifact | None) -> None:
+def _write(client: MlflowClient, cost: TaskCost, made: Sequence[Artifact]) -> None:
+    """Write one task's run: its figures, what it read, and what it made (an output of each shard)."""
     run_id = lineage.nested_run(client, cost.name, {"rewatch.status": cost.status})
     numbers = ("seconds", "cpu_seconds", "ok", "rejected", "failed", "calls", "cached_calls", "tokens", "cost")
     metrics = {name: float(getattr(cost, name)) for name in numbers}
-    if artifact is not None:
-        metrics |= artifact.manifest.metrics
-        sources = [lineage.dataset_input(source, "input") for source in artifact.manifest.upstream]
-        made = Upstream(name=artifact.label, path=str(artifact.path), digest=artifact.manifest.digest)
-        client.log_inputs(run_id, datasets=[*sources, lineage.dataset_input(made, "output")])
+    if len(made) == 1:
+        metrics |= made[0].manifest.metrics
+    sources = {source.digest: source for artifact in made for source in artifact.manifest.upstream}
+    outputs = [Upstream(name=a.label, path=str(a.path), digest=a.manifest.digest) for a in made]
+    datasets = [lineage.dataset_input(source, "input") for source in sources.values()]
+    datasets += [lineage.dataset_input(output, "output") for output in outputs]
+    if datasets:
+        client.log_inputs(run_id, datasets=datasets)
     lineage.log_metrics(client, run_id, metrics)
     client.set_terminated(run_id, "FAILED" if cost.status == "failed" else "FINISHED")
 
