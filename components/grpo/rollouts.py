@@ -92,10 +92,16 @@ def sample_groups(
 async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSettings) -> None:
     """Fill in the reward terms and the advantages of every group; a reply cut off has no format."""
     samples = [
-        RewardSample(group.prompt.question, group.prompt.caption, trace.pairs, trace.answer, trace.well_formed and reply.ended)
+        RewardSample(
+            question=group.prompt.question,
+            caption=group.prompt.caption,
+            pairs=trace.pairs,
+            answer=trace.answer,
+            well_formed=trace.well_formed and reply.ended,
+        )
         for group in groups
         for reply, trace in zip(group.replies, group.traces, strict=True)
-    ]  # fmt: skip
+    ]
     terms = await judge.score(samples)
     start = 0
     for group in groups:

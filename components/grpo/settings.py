@@ -16,25 +16,25 @@ class GrpoSettings(StageSettings):
 
     not_content: ClassVar[frozenset[str]] = frozenset({"work", "checkpoint_every"})
 
-    steps: int = Field(120, ge=0)
+    steps: int = Field(default=120, ge=0)
     """Optimiser steps."""
 
-    videos: int = Field(6, ge=1)
+    videos: int = Field(default=6, ge=1)
     """Videos in each step."""
 
-    questions_per_video: int = Field(2, ge=1)
+    questions_per_video: int = Field(default=2, ge=1)
     """Questions about each of them: 6 × 2 prompts (ReWatch-R1: 14 prompts)."""
 
-    replies: int = Field(8, ge=2)
+    replies: int = Field(default=8, ge=2)
     """Samples in a group (ReWatch-R1: 5, later 8)."""
 
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
     """Of sampling (ReWatch-R1: 0.8)."""
 
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Of sampling (ReWatch-R1: 0.9)."""
 
-    max_tokens: int = Field(40, ge=1)
+    max_tokens: int = Field(default=40, ge=1)
     """Longest reply; not reported for ReWatch-R1."""
 
     reward: Literal["oar", "accuracy"] = "oar"
@@ -43,28 +43,31 @@ class GrpoSettings(StageSettings):
     scale_advantages: bool = True
     """Divide by the group's standard deviation (GRPO); false gives Dr. GRPO's r − mean."""
 
-    clip_low: float = Field(0.2, gt=0)
+    clip_low: float = Field(default=0.2, gt=0)
     """The ratio of new to old probability is clipped below at 1 − this; not reported for ReWatch-R1."""
 
-    clip_high: float = Field(0.28, gt=0)
+    clip_high: float = Field(default=0.28, gt=0)
     """And above at 1 + this (clip-higher, DAPO)."""
 
-    updates: int = Field(1, ge=1)
+    updates: int = Field(default=1, ge=1)
     """Optimiser steps on each batch of samples."""
 
-    kl: float = Field(0.0, ge=0)
+    kl: float = Field(default=0.0, ge=0)
     """Weight of the KL term against the starting model; 0 keeps no reference. Not reported for ReWatch-R1."""
 
-    replay_videos: int = Field(2, ge=0)
+    replay_videos: int = Field(default=2, ge=0)
     """Videos whose caption is replayed in each step, against forgetting: RL on questions alone lowers captions."""
 
-    replay_weight: float = Field(0.1, ge=0)
+    replay_weight: float = Field(default=0.1, ge=0)
     """Weight of the replayed captions' loss."""
+
+    shift_pixels: int = Field(default=5, ge=0)
+    """Every video is moved at random by up to so many pixels; sampling and update see the same."""
 
     question_types: tuple[str, ...] = ()
     """Types of question to train on; empty means all."""
 
-    max_duration_s: float = Field(16.0, ge=0)
+    max_duration_s: float = Field(default=16.0, ge=0)
     """Longer videos are left out; 0 means no limit."""
 
     seed: int = 0
@@ -75,7 +78,7 @@ class GrpoSettings(StageSettings):
     )
     """A tenth of the rates from scratch (ReWatch-R1: AdamW 1e-5, second-hand)."""
 
-    rows_per_forward: int = Field(64, ge=1)
+    rows_per_forward: int = Field(default=64, ge=1)
     """Videos that go through the update together; more accumulate gradients."""
 
     gradient_checkpointing: bool = False
@@ -84,7 +87,7 @@ class GrpoSettings(StageSettings):
     freeze_vision: bool = False
     """Train the language model alone."""
 
-    checkpoint_every: int = Field(20, ge=1)
+    checkpoint_every: int = Field(default=20, ge=1)
     """Steps between checkpoints."""
 
     device: str = "auto"

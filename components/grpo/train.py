@@ -1,9 +1,9 @@
 """GRPO on re-watching traces: sample groups, judge them, move the policy towards the better ones.
 
 A compact loop of its own because the trainers at hand either drop the video from the loss without a word or encode it
-once per sample (README). Here a video goes through the model once for sampling and once for the update, whatever the size of
-the group. Sampling is seeded by the step, and a checkpoint outlives the process: a run that was killed goes on from it
-and draws what it would have drawn.
+once per sample (README). Here a video goes through the model once for sampling and once for the update, whatever the
+size of the group. Sampling is seeded by the step, and a checkpoint outlives the process: a run that was killed goes on
+from it and draws what it would have drawn.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from components.core import students
@@ -75,10 +76,10 @@ class Trainer:
 
     def _prompts(self, number: int) -> list[Prompt]:
         settings = self.settings
-        drawn = draw_questions(
-            self.questions, number, settings.videos, settings.questions_per_video, settings.seed
+        drawn = draw_questions(self.questions, number, settings.videos, settings.questions_per_video, settings.seed)
+        prefixes = self.videos.prefixes(
+            [question.video_id for question in drawn], Random(f"{settings.seed}/shift/{number}")
         )
-        prefixes = self.videos.prefixes([question.video_id for question in drawn])
         return [
             Prompt(question, prefix, self.captions[question.video_id])
             for question, prefix in zip(drawn, prefixes, strict=True)
@@ -110,7 +111,9 @@ class Trainer:
 
         settings, rows, replies = self.settings, [], []
         for groups in batches:
-            rows.append(pack(groups[0].prompt.prefix, [as_segment(g.request, r) for g in groups for r, _ in _weighed(g)]))
+            rows.append(
+                pack(groups[0].prompt.prefix, [as_segment(g.request, r) for g in groups for r, _ in _weighed(g)])
+            )
             replies += [pair for group in groups for pair in _weighed(group)]
         new = self._scores(self.student, rows)
         old = torch.tensor([value for reply, _ in replies for value in reply.log_probabilities], device=new.device)
@@ -181,7 +184,15 @@ def train(task: Task) -> None:
     checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     trainer = Trainer(
-        task, settings, student, reference, optimizer, questions, captions, Videos(task, student, videos), judge
+        task,
+        settings,
+        student,
+        reference,
+        optimizer,
+        questions,
+        captions,
+        Videos(task, student, videos, settings.shift_pixels),
+        judge,
     )
     task.metrics["parity"] = _check(trainer)
     first = int(checkpoints.load(student.model, optimizer)["step"])
@@ -200,7 +211,11 @@ def train(task: Task) -> None:
         shutil.copy(checkpoints.log_path, task.output / checkpoints.log_path.name)
         task.info["mlflow_model"] = run.log_model(task.output, "student-grpo", settings.steps)
     task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
-    task.metrics |= {"steps": float(settings.steps), "judge_asked": float(judge.asked), "judge_failed": float(judge.failed)}
+    task.metrics |= {
+        "steps": float(settings.steps),
+        "judge_asked": float(judge.asked),
+        "judge_failed": float(judge.failed),
+    }
 
 
 def _weighed(group: Group) -> list[tuple[Any, float]]:
@@ -232,7 +247,9 @@ def _read_questions(
         if known and question.form == "multiple_choice" and (not wanted or question.type in wanted):
             asked[question.video_id].append(question)
     if not asked:
-        raise DatasetError("There is no multiple-choice question on a training video.", "Relax the gates or add videos.")
+        raise DatasetError(
+            "There is no multiple-choice question on a training video.", "Relax the gates or add videos."
+        )
     names = sorted(asked)
     return captions, [videos[name] for name in names], [asked[name] for name in names]
 

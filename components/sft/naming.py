@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from components.core.students.frames import VideoPatches
-from components.core.students.prompting import Prefix, Prompter
+from components.core.students.frames import TEMPORAL_PATCH, VideoPatches, video_patches
+from components.core.students.prompting import Prompter
+from components.core.students.videos import Videos
 from components.core.students.vision import encode_videos
 from components.sft.samples import Lessons
 
@@ -21,20 +22,18 @@ if TYPE_CHECKING:
     import torch
 
 
-def draw_moments(
-    lessons: Sequence[Lessons], prefixes: Sequence[Prefix | None], count: int, rng: Random
-) -> list[tuple[VideoPatches, str]]:
+def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Random) -> list[tuple[VideoPatches, str]]:
     """Single groups of frames as videos of their own, each with the text of the event on screen."""
-    shown = [(lesson, prefix.video) for lesson, prefix in zip(lessons, prefixes, strict=True) if prefix is not None]
+    chosen = [rng.choice(lessons) for _ in range(count)]
     drawn: list[tuple[VideoPatches, str]] = []
-    while shown and len(drawn) < count:
-        lesson, video = shown[len(drawn) % len(shown)]
-        group = rng.randrange(len(video.times_s))
-        event = lesson.event_at(video.times_s[group])
+    for lesson, frames in zip(chosen, videos.frames([lesson.video.video_id for lesson in chosen]), strict=True):
+        if frames is None:
+            continue
+        first = rng.randrange(0, len(frames), TEMPORAL_PATCH)
+        event = lesson.event_at(frames[first].time_s)
         if event is not None:
-            drawn.append((_group(video, group), event.text))
-        elif all(lesson.event_at(time_s) is None for time_s in video.times_s):
-            shown.remove((lesson, video))
+            shown = videos.moved(frames[first : first + TEMPORAL_PATCH], rng)
+            drawn.append((video_patches(shown, lesson.video.duration_s), event.text))
     return drawn
 
 
@@ -52,10 +51,3 @@ def naming_loss(model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPat
             target[row, token_id] += 1.0 / len(ids)
     entropy = -torch.xlogy(target, target).sum(1).mean()
     return -(target * predicted).sum(1).mean() - entropy
-
-
-def _group(video: VideoPatches, group: int) -> VideoPatches:
-    """One group of a video."""
-    patches = video.grid[0] * video.grid[1]
-    pixels = video.pixels[group * patches : (group + 1) * patches]
-    return VideoPatches(pixels, video.grid, (video.times_s[group],), video.duration_s)

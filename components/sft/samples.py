@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Literal
 
 from components.core.records import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video, short_id
 from components.core.students.prompting import Mode, Prompter
 from components.core.video.timecodes import caption_line, render, render_span
 from components.sft.settings import Phase
+
+Task = Literal["caption", "observe", "direct", "think"]
 
 
 @dataclass
@@ -100,7 +103,7 @@ def _look(video: Video, action: str, observation: str, prompter: Prompter) -> Tr
     return _sample("observe", video.video_id, (*asked, shown, seen))
 
 
-def _sample(task: str, video_id: str, messages: tuple[Message, ...]) -> TrainingSample:
+def _sample(task: Task, video_id: str, messages: tuple[Message, ...]) -> TrainingSample:
     content = [message.model_dump() for message in messages]
     return TrainingSample(
         sample_id=short_id("sample", video_id, content), task=task, video_id=video_id, messages=messages

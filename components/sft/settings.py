@@ -15,10 +15,10 @@ from components.core.students.profile import StudentProfile
 class NamingSettings(Settings):
     """Before it reads, a student built from scratch learns to name what is in view (naming.py)."""
 
-    steps: int = Field(120, ge=0)
-    """Steps; 0 leaves it out. Ours: at 120 the tower names shapes it never saw, without it they stay at chance."""
+    steps: int = Field(default=150, ge=0)
+    """Steps; 0 leaves it out. Ours: at 150 the tower names shapes it never saw, without it they stay at chance."""
 
-    moments: int = Field(96, ge=1)
+    moments: int = Field(default=96, ge=1)
     """Groups of frames in each step."""
 
 
@@ -28,22 +28,22 @@ class Phase(Settings):
     steps: int = Field(ge=0)
     """Optimiser steps."""
 
-    videos: int = Field(12, ge=1)
+    videos: int = Field(default=12, ge=1)
     """Videos in each step."""
 
-    caption: int = Field(0, ge=0)
+    caption: int = Field(default=0, ge=0)
     """The whole caption: at most 1 of them exists for a video."""
 
-    observe: int = Field(0, ge=0)
+    observe: int = Field(default=0, ge=0)
     """Looks at seconds in random order, loss on what is observed; derived from the caption."""
 
-    find: int = Field(0, ge=0)
+    find: int = Field(default=0, ge=0)
     """Searches for an event, loss on the time span that is observed; derived from the caption."""
 
-    direct: int = Field(0, ge=0)
+    direct: int = Field(default=0, ge=0)
     """Questions answered at once."""
 
-    think: int = Field(0, ge=0)
+    think: int = Field(default=0, ge=0)
     """Questions with their re-watching trace."""
 
 
@@ -69,21 +69,24 @@ class SftSettings(StageSettings):
         Phase(steps=50, observe=8),
         Phase(steps=80, caption=1, observe=3, direct=1, think=3),
     )
-    """Looking first, then everything: the look-up of a second forms three times sooner without other tasks around it."""
+    """Looking first, then everything: the look-up of a second forms sooner without other tasks around it."""
 
     forms: tuple[Literal["open", "multiple_choice"], ...] = ("multiple_choice",)
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""
 
-    max_duration_s: float = Field(16.0, ge=0)
+    max_duration_s: float = Field(default=16.0, ge=0)
     """Longer videos are left out of training; 0 means no limit. The laptop's 16 frames show eight seconds."""
 
-    max_reply_tokens: int = Field(256, ge=1)
+    shift_pixels: int = Field(default=5, ge=0)
+    """Every video is moved at random by up to so many pixels: from 300 clips alone the tower learns clips by heart."""
+
+    max_reply_tokens: int = Field(default=256, ge=1)
     """Samples with a longer reply are left out and counted."""
 
     optimizer: OptimizerSettings = OptimizerSettings()
     """Muon with AdamW from scratch; AdamW, at 1e-5 or less, for a pretrained base."""
 
-    rows_per_forward: int = Field(64, ge=1)
+    rows_per_forward: int = Field(default=64, ge=1)
     """Videos that go through the model together; a step with more accumulates gradients."""
 
     gradient_checkpointing: bool = False
@@ -92,7 +95,7 @@ class SftSettings(StageSettings):
     freeze_vision: bool = False
     """Train the language model alone."""
 
-    checkpoint_every: int = Field(25, ge=1)
+    checkpoint_every: int = Field(default=25, ge=1)
     """Steps between checkpoints."""
 
     device: str = "auto"

@@ -1,8 +1,8 @@
 """Supervised fine-tuning of a student, from scratch or from any Qwen2.5-VL.
 
-One optimiser step takes some videos; each brings a few samples of every task, packed behind one shared prefix. The order
-of the data follows from the seed and the step, and a checkpoint outlives the process: after a kill the run goes on from it
-as if nothing had happened. A student built from scratch first learns to name what it sees (naming.py).
+One optimiser step takes some videos; each brings a few samples of every task, packed behind one shared prefix. The
+order of the data follows from the seed and the step, and a checkpoint outlives the process: after a kill the run goes
+on from it as if nothing had happened. A student built from scratch first learns to name what it sees (naming.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.core import students
 from components.core.code_digest import stage_digest
 from components.core.errors import DatasetError, TrainingError
 from components.core.lineage import training_run
-from components.core import students
 from components.core.records import digest_of
 from components.core.students.build import build_student
 from components.core.students.checkpoints import Checkpoints
@@ -57,9 +57,10 @@ class Trainer:
         """One step on single moments."""
         count = self.settings.naming.moments
         rng = sampling_rng(self.settings.seed, number, "naming")
-        lessons = rng.sample(self.lessons, min(len(self.lessons), count))
-        prefixes = self.videos.prefixes([lesson.video.video_id for lesson in lessons])
-        loss = naming_loss(self.student.model, self.student.prompter, draw_moments(lessons, prefixes, count, rng))
+        moments = draw_moments(self.lessons, self.videos, count, rng)
+        if not moments:
+            raise DatasetError("No frame of the training videos could be read.", "See the log for the reasons.")
+        loss = naming_loss(self.student.model, self.student.prompter, moments)
         loss.backward()
         norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.naming.steps))
         return {"loss_naming": finite(float(loss.detach()), number), "gradient_norm": norm}
@@ -68,7 +69,8 @@ class Trainer:
         """One step on packed samples, counted from 0 after the naming steps."""
         step = step_at(number, self.settings.phases, len(self.lessons), self.settings.seed)
         lessons = [self.lessons[index] for index in step.videos]
-        prefixes = self.videos.prefixes([lesson.video.video_id for lesson in lessons])
+        names = [lesson.video.video_id for lesson in lessons]
+        prefixes = self.videos.prefixes(names, sampling_rng(self.settings.seed, number, "shift"))
         rows, tasks = [], []
         for lesson, prefix in zip(lessons, prefixes, strict=True):
             if prefix is None:
@@ -121,7 +123,7 @@ def train(task: Task) -> None:
         student.model.gradient_checkpointing_enable()
     if settings.freeze_vision:
         student.model.model.visual.requires_grad_(False)
-    videos = Videos(task, student, [lesson.video for lesson in lessons])
+    videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
     optimizer = Optimizer(student.model, settings.optimizer)
     task.metrics["parity"] = _check(student, lessons, videos)
     first = int(checkpoints.load(student.model, optimizer)["step"])
@@ -154,7 +156,9 @@ def finite(loss: float, step: int) -> float:
         TrainingError: it is not a number, so that no checkpoint is made of it.
     """
     if not math.isfinite(loss):
-        raise TrainingError(f"The loss of step {step} is {loss}.", "Lower the learning rate; the last checkpoint is good.")
+        raise TrainingError(
+            f"The loss of step {step} is {loss}.", "Lower the learning rate; the last checkpoint is good."
+        )
     return loss
 
 

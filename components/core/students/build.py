@@ -2,7 +2,7 @@
 
 A laptop trains the same model class as the cluster, only smaller: whatever loads this folder loads
 `Qwen/Qwen2.5-VL-7B-Instruct` too. The sizes and the initialisation are those with which a student of 1.4 million
-parameters learned to look (shared prefix, 4 visual tokens per second); 0.02, the usual range, is too small at this width.
+parameters learned to look (4 visual tokens per second); 0.02, the usual range, is too small at this width.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class StudentSize(Strict):
     vision_intermediate: int = 192
     text_initializer_range: float = 0.05
     vision_initializer_range: float = 0.1
-    vocabulary: int = Field(640, ge=384)
+    vocabulary: int = Field(default=640, ge=384)
     """Tokens of the BPE, 256 of them bytes; special tokens and timecodes come on top."""
     timecodes_s: int = 120
     """Timecodes up to this second are single tokens."""
@@ -114,5 +114,6 @@ def _initialise(module: torch.nn.Module, std: float) -> None:
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding | nn.Conv3d):
             nn.init.normal_(part.weight, std=std)
-            if getattr(part, "bias", None) is not None:
-                nn.init.zeros_(part.bias)
+            bias = getattr(part, "bias", None)
+            if isinstance(bias, nn.Parameter):
+                nn.init.zeros_(bias)

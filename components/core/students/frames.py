@@ -7,7 +7,7 @@ its second can stand before it as text. Patches and normalisation equal the libr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +63,20 @@ def video_patches(frames: Sequence[Frame], duration_s: float) -> VideoPatches:
     grid = (height // PATCH, width // PATCH)
     times = tuple(frame.time_s for frame in padded[::TEMPORAL_PATCH])
     return VideoPatches(_patchify(_normalise(stacked)), grid, times, duration_s)
+
+
+def shifted(frames: Sequence[Frame], right: int, down: int) -> list[Frame]:
+    """The frames moved by whole pixels, edges repeated: an augmentation that no word of a caption contradicts."""
+    reach = max(abs(right), abs(down))
+    if not reach:
+        return list(frames)
+    moved = []
+    for frame in frames:
+        height, width = frame.pixels.shape[:2]
+        padded = np.pad(frame.pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+        pixels = padded[reach - down : reach - down + height, reach - right : reach - right + width]
+        moved.append(replace(frame, pixels=pixels))
+    return moved
 
 
 def _normalise(pixels: np.ndarray) -> np.ndarray:

@@ -118,11 +118,12 @@ def _muon(matrices: Iterable[torch.nn.Parameter], learning_rate: float, momentum
                 for parameters in _by_shape(group["params"]).values():
                     moves = []
                     for parameter in parameters:
-                        state = self.state[parameter]
+                        gradient, state = parameter.grad, self.state[parameter]
+                        assert gradient is not None  # _by_shape keeps those that have one
                         if "momentum" not in state:
                             state["momentum"] = torch.zeros_like(parameter)
-                        state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                        moves.append(parameter.grad.lerp(state["momentum"], group["momentum"]).flatten(1))
+                        state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                        moves.append(gradient.lerp(state["momentum"], group["momentum"]).flatten(1))
                     rows, columns = moves[0].shape
                     scale = max(1.0, rows / columns) ** 0.5
                     for parameter, move in zip(parameters, orthogonalise(torch.stack(moves)), strict=True):

@@ -60,7 +60,7 @@ class _Row:
     stems: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # owner and last place of each
 
     def add(self, ids: Sequence[int], scored: Sequence[bool], start: int, parent: int, before: int) -> int:
-        """Append tokens at positions from `start`; the first is predicted from the place `before`. Returns the owner."""
+        """Append tokens at positions from `start`, the first predicted from the place `before`; returns their owner."""
         self.count += 1
         first = len(self.ids)
         self.ids += ids

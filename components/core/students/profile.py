@@ -18,19 +18,19 @@ PROFILE_NAME = "student.json"
 class FrameSettings(Settings):
     """Which frames a student sees of a video, and how large."""
 
-    fps: float = Field(2.0, gt=0)
+    fps: float = Field(default=2.0, gt=0)
     """Frames per second (ReWatch-R1: 2.0)."""
 
-    max_frames: int = Field(16, ge=2)
+    max_frames: int = Field(default=16, ge=2)
     """At most so many, spread over the video (ReWatch-R1: 192; 16 suffice for clips of eight seconds)."""
 
-    width: int = Field(56, ge=0, multiple_of=28)
+    width: int = Field(default=56, ge=0, multiple_of=28)
     """Pixels; with `height` 0 and `max_pixels` set the aspect ratio is kept instead."""
 
-    height: int = Field(56, ge=0, multiple_of=28)
+    height: int = Field(default=56, ge=0, multiple_of=28)
     """Pixels."""
 
-    max_pixels: int = Field(0, ge=0)
+    max_pixels: int = Field(default=0, ge=0)
     """Pixels of a frame at most where width and height are 0 (ReWatch-R1: 128 · 28 · 28)."""
 
     def plan(self, duration_s: float) -> FramePlan:
@@ -50,7 +50,7 @@ class StudentProfile(Settings):
     """What a prompt to this student looks like."""
 
     style: Literal["compact", "full"] = "compact"
-    """`compact` spends few tokens, for a student built from scratch; `full` has the substance of the paper's prompts."""
+    """`compact` spends few tokens, for students built from scratch; `full` has the substance of the paper's prompts."""
 
     frames: FrameSettings = FrameSettings()
     """The frames of its videos."""

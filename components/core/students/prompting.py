@@ -2,8 +2,8 @@
 
 A prefix holds the chat header, the video's duration as a range, and the frames, each group with its second written
 before it as text; a segment holds the instruction, the question and the reply. Modes switch by the instruction alone:
-caption, direct (answer at once) and think (re-watch, then answer), as ReWatch-R1 does. The compact style spends few tokens,
-for a student built from scratch; the full style carries the substance of the paper's prompts, for pretrained models.
+caption, direct (answer at once) and think (re-watch, then answer), as ReWatch-R1 does. The compact style spends few
+tokens, for a student built from scratch; the full one has the substance of the paper's prompts, for pretrained models.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ FULL: dict[Mode, str] = {
     ),
     "direct": "Answer the question. Give only the answer, inside <answer></answer>.",
     "think": (
-        "You are an expert in video understanding. Answer the question step by step. Whenever you need more detail, watch "
-        "the relevant clip again: put what you do inside <action></action> and what you see there inside "
+        "You are an expert in video understanding. Answer the question step by step. Whenever you need more detail, "
+        "watch the relevant clip again: put what you do inside <action></action> and what you see there inside "
         "<observation></observation>. When you have enough evidence, put the final answer inside <answer></answer>."
     ),
 }
@@ -105,7 +105,8 @@ class Prompter:
 
     def request(self, mode: Mode, question: str = "", options: Sequence[str] = ()) -> list[int]:
         """Token ids from the end of the prefix to where the student's reply begins."""
-        return self.encode(f"{self.request_text(mode, question, options)}<|im_end|>\n<|im_start|>assistant\n")
+        asked = without_special_tokens(self.request_text(mode, question, options))
+        return self.encode(f"{asked}{TURN}")
 
     def request_text(self, mode: Mode, question: str = "", options: Sequence[str] = ()) -> str:
         """The instruction, the question and its options as one text."""
@@ -124,7 +125,8 @@ class Prompter:
         ids: list[int] = []
         scored: list[bool] = []
         for message in sample.messages:
-            text = f"{message.text}{TURN}" if message.role == "user" else message.text
+            text = without_special_tokens(message.text)
+            text = f"{text}{TURN}" if message.role == "user" else text
             piece = self.encode(text)
             ids += piece
             scored += [message.trained] * len(piece)
@@ -132,6 +134,11 @@ class Prompter:
             ids.append(self.end)
             scored.append(sample.messages[-1].trained)
         return Segment(tuple(ids), tuple(scored))
+
+
+def without_special_tokens(text: str) -> str:
+    """Text from a teacher or a policy must not open a turn or ask for pixels: `<|…|>` is broken up."""
+    return text.replace("<|", "< |")
 
 
 class _Layout:

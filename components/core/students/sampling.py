@@ -143,7 +143,7 @@ class _State:
 
 
 def _read_requests(model: Any, requests: Sequence[Request], max_tokens: int) -> tuple[_State, torch.Tensor]:
-    """Run prefixes and requests; the state has one row per request, the logits (requests, vocabulary) its next token."""
+    """Run prefixes and requests: a state with a row per request, and the logits (requests, vocabulary) that follow."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 

@@ -114,12 +114,13 @@ def load_student(path: str | Path, profile: StudentProfile | None = None, device
     dtype = torch.bfloat16 if chosen.startswith("cuda") else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).to(torch.device(chosen))
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype)
     except OSError as error:
         raise InputError(
             f"No Qwen2.5-VL could be loaded from '{path}' ({type(error).__name__}).",
             "Give a folder with config, weights and tokenizer, or a Hugging Face path.",
         ) from error
+    torch.nn.Module.to(model, torch.device(chosen))
     found = load_profile(Path(path)) or profile or StudentProfile(style="full")
     return Student(model, tokenizer, found)
 

@@ -67,9 +67,7 @@ def parse(text: str) -> ParsedTrace:
 
 def render(pairs: tuple[Pair, ...], answer: str) -> str:
     """The plainest trace with these pairs and this answer; `parse` gives them back."""
-    looks = "".join(
-        f"<action>{pair.action}</action><observation>{pair.observation}</observation>" for pair in pairs
-    )
+    looks = "".join(f"<action>{pair.action}</action><observation>{pair.observation}</observation>" for pair in pairs)
     return f"{looks}<answer>{answer}</answer>"
 
 

@@ -1,7 +1,7 @@
 """The videos of a training run: read once through the sandboxed reader, kept as small as they were decoded.
 
-Frames stay uint8 in memory (a clip of eight seconds takes 150 kB at the laptop's size) up to a limit; the least recently
-used go first and are read again when they are wanted. Patches and prefixes are made when asked for.
+Frames stay uint8 in memory (a clip of eight seconds takes 150 kB at the laptop's size) up to a limit; the least
+recently used go first and are read again when they are wanted. Patches and prefixes are made when asked for.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from components.core.errors import RecordError
 from components.core.records import Video
+from components.core.students.frames import shifted
 from components.core.students.prompting import Prefix
 from components.core.students.student import Student
 
@@ -25,13 +27,22 @@ class Videos:
     """Prefixes of videos by id.
 
     Args:
+        shift_pixels: how far training may move a video each way.
         limit_bytes: decoded frames kept in memory.
     """
 
-    def __init__(self, task: Task, student: Student, videos: Iterable[Video], limit_bytes: int = 2 << 30) -> None:
+    def __init__(
+        self,
+        task: Task,
+        student: Student,
+        videos: Iterable[Video],
+        shift_pixels: int = 0,
+        limit_bytes: int = 2 << 30,
+    ) -> None:
         self._task = task
         self._student = student
         self._videos = {video.video_id: video for video in videos}
+        self._shift = shift_pixels
         self._limit = limit_bytes
         self._held = 0
         self._frames: OrderedDict[str, list[Frame]] = OrderedDict()
@@ -40,17 +51,35 @@ class Videos:
     def __len__(self) -> int:
         return len(self._videos)
 
-    def prefixes(self, video_ids: Sequence[str]) -> list[Prefix | None]:
-        """The prefix of each video; None where its frames cannot be read, which is logged and counted once."""
-        missing = [name for name in dict.fromkeys(video_ids) if name not in self._frames and name not in self.unreadable]
-        wanted = {name: self._frames[name] for name in video_ids if name in self._frames}
+    def frames(self, video_ids: Sequence[str]) -> list[list[Frame] | None]:
+        """The frames of each video; None where they cannot be read, which is logged and counted once."""
+        names = list(dict.fromkeys(video_ids))
+        missing = [name for name in names if name not in self._frames and name not in self.unreadable]
+        found = {name: self._frames[name] for name in names if name in self._frames}
         if missing:
-            wanted |= self._task.wait(self._read(missing))
-        made: dict[str, Prefix] = {}
-        for name, frames in wanted.items():
-            made[name] = self._student.prefix(frames, self._videos[name].duration_s)
+            found |= self._task.wait(self._read(missing))
+        for name, frames in found.items():
             self._keep(name, frames)
-        return [made.get(name) for name in video_ids]
+        return [found.get(name) for name in video_ids]
+
+    def prefixes(self, video_ids: Sequence[str], rng: Random | None = None) -> list[Prefix | None]:
+        """The prefix of each video, one object for equal ids; None where it cannot be read.
+
+        Args:
+            rng: moves each video at random by up to `shift_pixels`.
+        """
+        made: dict[str, Prefix | None] = {}
+        for name, frames in zip(video_ids, self.frames(video_ids), strict=True):
+            if name not in made:
+                duration_s = self._videos[name].duration_s
+                made[name] = self._student.prefix(self.moved(frames, rng), duration_s) if frames else None
+        return [made[name] for name in video_ids]
+
+    def moved(self, frames: list[Frame], rng: Random | None) -> list[Frame]:
+        """Frames shifted at random, all by the same way; as they are without `rng`."""
+        if rng is None or not self._shift:
+            return frames
+        return shifted(frames, rng.randint(-self._shift, self._shift), rng.randint(-self._shift, self._shift))
 
     async def _read(self, names: Sequence[str]) -> dict[str, list[Frame]]:
         read = await asyncio.gather(*(self._read_one(name) for name in names))

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.core.students.student import Student
+from tests.components.training_world import tiny_student
+
+
+@pytest.fixture(scope="package")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    return tiny_student(tmp_path_factory.mktemp("student"))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pytest import MonkeyPatch
+
+from components.core.errors import InputError, TrainingError
+from components.core.students import parity
+from components.core.students.prompting import Prefix
+from components.core.students.sampling import Decoding, Request, sample
+from components.core.students.student import Ask, Student, load_student
+from tests.components.training_world import frames, tiny_student
+
+
+def requests(student: Student) -> list[Request]:
+    """Three questions about two videos of different length, two replies each."""
+    first, second = student.prefix(frames(4), 2.0), student.prefix(frames(8, seed=1), 4.0)
+    asks = [
+        Ask(first, "think", "What colour is the shape at [00:01]?", ("red", "blue")),
+        Ask(second, "direct", "Which?"),
+        Ask(first, "caption"),
+    ]
+    return [student.request(ask, replies=2) for ask in asks]
+
+
+@pytest.mark.parametrize("style", ["compact", "full"])
+def test_sampler_and_trainer_agree(style: str, tmp_path: Path) -> None:
+    student = tiny_student(tmp_path, style=style)
+    decoding = Decoding(max_tokens=6, temperature=0.7, top_p=0.9, never=student.never)
+    assert parity.assert_agreement(student.model, requests(student), decoding, student.prompter.end) <= 1e-4
+
+
+def test_a_disagreement_stops_training(student: Student, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "log_probabilities", lambda *_: [[torch.zeros(4), torch.zeros(4)]])
+    decoding = Decoding(max_tokens=4, temperature=1.0, never=(*student.never, student.prompter.end))
+    with pytest.raises(TrainingError, match="disagree"):
+        parity.assert_agreement(student.model, requests(student), decoding, student.prompter.end)
+
+
+def test_wrong_positions_stop_training(student: Student) -> None:
+    good = student.prefix(frames(4), 2.0)
+    shifted = tuple((time + 1, row, column) for time, row, column in good.positions)
+    with pytest.raises(TrainingError, match="Positions"):
+        parity.assert_positions(student.model, Prefix(good.token_ids, shifted, good.next_position, good.video))
+
+
+def test_greedy_decoding_equals_the_library(student: Student) -> None:
+    (request,) = [student.request(Ask(student.prefix(frames(4), 2.0), "think", "What colour?"))]
+    ids = torch.tensor([[*request.prefix.token_ids, *request.token_ids]])
+    expected = student.model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        pixel_values_videos=torch.from_numpy(request.prefix.video.pixels),
+        video_grid_thw=torch.tensor([[1, *request.prefix.video.grid]] * 2),
+        mm_token_type_ids=(ids == student.model.config.video_token_id).int() * 2,
+        max_new_tokens=8,
+        do_sample=False,
+    )[0, ids.shape[1] :]
+    ((reply,),) = sample(student.model, [request], Decoding(8), student.prompter.end)
+    assert list(reply.token_ids) == expected.tolist()
+
+
+def test_the_same_seed_draws_the_same_and_another_draws_differently(student: Student) -> None:
+    asks = [Ask(student.prefix(frames(4), 2.0), "think", "What colour?")] * 3
+    drawn = [student.generate(asks, max_tokens=12, temperature=1.0, seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(set(drawn[0])) > 1
+
+
+def test_vision_tokens_are_never_sampled_and_the_limit_holds(student: Student) -> None:
+    decoding = Decoding(max_tokens=20, temperature=5.0, never=student.never)
+    generator = torch.Generator().manual_seed(0)
+    for group in sample(student.model, requests(student) * 5, decoding, student.prompter.end, generator):
+        for reply in group:
+            assert not set(reply.token_ids) & set(student.never)
+            assert len(reply.token_ids) == len(reply.log_probabilities) <= 20
+            assert reply.ended == (reply.token_ids[-1] == student.prompter.end)
+            assert student.prompter.end not in reply.token_ids[:-1]
+
+
+def test_the_nucleus_keeps_the_likely_and_nothing_else(student: Student) -> None:
+    request = requests(student)[:1]
+    greedy = sample(student.model, request, Decoding(5), student.prompter.end)[0][0]
+    tight = Decoding(5, temperature=1.0, top_p=1e-6)
+    generator = torch.Generator().manual_seed(3)
+    assert all(
+        reply.token_ids == greedy.token_ids
+        for reply in sample(student.model, request, tight, student.prompter.end, generator)[0]
+    )
+
+
+def test_a_saved_student_says_what_it_said(student: Student, tmp_path: Path) -> None:
+    student.save(tmp_path)
+    ask = [Ask(student.prefix(frames(4), 2.0), "think", "What colour?")]
+    assert load_student(tmp_path, device="cpu").generate(ask, max_tokens=8) == student.generate(ask, max_tokens=8)
+
+
+def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No Qwen"):
+        load_student(tmp_path / "nowhere")

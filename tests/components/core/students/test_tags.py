@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.core.students.tags import Pair, parse, render, strip
+
+PLAIN = st.text(st.characters(exclude_characters="<>", exclude_categories=["Cs"]), min_size=1).filter(
+    lambda text: text == text.strip()
+)
+
+
+@given(st.lists(st.builds(Pair, PLAIN, PLAIN), max_size=4), PLAIN)
+def test_what_is_rendered_is_parsed_back(pairs: list[Pair], answer: str) -> None:
+    parsed = parse(render(tuple(pairs), answer))
+    assert parsed.pairs == tuple(pairs)
+    assert (parsed.answer, parsed.well_formed) == (answer, True)
+
+
+def test_prose_between_the_tags_is_allowed() -> None:
+    text = "First <action>look at 00:03</action> and <observation>a cross</observation> so <answer>cross</answer>."
+    assert parse(text).well_formed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no tags at all",
+        "<answer>red",
+        "<answer></answer>",
+        "<answer>red</answer><answer>blue</answer>",
+        "<action>look at 00:03</action><answer>red</answer>",
+        "<observation>red</observation><answer>red</answer>",
+        "<action>a<action>b</action><observation>c</observation><answer>red</answer>",
+        "<answer>red</answer><action>look</action><observation>late</observation>",
+        "<action>look at 00:03</action><observation>a</observation></answer>red<answer>",
+    ],
+)
+def test_text_that_breaks_the_grammar_is_not_well_formed(text: str) -> None:
+    assert not parse(text).well_formed
+
+
+def test_half_a_trace_still_gives_what_it_has() -> None:
+    parsed = parse("<action>look at 00:03</action><observation>a cross</observation><answer>cr")
+    assert parsed.pairs == (Pair("look at 00:03", "a cross"),)
+    assert (parsed.answer, parsed.well_formed) == ("", False)
+
+
+@given(st.lists(st.sampled_from(["<action>", "</action>", "<answer>", "</", "<", ">", "answer", "x"])).map("".join))
+def test_stripping_leaves_no_tag_behind(text: str) -> None:
+    assert not any(tag in strip(text) for tag in ("<action>", "</action>", "<answer>", "</answer>"))
