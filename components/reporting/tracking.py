@@ -69,7 +69,7 @@ def _tie_scores(client: MlflowClient, ancestry: Ancestry, scores: Sequence[Score
             for score in scores:
                 own = score.system.startswith(f"{stage}_") and " - " not in score.system
                 if own and score.value is not None:
-                    name = f"{score.metric}.{score.system}.{score.group}"
+                    name = lineage.metric_name(f"{score.metric}.{score.system}.{score.group}")
                     client.log_metric(
                         source_run,
                         name,
