@@ -41,6 +41,20 @@ class Ancestry:
         found = [artifact for artifact in self.artifacts if artifact.manifest.stage == stage]
         return sorted(found, key=lambda artifact: artifact.manifest.shard)
 
+    def writers(self, artifact: Artifact) -> list[str]:
+        """The teachers, `model@revision`, that wrote or checked an artifact's rows: its own and those of the shards it
+        was merged from, back to the merged datasets before it."""
+        known = {other.path: other for other in self.artifacts}
+        found = set(artifact.manifest.teachers.values())
+        waiting = [artifact]
+        while waiting:
+            made = waiting.pop()
+            origins = [known[origin] for origin, becomes in self.edges if becomes == made.path]
+            for shard in (origin for origin in origins if origin.is_shard):
+                found |= set(shard.manifest.teachers.values())
+                waiting.append(shard)
+        return sorted(found)
+
     def labelled(self, label: str) -> Artifact | None:
         """The artifact with a label, or None."""
         return next((artifact for artifact in self.artifacts if artifact.label == label), None)

@@ -10,6 +10,7 @@ import pytest
 
 from components.reporting.gathering import gather, write_page
 from components.reporting.settings import ReportingSettings
+from tests.components.reporting.golden import GOLDEN, golden_text, words_of
 from tests.components.reporting.worlds import World, build_run
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -67,10 +68,6 @@ def outline(page: str) -> Outline:
     return parser
 
 
-def words_of(page: str) -> str:
-    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
-
-
 def test_the_page_has_every_section(page: str) -> None:
     assert outline(page).headings == [
         "Decision",
@@ -91,6 +88,11 @@ def test_the_page_stands_alone(page: str) -> None:
     assert "script" not in parsed.tags and "link" not in parsed.tags
     assert not [address for address in parsed.addresses if "//" in address or address.startswith("/")]
     assert "url(" not in page and "@import" not in page
+
+
+def test_the_page_reads_as_it_did(world: World) -> None:
+    """Golden: the page's words, digests aside. To accept a change: `python -m tests.components.reporting.golden`."""
+    assert golden_text(world) == GOLDEN.read_text()
 
 
 def test_every_rate_shows_its_denominator(page: str) -> None:
@@ -160,4 +162,5 @@ def test_the_card_names_sources_and_digests(world: World, page: str) -> None:
     card = (world.run / "report" / "dataset_card.md").read_text()
     assert "| not stated | not stated | 24 |" in card
     assert "| questions | `" in card
+    assert "| builtin-captioner@1 |" in card  # the gate asked nobody; the shards it merged did
     assert "questions kept by the filters: 72 of 96 (24 text_only: # of # probes were right)" in card
