@@ -1,17 +1,17 @@
 """One exception tree, each error with its cause and its remedy.
 
-    RewatchError                   says what, where and the remedy
-    ├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
-    │   └── SettingsError          an unknown or invalid setting
-    ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
-    │   ├── VideoError             unreadable, unsafe or over a limit
-    │   └── ReplyError             a teacher's reply stayed invalid after every attempt
-    ├── TeacherUnavailable         an endpoint is down: the stage stops, everything paid for is kept
-    ├── BudgetExceeded             the token or money budget is spent: the stage stops
-    ├── TooManyFailures            the share of failed records passed its limit: the stage stops
-    ├── DatasetError               a dataset is missing, incomplete or of another schema
-    ├── GateFailed                 a quality gate refused the data
-    └── TrainingError              sampler and trainer disagree, a loss is not finite, a checkpoint is foreign
+RewatchError                   says what, where and the remedy
+├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
+│   └── SettingsError          an unknown or invalid setting
+├── RecordError                one record cannot be processed: it is quarantined, the run goes on
+│   ├── VideoError             unreadable, unsafe or over a limit
+│   └── ReplyError             a teacher's reply stayed invalid after every attempt
+├── TeacherUnavailable         an endpoint is down: the stage stops, everything paid for is kept
+├── BudgetExceeded             the token or money budget is spent: the stage stops
+├── TooManyFailures            the share of failed records passed its limit: the stage stops
+├── DatasetError               a dataset is missing, incomplete or of another schema
+├── GateFailed                 a quality gate refused the data
+└── TrainingError              sampler and trainer disagree, a loss is not finite, a checkpoint is foreign
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ def grpo(
     questions: Input[Dataset],
     sft_model: Input[Model],
     model: Output[Model],
-):
+) -> None:
     """Improve the student by GRPO on its own re-watching traces.
 
     Args:

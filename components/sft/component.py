@@ -12,7 +12,7 @@ def sft(
     questions: Input[Dataset],
     trajectories: Input[Dataset],
     model: Output[Model],
-):
+) -> None:
     """Train a student on captions, questions and re-watching traces.
 
     Args:
