@@ -29,6 +29,7 @@ EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 PLUGIN_RUN_VARIABLE = "MLFLOW_RUN_ID"
 DEFAULT_EXPERIMENT = "rewatch"
+SQLITE = "sqlite:///"
 
 DIGEST_LENGTH = 36
 """MLflow's limit on the digest of a dataset; the full one is in its source."""
@@ -55,9 +56,20 @@ def connect(uri: str = "") -> MlflowClient | None:
 def initialise_database(uri: str, experiment: str = DEFAULT_EXPERIMENT, artifacts: Path | None = None) -> str:
     """Create the tables and the experiment, from one process and before any task; returns the experiment's id.
 
+    A new SQLite database is made beside its place and moved there whole: migrations that were cut off by a kill would
+    leave one that MLflow can neither use nor mend.
+
     Args:
         artifacts: folder of the experiment's artifacts; MLflow's default is beside the working directory.
     """
+    database = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    if database is not None and not database.exists():
+        partial = database.with_name(f"{database.name}.{os.getpid()}.partial")
+        partial.unlink(missing_ok=True)
+        client = connect(f"{SQLITE}{partial}")
+        assert client is not None
+        experiment_id(client, experiment, artifacts)
+        partial.replace(database)
     client = connect(uri)
     assert client is not None
     return experiment_id(client, experiment, artifacts)
