@@ -94,13 +94,13 @@ class Trainer:
             by_video[id(group.prompt.prefix)].append(group)
         batches = list(by_video.values())
         total = sum(len(reply.token_ids) for group in groups for reply, _ in _weighed(group))
-        sums: dict[str, float] = defaultdict(float)
+        sums = dict.fromkeys(("policy_loss", "clipped", "entropy_estimate", "kl"), 0.0)
         for start in range(0, len(batches), self.settings.rows_per_forward):
             self._policy_loss(batches[start : start + self.settings.rows_per_forward], max(1, total), sums)
         replayed = self._replay(number)
         norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.steps))
         means = {name: value / max(1, total) for name, value in sums.items()}
-        loss = means.get("policy_loss", 0.0) + replayed
+        loss = means["policy_loss"] + replayed
         if not math.isfinite(loss):
             raise TrainingError(f"The loss of step {number} is {loss}.", "Lower the learning rate.")
         return {"loss": loss, **means, "loss_caption": replayed, "gradient_norm": norm}

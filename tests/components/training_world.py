@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from components.core.records import CaptionEvent, Question, Trajectory, Video
+from components.core.datasets import Dataset
+from components.core.records import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
 from components.core.students.build import StudentSize, build_student
 from components.core.students.profile import FrameSettings, StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
@@ -17,6 +19,8 @@ from components.core.students.tags import Pair, render
 from components.core.video.reader import Frame
 from tests.components.core.judging.stages import write_dataset
 from tests.components.evaluation.world import held_out_video
+
+torch.set_num_threads(1)  # two threads on matrices this small spend their time waiting for each other
 
 SIZE = StudentSize(
     hidden=32,
@@ -29,10 +33,15 @@ SIZE = StudentSize(
     vision_depth=1,
     vision_heads=2,
     vision_intermediate=48,
-    vocabulary=420,
+    vocabulary=560,
     timecodes_s=20,
 )
-TEXTS = ["00:03 a red circle", "What colour is the shape at [00:03]?\nred\nblue\ngreen\nwhite"] * 4
+TEXTS = [
+    "look at 00:03",
+    "00:03 a red circle 00:03 a blue square 00:03 a green triangle 00:03 a white cross 00:03 a yellow a purple",
+    "What colour is the shape at [00:03]?\nred\nblue\ngreen\nwhite\nyellow\npurple",
+    "Which shape is shown at [00:03]?\ncircle\nsquare\ntriangle\ncross",
+] * 4
 
 
 def tiny_student(folder: Path, *, style: str = "compact", seed: int = 0) -> Student:
@@ -74,9 +83,7 @@ def training_data(folder: Path, count: int) -> dict[str, Path]:
 
 def _trace(question: Question, events: list[CaptionEvent]) -> Trajectory:
     span = question.evidence[0]
-    seen = next(
-        event for event in events if event.video_id == question.video_id and event.start_s == span.start_s
-    )
+    seen = next(event for event in events if event.video_id == question.video_id and event.start_s == span.start_s)
     time = f"00:{int(span.start_s):02d}"
     text = render((Pair(f"look at {time}", f"{time} {seen.text}"),), question.answer)
     return Trajectory(
@@ -87,3 +94,37 @@ def _trace(question: Question, events: list[CaptionEvent]) -> Trajectory:
         answer=question.answer,
         text=text,
     )
+
+
+def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> Student:
+    """A tiny student that has read the traces often enough to write some of its own, right and wrong."""
+    from components.core.students.optimizers import Optimizer, OptimizerSettings
+    from components.core.students.packing import pack
+    from components.core.students.scoring import log_probabilities
+    from components.core.video.sandboxed import read_frames
+
+    student = tiny_student(folder)
+    optimizer = Optimizer(student.model, OptimizerSettings())
+    questions = {row.question_id: row for row in Dataset(data["questions"]).rows("questions")}
+    traces = list(Dataset(data["trajectories"]).rows("trajectories"))
+    rows = []
+    for video in Dataset(data["captions"]).rows("videos"):
+        plan = student.profile.frames.plan(video.duration_s)
+        prefix = student.prefix(read_frames(Path(video.uri), plan), video.duration_s)
+        segments = []
+        for trace in traces:
+            if trace.video_id == video.video_id:
+                question = questions[trace.question_id]
+                asked = Message(
+                    role="user", text=student.prompter.request_text("think", question.question, question.options)
+                )
+                said = Message(role="assistant", text=trace.text, trained=True)
+                sample = TrainingSample(sample_id="", task="think", video_id=video.video_id, messages=(asked, said))
+                segments.append(student.prompter.segment(sample))
+        rows.append(pack(prefix, segments))
+    for _ in range(steps):
+        scores = [tokens for row in log_probabilities(student.model, rows) for tokens in row]
+        (-torch.cat(scores).mean()).backward()
+        optimizer.step(1.0)
+    student.save(folder)
+    return student

@@ -22,9 +22,12 @@ SETTINGS: dict[str, Any] = {
     "size": SIZE.model_dump(mode="json"),
     "student": {"frames": {"max_frames": 8}},
     "naming": {"steps": 4, "moments": 8},
-    "phases": [{"steps": 4, "videos": 2, "observe": 4}, {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1}],
+    "phases": [
+        {"steps": 4, "videos": 2, "observe": 4},
+        {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
+    ],
     "checkpoint_every": 3,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +63,10 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: dict[str, Path], tmp
     unbroken = train(tmp_path / "unbroken", data)
     broken = tmp_path / "broken"
     inputs = [part for name, path in data.items() for part in (f"--{name}", str(path))]
+    command = [sys.executable, "-m", "components.sft", *inputs, "--output", str(broken / "output")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "components.sft", *inputs, "--output", str(broken / "output")]
-        + ["--settings", json.dumps(SETTINGS), "--shard", "s00000-abc"],
-        env={**os.environ, "REWATCH_STATE_ROOT": str(broken / "state")},
+        [*command, "--settings", json.dumps(SETTINGS), "--shard", "s00000-abc"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "REWATCH_STATE_ROOT": str(broken / "state")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+import torch
+
+from components.core.datasets import Dataset
+from components.core.judging.judge import Judge, RewardSample
+from components.core.judging.rewards import RewardTerms
+from components.core.records import Question
+from components.core.students.student import Student
+from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
+from components.grpo.settings import GrpoSettings
+from tests.components.training_world import frames, tiny_student, training_data
+
+
+class FixedJudge:
+    """Gives every sample the next of these verdicts."""
+
+    def __init__(self, terms: Sequence[RewardTerms | None]) -> None:
+        self.terms = list(terms)
+        self.samples: list[RewardSample] = []
+
+    async def score(self, samples: Sequence[RewardSample]) -> list[RewardTerms | None]:
+        self.samples += samples
+        return [self.terms[index % len(self.terms)] for index in range(len(samples))]
+
+
+def terms(accuracy: float, observation: float = 0.0) -> RewardTerms:
+    return RewardTerms(accuracy, observation, accuracy, 1.0, judged=accuracy == 1)
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    return tiny_student(tmp_path_factory.mktemp("student"))
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
+    data = training_data(tmp_path_factory.mktemp("data"), 2)
+    return list(Dataset(data["questions"]).rows("questions"))
+
+
+def groups_of(student: Student, questions: Sequence[Question], settings: GrpoSettings, seed: int = 0) -> list[Group]:
+    prefix = student.prefix(frames(4), 2.0)
+    prompts = [Prompt(question, prefix, ()) for question in questions]
+    return sample_groups(student, prompts, settings, torch.Generator().manual_seed(seed))
+
+
+def judged(groups: list[Group], verdicts: Sequence[RewardTerms | None], settings: GrpoSettings) -> FixedJudge:
+    judge = FixedJudge(verdicts)
+    asyncio.run(judge_groups(groups, cast(Judge, judge), settings))
+    return judge
+
+
+def test_a_failed_judge_takes_its_sample_out_before_the_baseline(student: Student, questions: list[Question]) -> None:
+    """[1, 3, 2, failed] gives the same advantages as [1, 3, 2]."""
+    verdicts = [terms(0.0), terms(1.0, 0.0), RewardTerms(1.0, 0.0, 0.0, 1.0, judged=True)]
+    settings = GrpoSettings(replies=4, max_tokens=4)
+    with_failure, without = (
+        groups_of(student, questions[:1], settings),
+        groups_of(student, questions[:1], GrpoSettings(replies=3, max_tokens=4)),
+    )
+    judged(with_failure, [*verdicts, None], settings)
+    judged(without, verdicts, settings)
+    assert with_failure[0].advantages == [*without[0].advantages, None]
+    assert describe(with_failure)["judge_failures"] == 1
+    assert describe(with_failure)["reward"] == describe(without)["reward"]
+
+
+def test_a_group_without_variance_teaches_nothing(student: Student, questions: list[Question]) -> None:
+    settings = GrpoSettings(replies=2, max_tokens=4)
+    groups = groups_of(student, questions[:2], settings)
+    judged(groups, [terms(1.0), terms(1.0), terms(1.0), terms(0.0)], settings)
+    assert [group.teaches for group in groups] == [False, True]
+    assert describe(groups)["groups_without_variance"] == 0.5
+
+
+def test_the_ablation_leaves_observations_and_reasoning_out(student: Student, questions: list[Question]) -> None:
+    verdicts = [terms(1.0, observation=1.0), terms(1.0, observation=0.0)]
+    full, plain = GrpoSettings(replies=2, max_tokens=4), GrpoSettings(replies=2, max_tokens=4, reward="accuracy")
+    groups = groups_of(student, questions[:1], full)
+    judged(groups, verdicts, full)
+    assert groups[0].advantages == [1.0, -1.0]
+    judged(groups, verdicts, plain)
+    assert groups[0].advantages == [0.0, 0.0]
+
+
+def test_a_reply_that_was_cut_off_has_no_format(student: Student, questions: list[Question]) -> None:
+    settings = GrpoSettings(replies=3, max_tokens=3)
+    groups = groups_of(student, questions[:1], settings)
+    assert not any(reply.ended for reply in groups[0].replies)
+    assert not any(sample.well_formed for sample in judged(groups, [None], settings).samples)
+
+
+def test_sampling_repeats_for_a_seed_and_differs_within_a_group(student: Student, questions: list[Question]) -> None:
+    settings = GrpoSettings(replies=6, max_tokens=6)
+    first, again = (groups_of(student, questions[:2], settings) for _ in range(2))
+    assert [group.replies for group in first] == [group.replies for group in again]
+    assert len({reply.token_ids for reply in first[0].replies}) > 1
+
+
+def test_every_video_is_asked_about_in_each_epoch(questions: list[Question]) -> None:
+    by_video = [[question] for question in questions]
+    count = len(by_video)
+    drawn = [q.question_id for step in range(count) for q in draw_questions(by_video, step, 1, 1, seed=0)]
+    assert sorted(drawn) == sorted(question.question_id for question in questions)
+    assert draw_questions(by_video, 1, 2, 1, seed=0) == draw_questions(by_video, 1, 2, 1, seed=0)
+
+
+def test_no_question_is_drawn_twice_in_a_step(questions: list[Question], tmp_path: Path) -> None:
+    assert len(draw_questions([questions], 0, 5, len(questions), seed=0)) == len(questions)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.core.manifest import Manifest, read_manifest, write_manifest
+from components.core.students.checkpoints import Checkpoints
+from components.core.students.student import load_student
+from components.grpo.train import STAGE
+from components.teacher_server.launch import running_teacher
+from tests.components.core.judging.stages import run_stage
+from tests.components.training_world import taught_student, training_data
+
+SETTINGS: dict[str, Any] = {
+    "steps": 4,
+    "videos": 2,
+    "questions_per_video": 2,
+    "replies": 6,
+    "max_tokens": 24,
+    "temperature": 0.8,
+    "replay_videos": 1,
+    "checkpoint_every": 2,
+    "optimizer": {"learning_rate": 1e-3, "matrix_learning_rate": 0.01},
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("data")
+    data = training_data(folder, 3)
+    taught_student(folder / "sft", data)
+    write_manifest(folder / "sft", Manifest(stage="sft", digest="sft"))
+    return {"captions": data["captions"], "questions": data["questions"], "sft_model": folder / "sft"}
+
+
+def train(folder: Path, inputs: dict[str, Path], **settings: Any) -> list[dict[str, float]]:
+    """Train against the real teacher and return the curve."""
+    with running_teacher(workers=1) as url:
+        run_stage(STAGE, url, folder, inputs, {**SETTINGS, **settings})
+    return [json.loads(line) for line in (folder / "output" / "training.jsonl").read_text().splitlines()]
+
+
+def test_every_reward_term_is_logged_and_the_weights_move(inputs: dict[str, Path], tmp_path: Path) -> None:
+    curve = train(tmp_path, inputs, kl=0.1)
+    assert [line["step"] for line in curve] == [0, 1, 2, 3]
+    terms = {
+        "reward",
+        "accuracy",
+        "observation",
+        "reasoning",
+        "format",
+        "judge_failures",
+        "groups_without_variance",
+        "kl",
+    }
+    assert all(terms <= set(line) for line in curve)
+    assert curve[0]["kl"] == pytest.approx(0.0, abs=1e-6)  # the first step starts from the reference itself
+    before = load_student(inputs["sft_model"], device="cpu").model
+    after = load_student(tmp_path / "output", device="cpu").model
+    assert not (after.lm_head.weight == before.lm_head.weight).all()
+    manifest = read_manifest(tmp_path / "output")
+    assert {source.name for source in manifest.upstream} == {"captions", "questions", "sft_model"}
+    assert set(manifest.teachers) == {"judge", "inferrer"} and manifest.metrics["parity"] <= 1e-4
+
+
+def test_an_interrupted_run_continues_as_if_it_had_not_stopped(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbroken = train(tmp_path / "unbroken", inputs)
+    save = Checkpoints.save
+
+    def save_and_stop(self: Checkpoints, step: int, *args: Any) -> None:
+        save(self, step, *args)
+        raise KeyboardInterrupt("after the first checkpoint")
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_stop)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "broken", inputs)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    resumed = train(tmp_path / "broken", inputs)
+
+    def plain(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+        return [{name: value for name, value in line.items() if not name.startswith("cpu_")} for line in curve]
+
+    assert plain(resumed) == plain(unbroken)
+
+
+def test_without_a_training_question_the_error_says_so(
+    inputs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run_stage(STAGE, "http://127.0.0.1:9/v1", tmp_path, inputs, {**SETTINGS, "question_types": ["causal"]})
+    assert "no multiple-choice question" in capsys.readouterr().err
