@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,16 @@ def test_metrics_are_renamed_where_mlflow_refuses_their_name(tracked: str) -> No
     run_id = lineage.nested_run(client, "evaluate")
     lineage.log_metrics(client, run_id, {"grounding_recall@0.3/all": 0.5, "a + b": 1.0})
     assert client.get_run(run_id).data.metrics == {"grounding_recall at 0.3/all": 0.5, "a _ b": 1.0}
+
+
+def test_a_kill_during_the_first_initialisation_leaves_nothing_that_the_next_one_trips_over(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    code = f"from components.core.lineage import initialise_database; initialise_database({uri!r})"
+    first = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("mlflow.db.*.partial")):
+        assert first.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    first.kill()
+    first.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    assert lineage.initialise_database(uri)
