@@ -29,6 +29,8 @@ from pipelines.launch.tracking import Tracker, tracked
 from pipelines.profile import Profile
 
 POLL_S = 0.2
+SILENCE_S = 20.0
+"""After so long without a task ending, a line says what the running ones are doing."""
 TAIL_LINES = 8
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Two shards run at once on two cores: more threads would only get into each other's way. Trainers set their own."""
@@ -203,8 +205,14 @@ class LocalRun:
                 start_new_session=True,
             )
             try:
+                heard = time.monotonic()
                 while worker.poll() is None:
-                    watcher.poll()
+                    if watcher.poll():
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > SILENCE_S:
+                        heard = time.monotonic()
+                        for line in watcher.running():
+                            self.say(line)
                     time.sleep(POLL_S)
             finally:
                 with contextlib.suppress(ProcessLookupError):

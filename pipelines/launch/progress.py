@@ -54,6 +54,17 @@ class RunWatcher:
             self.write("running")
         return fresh
 
+    def running(self) -> list[str]:
+        """A line about each task that is at work: its name and the last thing its log says."""
+        lines = []
+        for path in sorted(self.folder.tasks.glob("*.json")):
+            record = _read_record(path)
+            if record and record.get("status") == "running":
+                log = self.folder.logs / f"{path.stem}.jsonl"
+                said = log.read_text(errors="replace").splitlines() if log.is_file() else []
+                lines.append(f"  ...     {path.stem:<28} {json.loads(said[-1])['message'] if said else 'started'}")
+        return lines
+
     @property
     def failed(self) -> list[Record]:
         """Records of the tasks that failed, in the order they ended."""

@@ -15,6 +15,7 @@ import pytest
 from components.core.errors import InputError
 from pipelines.launch.folders import RunsRoot
 from pipelines.launch.local import LocalRun
+from pipelines.launch.progress import RunWatcher
 from pipelines.platform import Platform
 from pipelines.profile import LaunchSettings, Profile
 
@@ -163,3 +164,10 @@ def test_killing_the_launcher_ends_every_task(tmp_path: Path, videos: Path) -> N
         time.sleep(0.05)
     assert not Path(f"/proc/{process}").exists()
     assert json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())["status"] == "running"
+
+
+def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
+    folder = RunsRoot(tmp_path).new_run()
+    (folder.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
+    (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n")
+    assert [line.split() for line in RunWatcher(folder, {}, print).running()] == [["...", "sft", "step", "5/10"]]
