@@ -62,7 +62,8 @@ class RunWatcher:
             if record and record.get("status") == "running":
                 log = self.folder.logs / f"{path.stem}.jsonl"
                 said = log.read_text(errors="replace").splitlines() if log.is_file() else []
-                lines.append(f"  ...     {path.stem:<28} {json.loads(said[-1])['message'][:120] if said else 'started'}")
+                last = json.loads(said[-1])["message"] if said else "started"
+                lines.append(f"  ...     {path.stem:<28} {last[:120]}")
         return lines
 
     @property
