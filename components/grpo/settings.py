@@ -56,10 +56,10 @@ class GrpoSettings(StageSettings):
     """Weight of the KL term against the starting model; 0 keeps no reference. Not reported for ReWatch-R1."""
 
     replay_videos: int = Field(default=2, ge=0)
-    """Videos whose caption is replayed in each step, against forgetting: RL on questions alone lowers captions."""
+    """Videos whose caption and a direct answer are replayed in each step: RL on traces alone forgets both."""
 
     replay_weight: float = Field(default=0.1, ge=0)
-    """Weight of the replayed captions' loss."""
+    """Weight of the replayed loss."""
 
     shift_pixels: int = Field(default=5, ge=0)
     """Every video is moved at random by up to so many pixels; sampling and update see the same."""

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.core import students
 from components.core.code_digest import stage_digest
-from components.core.errors import DatasetError, TrainingError
+from components.core.errors import TrainingError
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
-from components.core.records import CaptionEvent, Message, Question, TrainingSample, Video, digest_of
+from components.core.records import CaptionEvent, Question, digest_of
 from components.core.students.checkpoints import Checkpoints
 from components.core.students.optimizers import Optimizer
 from components.core.students.packing import Packed, pack
@@ -34,7 +34,7 @@ from components.core.students.student import Ask, Student, load_student
 from components.core.students.training_log import TrainingLog, last_metrics
 from components.core.students.videos import Videos
 from components.core.tasks import Stage, Task
-from components.core.video.timecodes import caption_line
+from components.grpo.material import read_questions, replayed_samples
 from components.grpo.objective import clipped_loss, kl_divergence
 from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
 from components.grpo.settings import GrpoSettings
@@ -103,7 +103,7 @@ class Trainer:
         loss = means["policy_loss"] + replayed
         if not math.isfinite(loss):
             raise TrainingError(f"The loss of step {number} is {loss}.", "Lower the learning rate.")
-        return {"loss": loss, **means, "loss_caption": replayed, "gradient_norm": norm}
+        return {"loss": loss, **means, "loss_replay": replayed, "gradient_norm": norm}
 
     def _policy_loss(self, batches: Sequence[Sequence[Group]], total: int, sums: dict[str, float]) -> None:
         """Back-propagate the clipped objective of some videos' groups, each video one packed row."""
@@ -140,21 +140,21 @@ class Trainer:
         return torch.cat([tokens for row in by_row for tokens in row])
 
     def _replay(self, number: int) -> float:
-        """Back-propagate the captions of a few videos; returns their weighted loss."""
+        """Back-propagate captions and direct answers of a few videos; returns their weighted loss."""
         import torch
 
-        settings = self.settings
+        settings, prompter = self.settings, self.student.prompter
         if not settings.replay_videos or not settings.replay_weight:
             return 0.0
         first = number * settings.replay_videos
-        names = [
-            self.questions[(first + index) % len(self.questions)][0].video_id for index in range(settings.replay_videos)
-        ]
-        rows = [
-            pack(prefix, [self.student.prompter.segment(self._caption(name))])
-            for name, prefix in zip(names, self.videos.prefixes(names), strict=True)
-            if prefix is not None
-        ]
+        chosen = [self.questions[(first + index) % len(self.questions)] for index in range(settings.replay_videos)]
+        prefixes = self.videos.prefixes([asked[0].video_id for asked in chosen])
+        rows = []
+        for asked, prefix in zip(chosen, prefixes, strict=True):
+            if prefix is not None:
+                events = self.captions[asked[0].video_id]
+                samples = replayed_samples(events, asked[number % len(asked)], prompter)
+                rows.append(pack(prefix, [prompter.segment(sample) for sample in samples]))
         if not rows:
             return 0.0
         scores = torch.cat([tokens for row in log_probabilities(self.student.model, rows) for tokens in row])
@@ -162,17 +162,11 @@ class Trainer:
         loss.backward()
         return float(loss.detach())
 
-    def _caption(self, video_id: str) -> TrainingSample:
-        text = "\n".join(caption_line(event.start_s, event.end_s, event.text) for event in self.captions[video_id])
-        asked = Message(role="user", text=self.student.prompter.request_text("caption"))
-        messages = (asked, Message(role="assistant", text=text, trained=True))
-        return TrainingSample(sample_id=video_id, task="caption", video_id=video_id, messages=messages)
-
 
 def train(task: Task) -> None:
     """Train, or continue, and write the model's folder."""
     settings: GrpoSettings = task.settings
-    captions, videos, questions = _read_questions(task, settings)
+    captions, videos, questions = read_questions(task, settings)
     source = task.paths("sft_model")[0]
     student = load_student(source, device=settings.device)
     reference = load_student(source, device=settings.device) if settings.kl else None
@@ -225,33 +219,6 @@ def _weighed(group: Group) -> list[tuple[Any, float]]:
         for reply, advantage in zip(group.replies, group.advantages, strict=True)
         if advantage is not None
     ]
-
-
-def _read_questions(
-    task: Task, settings: GrpoSettings
-) -> tuple[dict[str, list[CaptionEvent]], list[Video], list[list[Question]]]:
-    """Captions by video, and the training split's multiple-choice questions grouped by video."""
-    limit = settings.max_duration_s or math.inf
-    videos = {
-        video.video_id: video
-        for video in task.rows("captions", "videos")
-        if video.split == "train" and video.duration_s <= limit
-    }
-    captions: dict[str, list[CaptionEvent]] = defaultdict(list)
-    for event in sorted(task.rows("captions", "events"), key=lambda event: event.start_s):
-        captions[event.video_id].append(event)
-    wanted = set(settings.question_types)
-    asked: dict[str, list[Question]] = defaultdict(list)
-    for question in sorted(task.rows("questions", "questions"), key=lambda question: question.question_id):
-        known = question.video_id in videos and question.video_id in captions
-        if known and question.form == "multiple_choice" and (not wanted or question.type in wanted):
-            asked[question.video_id].append(question)
-    if not asked:
-        raise DatasetError(
-            "There is no multiple-choice question on a training video.", "Relax the gates or add videos."
-        )
-    names = sorted(asked)
-    return captions, [videos[name] for name in names], [asked[name] for name in names]
 
 
 def _key(task: Task) -> str:
