@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.core import lineage
+from components.core.manifest import read_manifest, write_manifest
 from components.core.tasks import run_task
 from components.reporting.finish import finish
 from components.reporting.report import STAGE
@@ -30,6 +31,11 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "report-test")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.setenv("REWATCH_MLFLOW_PARENT", lineage.start_pipeline_run(uri, "report-test", "run-1", {}))
+    with lineage.training_run("grpo", settings={}, inputs={}) as training:
+        model_id = training.log_model(world.roots["grpo_model"], "student-grpo")
+    manifest = read_manifest(world.roots["grpo_model"])
+    told = {"info": {"mlflow_model": model_id}}
+    write_manifest(world.roots["grpo_model"], manifest.model_copy(update=told))
     run_task(
         STAGE,
         settings='{"thumbnails": 0}',
@@ -43,10 +49,16 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     assert client is not None
     runs = client.search_runs([lineage.experiment_id(client)], "tags.`kfp.task` != ''")
     by_task = {run.data.tags["kfp.task"]: run for run in runs}
-    assert set(by_task) == {"ingest", "gate-captions", "gate-questions"}
+    assert set(by_task) == {"ingest", "gate-captions", "gate-questions", "evaluate", "grpo"}
     given = by_task["gate-captions"].inputs.dataset_inputs
     assert {entry.dataset.name for entry in given} == {"corpus", "shards", "captions"}
     assert by_task["gate-captions"].data.metrics["calls"] == 40
+    model = client.get_logged_model(model_id)
+    assert model.tags["rewatch.digest"] == manifest.digest
+    measured = {metric.key: metric for metric in model.metrics or []}
+    assert measured["accuracy.grpo_think.all"].value == 0.74
+    assert measured["accuracy.grpo_think.all"].dataset_name == "questions"
+    assert "grounding_recall at 0.3.grpo_think.all" in measured
 
 
 def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,8 @@ def build_run(path: Path, clips: int = 24, caption_text: str = "") -> World:
     decision = _model(data / "decision", "promotion", {"evaluation": evaluation})
     text = "Promoted: 74.0% against 62.0% of version 1."
     (decision / "decision.json").write_text(json.dumps({"verdict": "promoted", "text": text, "version": "2"}))
-    _records(run, {"ingest": corpus, "gate-captions": captions, "gate-questions": questions, **models})
+    data_tasks = {"ingest": corpus, "gate-captions": captions, "gate-questions": questions, "evaluate": evaluation}
+    _records(run, {**data_tasks, **models})
     _gates(run)
     return World(
         run,
@@ -194,6 +195,8 @@ def _evaluation(data: Path, sources: dict[str, Path]) -> Path:
         )
         for system, group, value, low, high in SCORES
     ]
+    recall = {"score_id": "recall", "system": "grpo_think", "metric": "grounding_recall@0.3"}
+    rows.append(rows[0].model_copy(update=recall))
     tables: dict[str, type[Row]] = {"predictions": Prediction, "scores": Score}
     return _dataset(data / "evaluation", "evaluation", tables, [("scores", row) for row in rows], sources)
 
