@@ -14,7 +14,7 @@ from components.reporting.charts.svg import element, figure, text, titled
 WIDTH, ROW = 720.0, 40.0
 AXIS = 170.0
 """Where the dots stand; arcs swing to its left."""
-ROOM = 92
+ROOM = 84
 """Letters of detail that fit beside a dot; the tooltip holds them all."""
 
 
