@@ -17,10 +17,12 @@ COLUMNS = (
     ("accuracy", "all"),
     ("accuracy", "single_look"),
     ("accuracy", "two_look"),
+    ("accuracy_where_named", "single_look"),
     ("faithful", "all"),
     ("inferred", "all"),
 )
-"""(metric, group) of the table's columns: r_acc by kind of question, then r_obs and r_rea where they were judged."""
+"""(metric, group) of the table's columns: accuracy by kind of question, accuracy of replies that name an option at all
+(what compares with chance), then r_obs and r_rea where they were judged."""
 ORDER = ("chance", "wrong_video", "untrained", "sft_direct", "sft_think", "grpo_direct", "grpo_think")
 
 

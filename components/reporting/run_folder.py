@@ -57,14 +57,18 @@ class RunFolderFacts:
     path: Path | None
     header: dict[str, Any] = field(default_factory=dict)
     records: Sequence[dict[str, Any]] = ()
+    plan: Sequence[str] = ()
+    """Names of the pipeline's tasks in their order, where the launcher left it."""
 
     def costs(self) -> list[TaskCost]:
-        """One entry per task that ended, in the order in which they did; the report itself is still running."""
+        """One entry per task that ended, in the pipeline's order; the report itself is still running."""
         by_name: dict[str, list[dict[str, Any]]] = {}
         ended = [record for record in self.records if record.get("status") != "running"]
         for record in sorted(ended, key=_ended):
             by_name.setdefault(task_name(record), []).append(record)
-        return [_add_up(name, records) for name, records in by_name.items()]
+        place = {name: index for index, name in enumerate(self.plan)}
+        names = sorted(by_name, key=lambda name: place.get(name, len(place)))
+        return [_add_up(name, by_name[name]) for name in names]
 
     def failed(self) -> list[dict[str, Any]]:
         """The records of tasks that failed."""
@@ -76,7 +80,8 @@ def read_run_folder(path: Path | None) -> RunFolderFacts:
     if path is None:
         return RunFolderFacts(None)
     header = next(_objects([path / "run.json"]), {})
-    return RunFolderFacts(path, header, list(_objects(sorted((path / "tasks").glob("*.json")))))
+    plan = next(_objects([path / "plan.json"]), {}).get("tasks", [])
+    return RunFolderFacts(path, header, list(_objects(sorted((path / "tasks").glob("*.json")))), plan)
 
 
 def gate_results(ancestry: Ancestry, run: Path | None) -> list[GateResult]:
