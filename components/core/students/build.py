@@ -53,7 +53,9 @@ def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int
     """
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessorPil
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = train_tokenizer(texts, size.vocabulary, size.timecodes_s)
     config = _config(size, len(tokenizer), tokenizer.convert_tokens_to_ids)
     with torch.random.fork_rng(devices=[]):

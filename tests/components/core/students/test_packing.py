@@ -15,7 +15,9 @@ from tests.components.training_world import frames
 TOKENS = st.lists(st.integers(256, 400), min_size=1, max_size=6).map(tuple)
 
 
-@given(stems=st.lists(TOKENS, min_size=1, max_size=2), replies=st.lists(TOKENS, min_size=1, max_size=4), seed=st.integers())
+@given(
+    stems=st.lists(TOKENS, min_size=1, max_size=2), replies=st.lists(TOKENS, min_size=1, max_size=4), seed=st.integers()
+)
 @settings(max_examples=15, deadline=None)
 def test_packed_log_probabilities_equal_unpacked_ones(
     student: Student, stems: list[tuple[int, ...]], replies: list[tuple[int, ...]], seed: int
@@ -70,7 +72,9 @@ def test_packed_scores_equal_the_library_forward(student: Student) -> None:
 
 
 def test_a_segment_sees_the_prefix_its_stem_and_itself_only(student: Student) -> None:
-    row = pack(student.prefix(frames(2), 1.0), [Segment((1, 2), (True, True), stem=(3,)), Segment((4, 5), (False, True))])
+    row = pack(
+        student.prefix(frames(2), 1.0), [Segment((1, 2), (True, True), stem=(3,)), Segment((4, 5), (False, True))]
+    )
     mask = attention_mask(row.owners[None], row.parents[None])[0, 0]
     first, second = row.segments
     at = {owner: (row.owners == owner).nonzero()[:, 0].tolist() for owner in row.owners.unique().tolist()}
