@@ -11,6 +11,10 @@ from components.core.errors import DatasetError
 from components.core.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 
+NAMES = frozenset({"corpus", "captions", "questions", "trajectories", "sft_model", "grpo_model", "evaluation"})
+"""Names of inputs that say which artifact is meant, whoever reads it; `shards` and the like do not."""
+
+
 @dataclass(frozen=True)
 class Artifact:
     """One dataset or model: its folder, its manifest, and a label that a reader knows it by."""
@@ -81,6 +85,8 @@ def walk(roots: Mapping[str, Path]) -> Ancestry:
             continue
         for source in manifests[path].upstream:
             origin = Path(source.path).absolute()
+            if source.name in NAMES:
+                labels.setdefault(origin, source.name)
             edges.append((origin, path))
             waiting.append(origin)
     artifacts = [Artifact(path, manifest, _label(path, manifest, labels)) for path, manifest in manifests.items()]

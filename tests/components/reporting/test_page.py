@@ -153,6 +153,14 @@ def test_a_run_that_stopped_early_reports_what_it_finished(world: World) -> None
     assert "gate-questions: refused &lt;b&gt;" in page
 
 
+def test_the_last_artifact_alone_leads_back_to_all_others(world: World) -> None:
+    facts = gather(ReportingSettings(), {"evaluation": world.roots["evaluation"]}, world.run)
+    found = {artifact.label: artifact.path for artifact in facts.ancestry.artifacts}
+    wanted = {name: path for name, path in world.roots.items() if name != "decision"}
+    assert {name: found[name] for name in wanted} == wanted
+    assert facts.tallies.funnel == gather(ReportingSettings(), world.roots, world.run).tallies.funnel
+
+
 def test_a_run_that_finished_nothing_still_has_a_page(tmp_path: Path) -> None:
     page = write_page(gather(ReportingSettings(), {}, None, "no videos"), tmp_path).read_text()
     assert "No dataset was finished." in page
