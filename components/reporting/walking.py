@@ -10,7 +10,6 @@ from components.core.datasets import part_of
 from components.core.errors import DatasetError
 from components.core.manifest import MANIFEST_NAME, Manifest, read_manifest
 
-
 NAMES = frozenset({"corpus", "captions", "questions", "trajectories", "sft_model", "grpo_model", "evaluation"})
 """Names of inputs that say which artifact is meant, whoever reads it; `shards` and the like do not."""
 
