@@ -6,6 +6,7 @@ compared question by question, and names the version it replaced, which is where
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ CARD = "evaluation/score_card.json"
 REPLACED = "rewatch.replaced"
 MODEL_DIGEST = "rewatch.digest"
 MODEL_PATH = "rewatch.path"
+VERSIONS = "mlflow.modelVersions"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class Registry:
             model_id=model_id or None,
             tags={MODEL_DIGEST: model_digest, MODEL_PATH: path, "rewatch.accuracy": f"{card.accuracy:.4f}"},
         )
+        if model_id:  # the link that MLflow's model page shows; its client leaves it to the fluent interface
+            versions = json.dumps([{"name": self.name, "version": str(created.version)}])
+            self.client.set_logged_model_tags(model_id, {VERSIONS: versions})
         return str(created.version)
 
     def crown(self, version: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -79,12 +80,14 @@ def evaluation(path: Path, accuracy: float, seed: int, protocol: Protocol = PROT
     return path
 
 
-def run_promotion(path: Path, accuracy: float, seed: int, name: str, protocol: Protocol = PROTOCOL) -> Decision:
+def run_promotion(
+    path: Path, accuracy: float, seed: int, name: str, protocol: Protocol = PROTOCOL, info: dict[str, str] | None = None
+) -> Decision:
     path.mkdir()
     scores = evaluation(path / "evaluation", accuracy, seed, protocol)
     model = path / "model"
     model.mkdir()
-    write_manifest(model, Manifest(stage="grpo", digest=f"{path.name}-{seed}"))
+    write_manifest(model, Manifest(stage="grpo", digest=f"{path.name}-{seed}", info=info or {}))
     run_task(
         STAGE,
         settings=f'{{"registered_model": "{name}"}}',
@@ -118,6 +121,17 @@ def test_another_protocol_is_refused_and_the_champion_stays(tmp_path: Path) -> N
     assert decision.verdict == "refused"
     champion = Registry("student-b").champion()
     assert champion is not None and champion.version == "1"
+
+
+def test_a_version_and_its_logged_model_name_each_other(tmp_path: Path, uri: str) -> None:
+    with lineage.training_run("grpo", settings={}, inputs={}) as run:
+        model_id = run.log_model(tmp_path, "student-grpo")
+    run_promotion(tmp_path / "first", 0.6, 1, "student-d", info={"mlflow_model": model_id})
+    client = lineage.connect(uri)
+    assert client is not None
+    assert client.get_model_version("student-d", "1").source == f"models:/{model_id}"
+    versions = client.get_logged_model(model_id).tags["mlflow.modelVersions"]
+    assert json.loads(versions) == [{"name": "student-d", "version": "1"}]
 
 
 def test_the_same_model_is_registered_once(tmp_path: Path) -> None:
