@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.core import lineage
 from components.core.datasets import DatasetWriter
 from components.core.errors import InputError
 from components.core.manifest import Manifest, write_manifest
