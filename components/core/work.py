@@ -2,9 +2,9 @@
 
 A record's key covers its content, the stage's settings and the code of the stage and of core. A record finished under
 that key before, in this run or any other, is not processed again: its rows are read from the state. The rest run
-concurrently, and their rows are written in the order of the records, so that a dataset does not depend on timing. A `RecordError`
-becomes a `Failure` row and is tried again by the next run; every other error ends the stage. Memory holds a window of
-records, however many there are.
+concurrently, and their rows are written in the order of the records, so that a dataset does not depend on timing. A
+`RecordError` becomes a `Failure` row and is tried again by the next run; every other error ends the stage. Memory
+holds a window of records, however many there are.
 """
 
 from __future__ import annotations
