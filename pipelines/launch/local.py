@@ -60,7 +60,7 @@ class LocalRun:
         pipeline: `module:function` of the builder.
         say: prints one line for a person.
         resume_command: what to type to go on after a failure.
-        on_success: called once every task succeeded, such as to advance the ingestion's watermark.
+        on_success: called once the whole pipeline succeeded, such as to advance the ingestion's watermark.
         tracking: whether MLflow records the run.
     """
 
@@ -226,7 +226,8 @@ class LocalRun:
         planned = json.loads(folder.plan.read_text())["tasks"] if folder.plan.exists() else []
         if code == 0 and not watcher.failed:
             watcher.write("succeeded", planned)
-            self.on_success(folder)
+            if not self.until:
+                self.on_success(folder)
             self._tell_success(folder, watcher, seconds)
             return 0
         error = self._cause(folder, watcher)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 from components.core.errors import InputError
@@ -17,7 +18,21 @@ def print_runs(root: RunsRoot) -> None:
     for run in runs:
         record = run.read()
         done = sum(task["status"] in ("succeeded", "cached") for task in record["tasks"])
-        print(f"{run.id}  {record['status']:<11} {record['profile']:<8} {done} tasks done  {record.get('videos', '')}")
+        status = "killed" if record["status"] == "running" and not is_busy(root) else record["status"]
+        print(f"{run.id}  {status:<11} {record['profile']:<8} {done} tasks done  {record.get('videos', '')}")
+
+
+def is_busy(root: RunsRoot) -> bool:
+    """Whether a launcher holds the runs folder now; a run that calls itself running without one was killed."""
+    lock = root.path / ".lock"
+    if not lock.exists():
+        return False
+    with lock.open() as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def print_run(run: RunFolder) -> None:

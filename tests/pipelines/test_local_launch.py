@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from components.core.errors import InputError
 from pipelines.launch.folders import RunsRoot
 from pipelines.launch.local import LocalRun
 from pipelines.launch.progress import RunWatcher
+from pipelines.launch.status import print_runs
 from pipelines.platform import Platform
 from pipelines.profile import LaunchSettings, Profile
 
@@ -171,3 +173,20 @@ def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
     (folder.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n")
     assert [line.split() for line in RunWatcher(folder, {}, print).running()] == [["...", "sft", "step", "5/10"]]
+
+
+def test_only_a_whole_run_counts_as_one_for_the_watermark(tmp_path: Path, videos: Path) -> None:
+    done: list[str] = []
+    for until in ("work", ""):
+        run = replace(a_run(tmp_path, videos, [], until=until), on_success=lambda folder: done.append(folder.id))
+        assert run.start() == 0
+    assert len(done) == 1
+
+
+def test_a_run_that_calls_itself_running_without_a_launcher_was_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = RunsRoot(tmp_path)
+    RunWatcher(root.new_run(), {"run_id": "r", "profile": "laptop"}, print).write("running")
+    print_runs(root)
+    assert " killed " in capsys.readouterr().out
