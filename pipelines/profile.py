@@ -23,6 +23,7 @@ from components.core.errors import SettingsError
 from components.core.records import canonical_json, digest_of
 from components.core.settings import Settings, StageSettings, parse_settings
 from components.core.teachers.roles import RoleSettings
+from components.quality_gates.settings import GATES, QualityGatesSettings
 from pipelines.platform import Platform
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -86,8 +87,14 @@ class Profile:
     stages: Mapping[str, StageSettings]
 
     def arguments(self) -> dict[str, str]:
-        """The pipeline's parameters but `videos`: for each stage its section as canonical JSON."""
-        return {name: canonical_json(section.model_dump(mode="json")) for name, section in self.stages.items()}
+        """The pipeline's parameters but `videos`: for each stage, and each gate, what it reads as canonical JSON."""
+        sections: dict[str, StageSettings] = {}
+        for name, section in self.stages.items():
+            if isinstance(section, QualityGatesSettings):
+                sections |= {f"{gate}_gate": section.of(gate) for gate in GATES}
+            else:
+                sections[name] = section
+        return {name: canonical_json(section.model_dump(mode="json")) for name, section in sections.items()}
 
     def roles(self) -> list[RoleSettings]:
         """Every role that any stage asks, as configured."""

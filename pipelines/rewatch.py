@@ -45,7 +45,9 @@ def build(platform: Platform) -> Any:
         contrastive_qa: str,
         filter_probes: str,
         agent_cot: str,
-        quality_gates: str,
+        captions_gate: str,
+        questions_gate: str,
+        trajectories_gate: str,
         sft_settings: str,
         grpo_settings: str,
         evaluation: str,
@@ -61,7 +63,7 @@ def build(platform: Platform) -> Any:
                 caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output), "teacher"
             )
         captions = place(
-            gate_captions(settings=quality_gates, corpus=corpus.output, shards=dsl.Collected(captioned.output)), "gate"
+            gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)), "gate"
         )
 
         with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
@@ -70,7 +72,7 @@ def build(platform: Platform) -> Any:
                 probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output), "teacher"
             )
         questions = place(
-            gate_questions(settings=quality_gates, captions=captions.output, shards=dsl.Collected(probed.output)),
+            gate_questions(settings=questions_gate, captions=captions.output, shards=dsl.Collected(probed.output)),
             "gate",
         )
 
@@ -83,7 +85,7 @@ def build(platform: Platform) -> Any:
             )
         trajectories = place(
             gate_trajectories(
-                settings=quality_gates,
+                settings=trajectories_gate,
                 captions=captions.output,
                 questions=questions.output,
                 shards=dsl.Collected(rewatched.output),
@@ -119,7 +121,9 @@ def build(platform: Platform) -> Any:
         contrastive_qa: str,
         filter_probes: str,
         agent_cot: str,
-        quality_gates: str,
+        captions_gate: str,
+        questions_gate: str,
+        trajectories_gate: str,
         sft: str,
         grpo: str,
         evaluation: str,
@@ -136,7 +140,9 @@ def build(platform: Platform) -> Any:
                 contrastive_qa=contrastive_qa,
                 filter_probes=filter_probes,
                 agent_cot=agent_cot,
-                quality_gates=quality_gates,
+                captions_gate=captions_gate,
+                questions_gate=questions_gate,
+                trajectories_gate=trajectories_gate,
                 sft_settings=sft,
                 grpo_settings=grpo,
                 evaluation=evaluation,

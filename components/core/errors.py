@@ -69,7 +69,9 @@ class BudgetExceeded(RewatchError):
 
 
 class TooManyFailures(RewatchError):
-    """The share of failed records passed its limit."""
+    """The share of failed records passed its limit: the corpus or the teacher is not fit for use."""
+
+    exit_code = 2
 
 
 class DatasetError(RewatchError):

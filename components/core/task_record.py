@@ -34,6 +34,7 @@ class TaskError(BaseModel):
     type: str
     what: str
     remedy: str = ""
+    exit_code: int = 1
 
 
 class TaskRecord(BaseModel):

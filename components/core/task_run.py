@@ -228,7 +228,7 @@ def _terminated_as_interrupt() -> Iterator[None]:
 
 def _describe(error: BaseException) -> TaskError:
     if isinstance(error, RewatchError):
-        return TaskError(type=type(error).__name__, what=error.what, remedy=error.remedy)
+        return TaskError(type=type(error).__name__, what=error.what, remedy=error.remedy, exit_code=error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         return TaskError(type="Interrupted", what="The task was interrupted.", remedy="Run again: it resumes.")
     return TaskError(type=type(error).__name__, what=str(error) or repr(error), remedy="See the traceback in the log.")

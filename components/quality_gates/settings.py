@@ -5,10 +5,15 @@ Bounds are inclusive. A check whose denominator is too small to decide is report
 
 from __future__ import annotations
 
+from typing import Literal, Self, get_args
+
 from pydantic import Field
 
 from components.core.settings import Settings, StageSettings
 from components.core.teachers.roles import RoleSettings
+
+Gate = Literal["captions", "questions", "trajectories"]
+GATES: tuple[Gate, ...] = get_args(Gate)
 
 
 class CaptionThresholds(Settings):
@@ -134,3 +139,9 @@ class QualityGatesSettings(StageSettings):
 
     trajectories: TrajectoryThresholds = TrajectoryThresholds()
     """The trajectories gate."""
+
+    def of(self, gate: Gate) -> Self:
+        """What one gate reads, everything else at its default: a threshold of one gate must not rerun another."""
+        asked = {"captions": None, "questions": "auditor", "trajectories": "judge"}[gate]
+        read = {gate, asked, "work"}
+        return type(self)(**{name: value for name, value in self if name in read})

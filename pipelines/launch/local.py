@@ -81,7 +81,6 @@ class LocalRun:
             InputError: the input cannot be used; nothing was written.
         """
         check_run(self.profile, self.videos, self.runs.path)
-        self.runs.path.mkdir(parents=True, exist_ok=True)
         with self._alone():
             folder = self.runs.new_run()
             self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
@@ -104,7 +103,15 @@ class LocalRun:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the runs folder: two runs at once would buy the same replies twice."""
-        with (self.runs.path / ".lock").open("w") as lock:
+        try:
+            self.runs.path.mkdir(parents=True, exist_ok=True)
+            lock_file = (self.runs.path / ".lock").open("w")
+        except OSError as error:
+            raise InputError(
+                f"The runs folder {self.runs.path} cannot be written: {error.strerror}.",
+                "Give a writable folder with --runs.",
+            ) from error
+        with lock_file as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from components.core.errors import InputError, SettingsError, TeacherUnavailable
+from components.quality_gates.settings import GATES
 from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, STAGES, Endpoint, load_profile, settings_type
 
@@ -19,6 +20,7 @@ YAML_FILES = sorted(
     for folder in ("pipelines", "components", "images", "manifests", "tests")
     for path in (ROOT / folder).rglob(pattern)
 )
+PARAMETERS = [*(stage for stage in STAGES if stage != "quality_gates"), *(f"{gate}_gate" for gate in GATES)]
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -29,14 +31,14 @@ def test_every_yaml_file_parses(path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))
 def test_every_profile_is_valid(name: str) -> None:
     profile = load_profile(name)
-    assert set(profile.arguments()) == set(STAGES)
+    assert set(profile.arguments()) == {*PARAMETERS}
     check_arguments(profile.arguments())
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_tasks_settings_are_complete_and_come_back_the_same(stage: str) -> None:
-    text = load_profile("laptop").arguments()[stage]
-    kind = settings_type(stage)
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_a_tasks_settings_are_complete_and_come_back_the_same(parameter: str) -> None:
+    text = load_profile("laptop").arguments()[parameter]
+    kind = settings_type("quality_gates" if parameter.endswith("_gate") else parameter)
     assert set(json.loads(text)) == set(kind.model_fields)
     assert kind.model_validate_json(text).to_json() == text
 
@@ -70,7 +72,7 @@ def test_an_override_changes_one_section_only() -> None:
         load_profile("laptop").arguments(),
         load_profile("laptop", ["captioning.max_pixels=99999"]).arguments(),
     )
-    assert {stage for stage in STAGES if before[stage] != after[stage]} == {"captioning"}
+    assert {name for name in before if before[name] != after[name]} == {"captioning"}
 
 
 def test_teachers_are_mapped_by_role_and_need_a_model(tmp_path: Path) -> None:
@@ -120,3 +122,15 @@ def test_a_teacher_with_faults_is_another_revision_than_one_without() -> None:
 def test_a_role_that_asks_another_endpoint_keeps_its_own_revision() -> None:
     overrides = ["endpoints.mine={base_url: 'http://127.0.0.1:9/v1'}", "teachers.captioner={endpoint: mine, model: m}"]
     assert load_profile("laptop", overrides).stages["captioning"].captioner.revision == "1"
+
+
+def test_a_threshold_of_one_gate_changes_no_other_gates_parameter() -> None:
+    usual = load_profile("laptop").arguments()
+    changed = load_profile("laptop", ["quality_gates.questions.max_text_only=0.3"]).arguments()
+    assert {name for name in usual if usual[name] != changed[name]} == {"questions_gate"}
+
+
+def test_a_role_of_one_gate_changes_no_other_gates_parameter() -> None:
+    usual = load_profile("laptop").arguments()
+    changed = load_profile("laptop", ["quality_gates.auditor={revision: other}"]).arguments()
+    assert {name for name in usual if usual[name] != changed[name]} == {"questions_gate"}

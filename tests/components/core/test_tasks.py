@@ -159,7 +159,7 @@ def test_a_teacher_that_answers_garbage_is_one_line(
 ) -> None:
     with loopback(lambda body, number: says("la la la")) as server:
         use(monkeypatch, server.url)
-        line = fails(capsys, 1, tmp_path / "out")
+        line = fails(capsys, 2, tmp_path / "out")
     assert "10 of 10 records" in line
     assert record(run_dir)["rows"]["failed"] == 10
 
