@@ -15,6 +15,8 @@ from components.core.errors import DatasetError
 from components.core.records import Strict
 
 MANIFEST_NAME = "manifest.json"
+TRAINING_LOG_NAME = "training.jsonl"
+"""A model's training curves. They hold clock times, so a model's digest leaves them out."""
 
 
 class TableInfo(Strict):

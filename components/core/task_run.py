@@ -20,7 +20,7 @@ from typing import Any
 from components.core.code_digest import code_digest, folder_digest
 from components.core.datasets import part_of
 from components.core.errors import DatasetError, InputError, RewatchError
-from components.core.manifest import MANIFEST_NAME, Manifest, Upstream, read_manifest, write_manifest
+from components.core.manifest import MANIFEST_NAME, TRAINING_LOG_NAME, Manifest, Upstream, read_manifest, write_manifest
 from components.core.settings import parse_settings
 from components.core.state import State
 from components.core.task_record import (
@@ -145,7 +145,9 @@ def _finish_output(task: Task, record: TaskRecord) -> Manifest:
     )
     if stage.tables:
         return task.writer.close(manifest)
-    complete = manifest.model_copy(update={"digest": folder_digest(task.output, frozenset({MANIFEST_NAME}))})
+    complete = manifest.model_copy(
+        update={"digest": folder_digest(task.output, frozenset({MANIFEST_NAME, TRAINING_LOG_NAME}))}
+    )
     write_manifest(task.output, complete)
     return complete
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-LOG_NAME = "training.jsonl"
+from components.core.manifest import TRAINING_LOG_NAME
+
 UNPLOTTED = frozenset({"step", "seconds", "time", "epoch", "tokens"})
 
 Point = tuple[float, float]
@@ -28,7 +29,7 @@ class CurveGroup:
 
 def read_curves(model: Path) -> list[CurveGroup]:
     """The curves of one model; empty where it left no log."""
-    path = model / LOG_NAME
+    path = model / TRAINING_LOG_NAME
     if not path.is_file():
         return []
     series: dict[str, list[Point]] = defaultdict(list)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import TrainingError
+from components.core.manifest import TRAINING_LOG_NAME
 from components.core.students.optimizers import Optimizer
 
 STATE = "state.json"
-LOG = "training.jsonl"
 
 
 class Checkpoints:
@@ -73,4 +73,4 @@ class Checkpoints:
     @property
     def log_path(self) -> Path:
         """The run's metrics, one JSON object per step."""
-        return self.folder / LOG
+        return self.folder / TRAINING_LOG_NAME

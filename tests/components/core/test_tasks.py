@@ -193,9 +193,10 @@ def test_a_bug_leaves_its_traceback_in_the_log_and_one_line_on_the_console(
     assert "Traceback" in (run_dir / "logs" / "broken.jsonl").read_text()
 
 
-def test_a_model_gets_a_manifest_with_the_digest_of_its_files(tmp_path: Path, run_dir: Path) -> None:
+def test_a_models_digest_covers_its_files_but_not_the_clock_times_of_its_curves(tmp_path: Path, run_dir: Path) -> None:
     def train(task: Task) -> None:
-        (task.output / "model.safetensors").write_bytes(b"weights")
+        (task.output / "model.safetensors").write_bytes(b"weights" if task.output.name != "other" else b"others")
+        (task.output / "training.jsonl").write_text(json.dumps({"step": 0, "cpu_update": time.process_time()}))
         (task.checkpoint_dir("key") / "step").write_text("7")
         task.metrics["loss"] = task.wait(measured())
 
@@ -203,10 +204,10 @@ def test_a_model_gets_a_manifest_with_the_digest_of_its_files(tmp_path: Path, ru
         return 0.5
 
     stage = Stage("train", StageSettings, (), {}, train)
-    for name in ("one", "two"):
+    for name in ("one", "two", "other"):
         run_task(stage, settings="{}", inputs={}, output=str(tmp_path / name))
-    one, two = read_manifest(tmp_path / "one"), read_manifest(tmp_path / "two")
-    assert one.digest == two.digest
+    one, two, other = (read_manifest(tmp_path / name) for name in ("one", "two", "other"))
+    assert one.digest == two.digest != other.digest
     assert one.metrics == {"loss": 0.5}
     assert (tmp_path / "state" / "checkpoints" / "key" / "step").read_text() == "7"
 
