@@ -13,8 +13,8 @@ class ReportingSettings(StageSettings):
     title: str = "rewatch"
     """Heading of the page."""
 
-    timelines: int = Field(default=24, ge=0)
-    """Videos shown with a timeline, the longest first: the sandbox's showcase clips are the longest."""
+    timelines: int = Field(default=26, ge=0)
+    """Videos shown with a timeline, the longest first: the sandbox's long clip, its clock and its 24 showcase clips."""
 
     questions_per_timeline: int = Field(default=8, ge=0)
     """Questions drawn for each of them."""
