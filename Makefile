@@ -37,7 +37,7 @@ $(VENV)/.ready: images/rewatch.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: setup ## the default pipeline end to end; VIDEOS=/folder for your own, PROFILE=name, SET="sft.steps=10 …"
+run: setup ## the default pipeline end to end; VIDEOS=/folder for your own, PROFILE=name, SET="grpo.steps=10 …"
 ifeq ($(VIDEOS),)
 	@$(BIN)/rewatch corpus --out $(RUNS)/corpus
 	@$(BIN)/rewatch run --profile $(PROFILE) --runs $(RUNS) --videos $(RUNS)/corpus/videos $(OVERRIDES)

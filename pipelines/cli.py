@@ -20,7 +20,7 @@ examples:
   rewatch corpus                                    render the sandbox corpus into runs/corpus
   rewatch run                                       the whole pipeline on it
   rewatch run --videos ~/films --until gate-captions
-  rewatch run --set sft.steps=50 --set grpo.steps=0 see `rewatch plan --settings` for every key
+  rewatch run --set grpo.steps=50                   see `rewatch plan --settings` for every key
   rewatch status                                    the runs, and the tasks of the latest
   rewatch compile --profile cluster -o rewatch.yaml the pipeline as KFP takes it
 

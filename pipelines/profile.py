@@ -1,7 +1,7 @@
 """A profile: every setting of a run in one YAML file, validated as a whole before anything starts.
 
 A profile holds one section per stage, checked by that stage's own settings class, and four sections of its own:
-`launch`, `endpoints`, `teachers` (which model answers for which role) and `platform`. `--set sft.steps=10` changes
+`launch`, `endpoints`, `teachers` (which model answers for which role) and `platform`. `--set grpo.steps=10` changes
 one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in GRPO
 recaptions nothing.
 """
@@ -119,7 +119,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
 
     Args:
         name: of a profile of this package, such as `laptop`, or the path of a YAML file.
-        overrides: `key=value` pairs, keys dotted from the top (`sft.steps=10`), values in YAML.
+        overrides: `key=value` pairs, keys dotted from the top (`grpo.steps=10`), values in YAML.
 
     Raises:
         SettingsError: naming the file, the key and its near matches.
@@ -190,7 +190,7 @@ def _override(content: dict[str, Any], override: str) -> None:
 
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise SettingsError(f"--set {override!r} is not of the form key=value.", "Write --set sft.steps=10.")
+        raise SettingsError(f"--set {override!r} is not of the form key=value.", "Write --set grpo.steps=10.")
     target = content
     *parents, last = key.split(".")
     for parent in parents:
