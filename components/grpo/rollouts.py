@@ -90,14 +90,18 @@ def sample_groups(
 
 
 async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSettings) -> None:
-    """Fill in the reward terms and the advantages of every group; a reply cut off has no format."""
+    """Fill in the reward terms and the advantages of every group.
+
+    The format asks for all the tags of a trace (ReWatch-R1: "all required tags are present"): a bare answer has not
+    looked, and a reply cut off has not ended; neither earns r_fmt.
+    """
     samples = [
         RewardSample(
             question=group.prompt.question,
             caption=group.prompt.caption,
             pairs=trace.pairs,
             answer=trace.answer,
-            well_formed=trace.well_formed and reply.ended,
+            well_formed=trace.well_formed and bool(trace.pairs) and reply.ended,
         )
         for group in groups
         for reply, trace in zip(group.replies, group.traces, strict=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -13,6 +14,7 @@ from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms
 from components.core.records import Question
 from components.core.students.student import Student
+from components.core.students.tags import parse
 from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
 from components.grpo.settings import GrpoSettings
 from tests.components.training_world import frames, tiny_student, training_data
@@ -95,6 +97,21 @@ def test_a_reply_that_was_cut_off_has_no_format(student: Student, questions: lis
     groups = groups_of(student, questions[:1], settings)
     assert not any(reply.ended for reply in groups[0].replies)
     assert not any(sample.well_formed for sample in judged(groups, [None], settings).samples)
+
+
+@pytest.mark.parametrize(
+    ("text", "earned"),
+    [
+        ("<answer>red</answer>", False),
+        ("<action>look at 00:03</action><observation>00:03 a red cross</observation><answer>red</answer>", True),
+    ],
+)
+def test_the_format_asks_for_a_look(student: Student, questions: list[Question], text: str, earned: bool) -> None:
+    settings = GrpoSettings(replies=2, max_tokens=3)
+    groups = groups_of(student, questions[:1], settings)
+    groups[0].traces = [parse(text)] * 2
+    groups[0].replies = [dataclasses.replace(reply, ended=True) for reply in groups[0].replies]
+    assert [it.well_formed for it in judged(groups, [None], settings).samples] == [earned] * 2
 
 
 def test_sampling_repeats_for_a_seed_and_differs_within_a_group(student: Student, questions: list[Question]) -> None:
