@@ -1,0 +1,1 @@
+"""What needs a browser, real clips or minutes: `make test-full` runs it, each through the command people type."""
