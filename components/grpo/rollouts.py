@@ -116,25 +116,26 @@ async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSett
 
 
 def describe(groups: Sequence[Group]) -> dict[str, float]:
-    """Every reward term as a mean over the judged replies, with what was left out."""
+    """Every reward term as a mean over the judged replies, with what was left out; no mean where nothing was judged."""
     terms = [term for group in groups for term in group.terms if term is not None]
     lost = sum(term is None for group in groups for term in group.terms)
     judged = [term for term in terms if term.judged]
     replies = [reply for group in groups for reply in group.replies]
     traces = [trace for group in groups for trace in group.traces]
-    return {
+    means = {
         "reward": _mean([term.total for term in terms]),
         "accuracy": _mean([term.accuracy for term in terms]),
         "observation": _mean([term.observation for term in judged]),
         "reasoning": _mean([term.reasoning for term in judged]),
         "format": _mean([term.format for term in terms]),
-        "judged_share": len(judged) / max(1, len(terms)),
+        "judged_share": _mean([float(term.judged) for term in terms]),
         "judge_failures": float(lost),
-        "groups_without_variance": sum(not group.teaches for group in groups) / max(1, len(groups)),
+        "groups_without_variance": _mean([float(not group.teaches) for group in groups]),
         "actions": _mean([float(len(trace.pairs)) for trace in traces]),
         "tokens_per_reply": _mean([float(len(reply.token_ids)) for reply in replies]),
     }
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return fmean(values) if values else 0.0
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None

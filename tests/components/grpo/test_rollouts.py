@@ -131,3 +131,14 @@ def test_every_video_is_asked_about_in_each_epoch(questions: list[Question]) -> 
 
 def test_no_question_is_drawn_twice_in_a_step(questions: list[Question], tmp_path: Path) -> None:
     assert len(draw_questions([questions], 0, 5, len(questions), seed=0)) == len(questions)
+
+
+def test_a_step_whose_judge_failed_throughout_reports_no_reward_rather_than_zero(
+    student: Student, questions: list[Question]
+) -> None:
+    settings = GrpoSettings(replies=2, max_tokens=3)
+    groups = groups_of(student, questions[:1], settings)
+    judged(groups, [None], settings)
+    told = describe(groups)
+    assert told["judge_failures"] == 2
+    assert not {"reward", "accuracy", "observation", "reasoning", "format", "judged_share"} & told.keys()
