@@ -35,6 +35,7 @@ class RunWatcher:
     say: Callable[[str], None]
     records: dict[str, Record] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
 
     def poll(self) -> list[Record]:
         """Read records that are new or changed since the last call, print a line for each, rewrite run.json."""
@@ -55,16 +56,18 @@ class RunWatcher:
         return fresh
 
     def running(self) -> list[str]:
-        """A line about each task that is at work: its name and the last thing its log says."""
+        """A line about each task that is at work and has something new to say: the last whole line of its log."""
         lines = []
         for path in sorted(self.folder.tasks.glob("*.json")):
             record = _read_record(path)
             if record and record.get("status") == "running":
                 log = self.folder.logs / f"{path.stem}.jsonl"
-                said = log.read_text(errors="replace").splitlines() if log.is_file() else []
-                last = json.loads(said[-1])["message"] if said else "started"
+                written, _, _ = log.read_text(errors="replace").rpartition("\n") if log.is_file() else ("", "", "")
+                last = json.loads(written.splitlines()[-1])["message"] if written else "started"
                 lines.append(f"  ...     {path.stem:<28} {last[:120]}")
-        return lines
+        news = [line for line in lines if line not in self.said]
+        self.said.update(news)
+        return news
 
     @property
     def failed(self) -> list[Record]:

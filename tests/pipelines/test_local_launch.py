@@ -171,8 +171,10 @@ def test_killing_the_launcher_ends_every_task(tmp_path: Path, videos: Path) -> N
 def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
     folder = RunsRoot(tmp_path).new_run()
     (folder.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
-    (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n")
-    assert [line.split() for line in RunWatcher(folder, {}, print).running()] == [["...", "sft", "step", "5/10"]]
+    (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n" + '{"message": "half a li')
+    watcher = RunWatcher(folder, {}, print)
+    assert [line.split() for line in watcher.running()] == [["...", "sft", "step", "5/10"]]
+    assert watcher.running() == [], "the same words twice"
 
 
 def test_only_a_whole_run_counts_as_one_for_the_watermark(tmp_path: Path, videos: Path) -> None:
