@@ -21,8 +21,8 @@ from tests.audit.table import Line, share, spread
 PATTERN = "00:00.0"
 CHANGED = 1.0
 """Mean change of the picture, in grey levels, that starts an event; compression alone changes about 0.2."""
-WORST_S = 1.0
-"""The captioner looks once a second where little moves: it cannot tell nearer than that when something changed."""
+WORST_S = 0.5
+"""The laptop's captioner looks twice a second where little moves: nearer than that it cannot tell when a change came."""
 
 
 @dataclass(frozen=True)
