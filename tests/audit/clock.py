@@ -22,7 +22,7 @@ PATTERN = "00:00.0"
 CHANGED = 1.0
 """Mean change of the picture, in grey levels, that starts an event; compression alone changes about 0.2."""
 WORST_S = 0.5
-"""The laptop's captioner looks twice a second where little moves: nearer than that it cannot tell when a change came."""
+"""The laptop's captioner looks twice a second where little moves: it cannot tell nearer when a change came."""
 
 
 @dataclass(frozen=True)
