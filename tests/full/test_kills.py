@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from components.core.manifest import read_manifest
+from components.core.settings import WorkSettings
 from tests.full.conftest import ROOT, latest, run, run_arguments
 
 pytestmark = pytest.mark.full
 
-IN_FLIGHT = 2 * 32
-"""Calls that two shards may have under way when they are killed."""
+IN_FLIGHT = 2 * WorkSettings().concurrency
+"""Calls that two shards may have under way when they are killed: one for each record at work."""
 
 
 def kill_during(task: str, runs: Path, videos: Path) -> None:
@@ -54,8 +55,10 @@ def test_three_kills_lose_nothing_and_repeat_only_calls_in_flight(
         kill_during(task, runs, corpus)
     assert run(runs, corpus).returncode == 0
     asked = requests(runs)
-    assert sum(count - 1 for count in asked.values()) <= 3 * IN_FLIGHT
-    assert sum(asked.values()) - 3 * IN_FLIGHT <= sum(requests(whole_run).values())
+    repeated = sum(count - 1 for count in asked.values())
+    print(f"{repeated} of {sum(asked.values())} requests repeated")
+    assert repeated <= 2 * IN_FLIGHT < sum(asked.values()) / 2, "two of the kills strike while teachers are asked"
+    assert asked.keys() == requests(whole_run).keys()
     killed, clean = latest(runs), latest(whole_run)
     for name in ("captions", "questions", "trajectories"):
         digests = [read_manifest(Path(record["datasets"][name])).digest for record in (killed, clean)]

@@ -32,7 +32,7 @@ def use(first: str, second: str) -> None:
 
 
 @component
-def named() -> NamedTuple("Named", [("items", list[str])]):  # type: ignore[valid-type]  # KFP's own notation
+def named() -> NamedTuple("Named", [("items", list[str])]):
     return (["a"],)
 
 

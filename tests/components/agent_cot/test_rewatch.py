@@ -93,7 +93,7 @@ def seen(text: str, *events: int) -> prompts.Observation:
 
 
 async def attempted(*replies: Any, **settings: Any) -> Attempt:
-    agents = Agents(Scripted(*replies), AgentCotSettings(**settings), SINGLE, caption(), 8.0)  # type: ignore[arg-type]
+    agents = Agents(Scripted(*replies), AgentCotSettings(**settings), SINGLE, caption(), 8.0)
     return await agents.attempt(1)
 
 

@@ -101,7 +101,7 @@ def test_a_teacher_that_stumbles_changes_nothing(tmp_path: Path, fault: str) -> 
     stumbling.mkdir()
     expected = filtered(steady, LOOKS)
     settings = {"verifier": {"role": "verifier", "attempts": 8}, "rewriter": {"role": "rewriter", "attempts": 8}}
-    settings["probes"] = [{"role": role, "attempts": 8} for role in ("probe_a", "probe_b")]  # type: ignore[assignment]
+    settings["probes"] = [{"role": role, "attempts": 8} for role in ("probe_a", "probe_b")]
     settings["judge"] = {"role": "judge", "attempts": 8}
     result = filtered(stumbling, LOOKS, faults=(fault,), settings=settings)
     assert result.manifest.tables["questions"].digest == expected.manifest.tables["questions"].digest

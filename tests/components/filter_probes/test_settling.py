@@ -12,7 +12,7 @@ from components.filter_probes.settling import dropped
 
 @pytest.mark.parametrize("module", [settling, twins])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]  # a module, whatever its name
+    result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
 
 

@@ -20,7 +20,7 @@ REWARDS = st.floats(0, 4).map(lambda value: round(value, 3))
 
 @pytest.mark.parametrize("module", [matching, rewards])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]  # a module, whatever its name
+    result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
 
 
