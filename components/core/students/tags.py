@@ -72,10 +72,25 @@ def render(pairs: tuple[Pair, ...], answer: str) -> str:
 
 
 def strip(text: str) -> str:
-    """The text without any tag of the grammar, for quoting what a policy wrote inside a prompt."""
-    while (plain := _TOKEN.sub("", text)) != text:  # removing one tag may join the halves of another
-        text = plain
-    return text
+    """The text without any tag of the grammar, for quoting what a policy wrote inside a prompt.
+
+    Removing one tag may join the halves of another, so what is kept is looked at again at every `>`: only its end can
+    have become a tag, and one pass is enough however deep tags are nested.
+
+    >>> strip("<act<answer>ion>red</answer> < blue")
+    'red < blue'
+    """
+    if not _TOKEN.search(text):
+        return text
+    kept: list[str] = []
+    pieces = text.split(">")
+    for piece in pieces[:-1]:
+        kept.extend(piece)
+        kept.append(">")
+        tag = next((tag for tag in TAGS if "".join(kept[-len(tag) :]) == tag), "")
+        if tag:
+            del kept[-len(tag) :]
+    return "".join(kept) + pieces[-1]
 
 
 def _spans(text: str) -> tuple[list[tuple[str, str]], bool]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +54,27 @@ def test_half_a_trace_still_gives_what_it_has() -> None:
 @given(st.lists(st.sampled_from(["<action>", "</action>", "<answer>", "</", "<", ">", "answer", "x"])).map("".join))
 def test_stripping_leaves_no_tag_behind(text: str) -> None:
     assert not any(tag in strip(text) for tag in ("<action>", "</action>", "<answer>", "</answer>"))
+
+
+@given(st.lists(st.sampled_from(["<action>", "</action>", "<answer>", "</", "<", ">", "answer", "x"])).map("".join))
+def test_stripping_removes_tags_until_none_is_left_and_nothing_else(text: str) -> None:
+    plain = text
+    while (shorter := re.sub(r"</?(?:action|observation|answer)>", "", plain)) != plain:
+        plain = shorter
+    assert strip(text) == plain
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("<act", "ion>"), ("<", "answer>"), ("</obs<action>", "ervation>")])
+def test_stripping_nested_tags_takes_time_in_proportion_to_the_text(opening: str, closing: str) -> None:
+    """Eight times the text: eight times the time, sixty-four for a pass over the text per tag."""
+
+    def seconds(depth: int) -> float:
+        text = opening * depth + "<action>" + closing * depth
+        spent = []
+        for _ in range(3):
+            began = time.process_time()
+            assert "<action>" not in strip(text)
+            spent.append(time.process_time() - began)
+        return min(spent)
+
+    assert seconds(8000) < 24 * seconds(1000)
