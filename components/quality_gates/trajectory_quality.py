@@ -41,15 +41,13 @@ async def judge_observations(
         if not pairs:
             return []
         prompt = prompts.observation_check(captions.get(trajectory.video_id, ()), pairs)
+        complete = prompts.verdict_per_pair(pairs)
         async with limit:
             try:
-                reply = await teachers.ask(settings.judge, prompt, prompts.ObservationVerdicts)
+                reply = await teachers.ask(settings.judge, prompt, prompts.ObservationVerdicts, check=complete)
             except ReplyError:
                 failed += 1
                 return []
-        if len(reply.value.verdicts) != len(pairs):
-            failed += 1
-            return []
         return [
             (f"{trajectory.video_id[:12]} {pair.action}: {pair.observation}", verdict)
             for pair, verdict in zip(pairs, reply.value.verdicts, strict=True)

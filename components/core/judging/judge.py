@@ -104,11 +104,7 @@ class Judge:
         return matches.correct[question.question_id]
 
     async def _seen(self, caption: Sequence[CaptionEvent], pairs: Pairs) -> list[bool]:
-        def check(reply: prompts.ObservationVerdicts) -> None:
-            if len(reply.verdicts) != len(pairs):
-                raise ValueError(f"{len(reply.verdicts)} verdicts on {len(pairs)} pairs; give one verdict per pair")
-
-        prompt = prompts.observation_check(caption, pairs)
+        prompt, check = prompts.observation_check(caption, pairs), prompts.verdict_per_pair(pairs)
         return (await self._teachers.ask(self._judge, prompt, prompts.ObservationVerdicts, check=check)).value.verdicts
 
     async def _infer(self, question: Question, pairs: Pairs, once: _Once) -> bool:

@@ -7,7 +7,7 @@ data: it is quoted in the JSON payload with the tags of the grammar stripped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -80,7 +80,7 @@ def answer_match(items: Sequence[tuple[str, str, str, str]]) -> Prompt:
         ANSWER_MATCH,
         {
             "items": [
-                {"id": id, "question": question, "prediction": strip(prediction), "answer": answer}
+                {"id": id, "question": question, "answer": answer, "prediction": strip(prediction)}
                 for id, question, prediction, answer in items
             ]
         },
@@ -90,6 +90,16 @@ def answer_match(items: Sequence[tuple[str, str, str, str]]) -> Prompt:
 def observation_check(caption: Sequence[CaptionEvent], pairs: Sequence[Pair]) -> Prompt:
     """Ask the judge about all pairs of one trajectory at once."""
     return Prompt(OBSERVATION_CHECK, {"caption": caption_lines(caption), "pairs": quoted(pairs)})
+
+
+def verdict_per_pair(pairs: Sequence[Pair]) -> Callable[[ObservationVerdicts], None]:
+    """The check of a reply on `pairs`: it raises ValueError, in words for the judge, unless each has one verdict."""
+
+    def check(reply: ObservationVerdicts) -> None:
+        if len(reply.verdicts) != len(pairs):
+            raise ValueError(f"{len(reply.verdicts)} verdicts on {len(pairs)} pairs; give one verdict per pair")
+
+    return check
 
 
 def inference(question: Question, pairs: Sequence[Pair]) -> Prompt:

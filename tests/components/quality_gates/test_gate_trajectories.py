@@ -24,9 +24,11 @@ from components.core.records import (
 from components.core.tasks import run_task
 from components.quality_gates.checks import Column, Figure
 from components.quality_gates.gate_trajectories import STAGE
-from components.quality_gates.settings import TrajectoryThresholds
-from components.quality_gates.trajectory_quality import trajectory_checks
+from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
+from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
 from components.teacher_server.launch import running_teacher
+from tests.components.core.judging.world import asking
+from tests.components.core.teachers.loopback import loopback, says
 from tests.components.quality_gates.worlds import (
     events_of,
     question,
@@ -116,6 +118,16 @@ def test_false_observations_are_quoted() -> None:
     ]
     assert isinstance(figure, Figure)
     assert (figure.value, figure.n, figure.worst) == (0.5, 2, ("saw a ghost",))
+
+
+async def test_a_judge_that_leaves_a_verdict_out_is_asked_again(tmp_path: Path) -> None:
+    made = trajectory(ASKED, EVENTS[0])
+    replies = [says({"verdicts": []}), says({"verdicts": [True]})]
+    with loopback(lambda body, number: replies[number]) as server:
+        async with asking(server.url, tmp_path) as teachers:
+            judged, lost = await judge_observations(teachers, [made], {CLIP.video_id: EVENTS}, QualityGatesSettings())
+    assert ([verdict for _, verdict in judged], lost) == ([True], 0)
+    assert "0 verdicts on 1 pairs" in server.requests[1]["messages"][-1]["content"]
 
 
 @pytest.mark.parametrize("invented", [False, True])
