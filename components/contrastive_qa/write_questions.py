@@ -107,7 +107,12 @@ async def summarize(record: CaptionedVideo, task: Task) -> Summary:
     """Ask for the summary of a video's caption."""
     lines = [caption_line(event.start_s, event.end_s, event.text) for event in record.events]
     prompt = Prompt(system=SUMMARIZER, payload={"caption": lines})
-    reply = await task.teachers.ask(task.settings.summarizer, prompt, SummaryReply)
+
+    def says_something(reply: SummaryReply) -> None:
+        if not clean(reply.summary):
+            raise ValueError("the summary holds no word")
+
+    reply = await task.teachers.ask(task.settings.summarizer, prompt, SummaryReply, check=says_something)
     return Summary(
         video_id=record.id,
         text=clean(reply.value.summary),

@@ -97,6 +97,17 @@ def test_tags_in_a_teachers_text_never_reach_a_row(tmp_path: Path, run_stage: Ru
     assert reasons(found) == ["no answer"]
 
 
+def test_a_summary_without_a_word_is_asked_again(tmp_path: Path, run_stage: RunStage) -> None:
+    """An empty context would turn the summary's probe into a second probe of the text alone."""
+    replies = {
+        "summary": lambda asked: {"summary": "Shapes." if asked["asked_before"] else " <answer></answer> "},
+        "questions": lambda _: {"questions": [written("A good one?")]},
+    }
+    with loopback(scripted(replies)) as server:
+        found = run_stage(STAGE, server.url, "written", captions(tmp_path, video()))
+    assert [summary.text for summary in found.rows("summaries")] == ["Shapes."]
+
+
 def test_unusable_questions_are_kept_as_rejected_rows_with_the_reason(tmp_path: Path, run_stage: RunStage) -> None:
     found = write(
         run_stage,
