@@ -70,9 +70,9 @@ class Prose(ReplyModel):
 def next_step(question: Question, duration_s: float, history: Sequence[Step]) -> Prompt:
     """Ask the reasoner for the next look."""
     payload = {
+        "duration": render_span(0.0, duration_s),
         "question": question.question,
         "options": list(question.options),
-        "duration": render_span(0.0, duration_s),
         "history": [_quoted(step) for step in history],
     }
     return Prompt(REASONER, payload)

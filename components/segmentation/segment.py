@@ -96,7 +96,7 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
     frames = await task.frames(video, plan)
     # In a thread: encoding many frames would hold up every other request.
     images = await asyncio.to_thread(timed_images, frames, start_s=start_s, quality=settings.jpeg_quality)
-    payload = {"duration_s": round(end_s - start_s, 3), "target_s": settings.target_s}
+    payload = {"target_s": settings.target_s, "duration_s": round(end_s - start_s, 3)}
     prompt = Prompt(system=SEGMENTER, payload=payload, frames=images)
     reply = await task.teachers.ask(settings.segmenter, prompt, SegmentsReply)
     proposals.request_keys.append(reply.key)

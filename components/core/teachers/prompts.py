@@ -1,14 +1,18 @@
 """What is sent to a teacher, and the key under which its reply is stored.
 
 A prompt is an instruction, a payload sent as JSON (so that text from models and videos stays data), and frames, each
-sent after its timestamp as text, so that no model's own idea of time is trusted. The key covers all a reply depends on
-and nothing else: role, model and revision, the messages with media replaced by their content hash, sampling, schema.
+sent after its timestamp as text, so that no model's own idea of time is trusted. The payload is sent in the order it
+is given, and what many requests share comes first (the video's caption or summary, then the question, then the step):
+a server's prefix cache keeps what requests begin with. The key covers all a reply depends on and nothing else: role,
+model and revision, the messages with media replaced by their content hash, sampling, schema; a payload of another
+order says the same and finds the same reply.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -42,7 +46,7 @@ class Prompt:
 
     Args:
         system: the instruction, the same for all records of a stage.
-        payload: what it is about, JSON values only.
+        payload: what it is about, JSON values only; what other requests share comes first.
         frames: images in order of time.
     """
 
@@ -57,8 +61,8 @@ class Prompt:
 
     @cached_property
     def payload_json(self) -> str:
-        """The payload as it is sent."""
-        return canonical_json(self.payload)
+        """The payload as it is sent, in its own order."""
+        return json.dumps(self.payload, separators=(",", ":"), ensure_ascii=False)
 
     def messages(self) -> list[dict[str, Any]]:
         """The messages in the form of the OpenAI chat protocol."""
@@ -74,7 +78,7 @@ class Prompt:
     def key_parts(self) -> list[Any]:
         """The messages with each image replaced by the sha256 of its bytes."""
         frames = [[f"{frame.time_s:.2f}", hashlib.sha256(frame.jpeg).hexdigest()] for frame in self.frames]
-        return [self.system, self.payload_json, frames]
+        return [self.system, canonical_json(self.payload), frames]
 
 
 def request_key(role: RoleSettings, prompt: Prompt, reply_type: type[BaseModel], sample: int = 0) -> str:

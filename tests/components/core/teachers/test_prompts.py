@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.core.records import canonical_json
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, TimedImage
 from components.core.teachers.prompts import request_key
 
@@ -36,15 +38,17 @@ PAYLOADS = st.dictionaries(st.text(max_size=8), VALUES, max_size=5)
 
 
 @given(PAYLOADS)
-def test_the_order_of_a_payload_does_not_matter(payload: dict[str, Any]) -> None:
+def test_a_payload_is_sent_in_the_order_given_and_its_reply_is_found_again_in_any(payload: dict[str, Any]) -> None:
     backwards = dict(reversed(list(payload.items())))
+    assert list(json.loads(Prompt("s", payload).payload_json)) == list(payload)
+    assert list(json.loads(Prompt("s", backwards).payload_json)) == list(backwards)
     assert request_key(ROLE, Prompt("s", payload), Text) == request_key(ROLE, Prompt("s", backwards), Text)
 
 
 @given(PAYLOADS, PAYLOADS)
 def test_different_payloads_have_different_keys(one: dict[str, Any], other: dict[str, Any]) -> None:
     keys = {request_key(ROLE, Prompt("s", payload), Text) for payload in (one, other)}
-    assert len(keys) == len({Prompt("s", payload).payload_json for payload in (one, other)})
+    assert len(keys) == len({canonical_json(payload) for payload in (one, other)})
 
 
 def test_everything_a_reply_depends_on_changes_the_key() -> None:
