@@ -24,10 +24,11 @@ from components.core.errors import TrainingError
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
 from components.core.records import CaptionEvent, Question, digest_of
+from components.core.students import parity
 from components.core.students.checkpoints import Checkpoints
 from components.core.students.optimizers import Optimizer
 from components.core.students.packing import Packed, pack
-from components.core.students.parity import as_segment, assert_agreement
+from components.core.students.parity import as_segment
 from components.core.students.sampling import Decoding
 from components.core.students.scoring import log_probabilities
 from components.core.students.student import Ask, Student, load_student
@@ -188,7 +189,7 @@ def train(task: Task) -> None:
         Videos(task, student, videos, settings.shift_pixels),
         judge,
     )
-    task.metrics["parity"] = _check(trainer)
+    task.metrics |= _check(trainer)
     first = int(checkpoints.load(student.model, optimizer)["step"])
     task.log.info(
         "%d questions on %d videos, %s",
@@ -230,15 +231,18 @@ def _key(task: Task) -> str:
     return digest_of(task.settings.digest(), code, inputs)
 
 
-def _check(trainer: Trainer) -> float:
+def _check(trainer: Trainer) -> dict[str, float]:
     """Positions and log-probabilities agree on the first step's first prompts."""
     prompts = trainer._prompts(0)[:2]
     asks = [Ask(prompt.prefix, "think", prompt.question.question, prompt.question.options) for prompt in prompts]
+    if not asks:
+        return {}
     student, settings = trainer.student, trainer.settings
     student.model.eval()
-    decoding = Decoding(settings.max_tokens, settings.temperature, settings.top_p, student.never)
-    requests = [student.request(ask, replies=2) for ask in asks]
-    return assert_agreement(student.model, requests, decoding, student.prompter.end) if requests else 0.0
+    length = min(settings.max_tokens, parity.TOKENS_PER_REPLY)
+    decoding = Decoding(length, settings.temperature, settings.top_p, student.never)
+    requests = [student.request(ask, replies=parity.REPLIES) for ask in asks]
+    return parity.assert_agreement(student.model, requests, decoding, student.prompter.end).metrics()
 
 
 STAGE = Stage(

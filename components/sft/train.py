@@ -20,11 +20,11 @@ from components.core.code_digest import stage_digest
 from components.core.errors import DatasetError, TrainingError
 from components.core.lineage import training_run
 from components.core.records import digest_of
+from components.core.students import parity
 from components.core.students.build import build_student
 from components.core.students.checkpoints import Checkpoints
 from components.core.students.optimizers import Optimizer
 from components.core.students.packing import Packed, pack
-from components.core.students.parity import assert_agreement
 from components.core.students.profile import save_profile
 from components.core.students.prompting import Prefix, prompt_texts
 from components.core.students.sampling import Decoding
@@ -125,7 +125,7 @@ def train(task: Task) -> None:
         student.model.model.visual.requires_grad_(False)
     videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
     optimizer = Optimizer(student.model, settings.optimizer)
-    task.metrics["parity"] = _check(student, lessons, videos)
+    task.metrics |= _check(student, lessons, videos)
     first = int(checkpoints.load(student.model, optimizer)["step"])
     naming = settings.naming.steps if not settings.base else 0
     steps = naming + settings.text_steps
@@ -199,13 +199,15 @@ def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrain
     return load_student(untrained, settings.student, settings.device)
 
 
-def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> float:
+def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> dict[str, float]:
     """Positions and log-probabilities on the first videos, before anything is trained."""
     prefixes = [prefix for prefix in videos.prefixes([item.video.video_id for item in lessons[:2]]) if prefix]
-    requests = [student.request(Ask(prefix, "think"), replies=2) for prefix in prefixes]
-    decoding = Decoding(max_tokens=8, temperature=1.0, never=student.never)
+    requests = [student.request(Ask(prefix, "think"), replies=parity.REPLIES) for prefix in prefixes]
+    if not requests:
+        return {}
+    decoding = Decoding(parity.TOKENS_PER_REPLY, temperature=1.0, never=student.never)
     student.model.eval()
-    return assert_agreement(student.model, requests, decoding, student.prompter.end) if requests else 0.0
+    return parity.assert_agreement(student.model, requests, decoding, student.prompter.end).metrics()
 
 
 def _write(student: Student, checkpoints: Checkpoints, output: Path) -> None:

@@ -4,46 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytest import MonkeyPatch
 
-from components.core.errors import InputError, TrainingError
-from components.core.students import parity
-from components.core.students.prompting import Prefix
-from components.core.students.sampling import Decoding, Request, sample
+from components.core.errors import InputError
+from components.core.students.sampling import Decoding, sample
 from components.core.students.student import Ask, Student, load_student
-from tests.components.training_world import frames, tiny_student
-
-
-def requests(student: Student) -> list[Request]:
-    """Three questions about two videos of different length, two replies each."""
-    first, second = student.prefix(frames(4), 2.0), student.prefix(frames(8, seed=1), 4.0)
-    asks = [
-        Ask(first, "think", "What colour is the shape at [00:01]?", ("red", "blue")),
-        Ask(second, "direct", "Which?"),
-        Ask(first, "caption"),
-    ]
-    return [student.request(ask, replies=2) for ask in asks]
-
-
-@pytest.mark.parametrize("style", ["compact", "full"])
-def test_sampler_and_trainer_agree(style: str, tmp_path: Path) -> None:
-    student = tiny_student(tmp_path, style=style)
-    decoding = Decoding(max_tokens=6, temperature=0.7, top_p=0.9, never=student.never)
-    assert parity.assert_agreement(student.model, requests(student), decoding, student.prompter.end) <= 1e-4
-
-
-def test_a_disagreement_stops_training(student: Student, monkeypatch: MonkeyPatch) -> None:
-    monkeypatch.setattr(parity, "log_probabilities", lambda *_: [[torch.zeros(4), torch.zeros(4)]])
-    decoding = Decoding(max_tokens=4, temperature=1.0, never=(*student.never, student.prompter.end))
-    with pytest.raises(TrainingError, match="disagree"):
-        parity.assert_agreement(student.model, requests(student), decoding, student.prompter.end)
-
-
-def test_wrong_positions_stop_training(student: Student) -> None:
-    good = student.prefix(frames(4), 2.0)
-    shifted = tuple((time + 1, row, column) for time, row, column in good.positions)
-    with pytest.raises(TrainingError, match="Positions"):
-        parity.assert_positions(student.model, Prefix(good.token_ids, shifted, good.next_position, good.video))
+from tests.components.core.students.test_parity import requests
+from tests.components.training_world import frames
 
 
 def test_greedy_decoding_equals_the_library(student: Student) -> None:
