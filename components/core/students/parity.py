@@ -32,7 +32,7 @@ weights, which hardly look, by 8e-4 and 3e-3 at the least, which bfloat16 hides 
 TOKENS_PER_REPLY = 32
 """A reply of the check ends here, if not before."""
 REPLIES = 4
-"""Replies to each prompt of the check: together about a hundred tokens and more, so that a percentile means something."""
+"""Replies to each prompt of the check: together a hundred tokens or more, so that a percentile means something."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def assert_agreement(model: Any, requests: Sequence[Request], decoding: Decoding
     if not (seen.mean <= mean and seen.percentile_99 <= percentile):
         raise TrainingError(
             f"Sampler and trainer disagree on log-probabilities by {seen.mean:.1e} in the mean (limit {mean:.0e}) and "
-            f"{seen.percentile_99:.1e} in the 99th percentile (limit {percentile:.0e}) of {seen.tokens} tokens in {name}.",
+            f"{seen.percentile_99:.1e} in the 99th percentile (limit {percentile:.0e}; {seen.tokens} tokens, {name}).",
             "Training on them would be wrong: compare sampling.py and scoring.py with this version of transformers.",
         )
     return seen

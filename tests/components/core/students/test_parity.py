@@ -77,7 +77,7 @@ def test_replies_scored_one_position_late_stop_training(
     pack = parity.pack
     monkeypatch.setattr(parity, "pack", late)
     monkeypatch.setattr(parity, "assert_positions", lambda *_: None)
-    with arithmetic(precision), pytest.raises(TrainingError, match=f"disagree.*in {precision}"):
+    with arithmetic(precision), pytest.raises(TrainingError, match=f"disagree.*{precision}"):
         check(taught)
 
 
