@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from components.core.code_digest import COMPONENTS, stage_digest
 from components.core.errors import SettingsError
-from components.core.records import canonical_json, digest_of
+from components.core.records import canonical_json
 from components.core.settings import Settings, StageSettings, parse_settings
 from components.core.teachers.roles import RoleSettings
 from components.quality_gates.settings import GATES, QualityGatesSettings
+from pipelines.overrides import lay_over, read_document
 from pipelines.platform import Platform
+from pipelines.teachers import FillRole, fill_roles, filler, roles_in
 
 FOLDER = Path(__file__).parent / "profiles"
 BUILTIN = "builtin"
@@ -98,7 +98,7 @@ class Profile:
 
     def roles(self) -> list[RoleSettings]:
         """Every role that any stage asks, as configured."""
-        return [role for section in self.stages.values() for role in _roles_in(section)]
+        return [role for section in self.stages.values() for role in roles_in(section)]
 
     def needs_builtin_teacher(self) -> bool:
         """Whether any role is answered by the built-in teacher."""
@@ -125,21 +125,21 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         SettingsError: naming the file, the key and its near matches.
     """
     path = _find(name)
-    content = _read(path)
+    content = read_document(path)
     for override in overrides:
-        _override(content, override)
+        lay_over(content, override, _list_at)
     where = path.name + (" with --set" if overrides else "")
     known = ("description", "launch", "endpoints", "teachers", "platform", *STAGES)
     for key in content:
         if key not in known:
             raise SettingsError(f"{where}: unknown setting {key!r}{_near(key, known)}.", "Correct it and run again.")
-    teachers = content.get("teachers") or {}
+    teachers = {role: _teacher(role, given, where) for role, given in _group(content, "teachers", where).items()}
     endpoints = {BUILTIN: Endpoint()}
-    for endpoint, given in (content.get("endpoints") or {}).items():
+    for endpoint, given in _group(content, "endpoints", where).items():
         endpoints[endpoint] = _parse(Endpoint, given, f"{where}, endpoints.{endpoint}")
     launch = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
     builtin = {name for name, endpoint in endpoints.items() if not endpoint.base_url}
-    fill = partial(_fill_role, teachers=teachers, builtin=builtin, revision=_builtin_revision(launch.teacher_faults))
+    fill = filler(teachers, builtin, launch.teacher_faults)
     profile = Profile(
         name=path.stem,
         launch=launch,
@@ -173,91 +173,52 @@ def _find(name: str) -> Path:
     return path
 
 
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not valid YAML: {error}.", "Correct it and run again.") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path.name} holds no mapping.", "Write `section: {key: value}`.")
-    return content
+def _group(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    """A section that holds settings by name; empty where nothing was written."""
+    given = {} if content.get(name) is None else content[name]
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{where}: {name} is {given!r}, not a group of settings.", f"Write `{name}: {{name: …}}`.")
+    return given
 
 
-def _override(content: dict[str, Any], override: str) -> None:
-    import yaml
+def _teacher(role: str, given: Any, where: str) -> Mapping[str, Any]:
+    """What `teachers` says of one role, or of `default`; its values are validated with the roles they complete."""
+    section = _group({role: given}, role, f"{where}, teachers")
+    known = set(RoleSettings.model_fields) - {"role"}
+    for key in section:
+        if key not in known:
+            what = f"{where}, teachers.{role}: unknown setting {key!r}{_near(key, known)}."
+            raise SettingsError(what, "Correct it and run again.")
+    return section
 
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise SettingsError(f"--set {override!r} is not of the form key=value.", "Write --set grpo.steps=10.")
-    target = content
-    *parents, last = key.split(".")
-    for parent in parents:
-        target[parent] = dict(target.get(parent) or {})
-        target = target[parent]
-    target[last] = yaml.safe_load(text)
+
+def _list_at(path: Sequence[str]) -> list[Any] | None:
+    """The default of a setting that is a list, for `--set` to change one entry of. Of roles the names alone: the rest
+    is filled in from the profile, as it is for a list that nobody touched."""
+    *parents, last = path
+    holder: Any = settings_type(path[0])() if path[0] in STAGES and parents else None
+    for part in parents[1:]:
+        holder = getattr(holder, part, None) if isinstance(holder, BaseModel) else None
+    value = getattr(holder, last, None) if isinstance(holder, BaseModel) else None
+    if not isinstance(value, tuple):
+        return None
+    if value and all(isinstance(item, RoleSettings) for item in value):
+        return [{"role": item.role} for item in value]
+    return list(holder.model_dump(mode="json")[last])
 
 
 def _parse(kind: type[Any], given: Any, where: str) -> Any:
     try:
-        return parse_settings(kind, canonical_json(given or {}))
+        return parse_settings(kind, canonical_json({} if given is None else given))
     except SettingsError as error:
         raise SettingsError(f"{where}: {error.what.partition(': ')[2]}", "Correct it and run again.") from error
 
 
-FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
-
-
 def _parse_stage(stage: str, given: Any, fill: FillRole, where: str) -> StageSettings:
     kind = settings_type(stage)
-    section: StageSettings = _parse(kind, _fill_roles(kind, dict(given or {}), fill), f"{where}, {stage}")
+    filled = fill_roles(kind, _group({stage: given}, stage, where), fill)
+    section: StageSettings = _parse(kind, filled, f"{where}, {stage}")
     return section
-
-
-def _fill_roles(kind: type[BaseModel], given: dict[str, Any], fill: FillRole) -> dict[str, Any]:
-    """Complete every role in `given` from the class's default and the profile's `teachers`; given values win."""
-    filled = dict(given)
-    for name, field in kind.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={})
-        if isinstance(default, RoleSettings):
-            filled[name] = fill(default, given.get(name) or {})
-        elif isinstance(default, tuple) and default and all(isinstance(role, RoleSettings) for role in default):
-            if name not in given:
-                filled[name] = [fill(role, {}) for role in default]
-        elif isinstance(default, BaseModel) and isinstance(given.get(name, {}), dict):
-            inner = _fill_roles(type(default), {**default.model_dump(mode="json"), **given.get(name, {})}, fill)
-            filled[name] = inner
-    return filled
-
-
-def _fill_role(
-    default: RoleSettings, given: Mapping[str, Any], *, teachers: Mapping[str, Any], builtin: set[str], revision: str
-) -> dict[str, Any]:
-    named = {**(teachers.get("default") or {}), **(teachers.get(default.role) or {}), **given}
-    filled = {**default.model_dump(mode="json"), **named}
-    if filled["endpoint"] in builtin and "revision" not in named:
-        filled["revision"] = revision
-    return filled
-
-
-def _builtin_revision(faults: Sequence[str]) -> str:
-    """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
-    code = stage_digest(COMPONENTS / "teacher_server")
-    return digest_of(code, list(faults))[:12] if faults else code[:12]
-
-
-def _roles_in(section: BaseModel) -> list[RoleSettings]:
-    found: list[RoleSettings] = []
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, RoleSettings):
-            found.append(value)
-        elif isinstance(value, tuple):
-            found.extend(item for item in value if isinstance(item, RoleSettings))
-        elif isinstance(value, BaseModel):
-            found.extend(_roles_in(value))
-    return found
 
 
 def _check_teachers(profile: Profile, where: str) -> None:

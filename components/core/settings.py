@@ -8,7 +8,7 @@ concurrency recomputes nothing.
 from __future__ import annotations
 
 import difflib
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -105,15 +105,17 @@ def _describe(problem: Any, settings_type: type[BaseModel]) -> str:
         return f"{where}: {problem['msg']}"
     fields = _fields_at(settings_type, problem["loc"][:-1])
     nearest = difflib.get_close_matches(str(problem["loc"][-1]), fields, n=1)
-    hint = f", did you mean '{nearest[0]}'?" if nearest else f" (known: {', '.join(sorted(fields))})"
+    hint = f", did you mean '{nearest[0]}'?" if nearest else f" (known: {', '.join(sorted(fields))})" if fields else ""
     return f"unknown setting '{where}'{hint}"
 
 
 def _fields_at(settings_type: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Names of the settings of the group at `location`: a group, an entry of a list of groups, or one by name."""
     current: Any = settings_type
     for part in location:
-        field = current.model_fields.get(part) if isinstance(part, str) else None
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        current = field.annotation
-    return list(current.model_fields)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        else:
+            current = next((kind for kind in get_args(current) if isinstance(kind, type)), None)
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

@@ -1,0 +1,86 @@
+"""Which teacher answers for which role: the roles of a stage's section completed from the profile's `teachers`.
+
+`teachers.default` holds for every role, `teachers.<role>` for one; what a stage's own section says of a role wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+
+from components.core.code_digest import COMPONENTS, stage_digest
+from components.core.records import digest_of
+from components.core.teachers.roles import RoleSettings
+
+FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
+
+
+def filler(teachers: Mapping[str, Mapping[str, Any]], builtin: set[str], faults: Sequence[str]) -> FillRole:
+    """What completes a role: its default, then the profile's `teachers`, then what its section says.
+
+    Args:
+        builtin: endpoints that the built-in teacher answers at.
+        faults: those it is told to commit.
+    """
+    return partial(_fill_role, teachers=teachers, builtin=builtin, revision=_builtin_revision(faults))
+
+
+def fill_roles(kind: type[BaseModel], given: Mapping[str, Any], fill: FillRole) -> dict[str, Any]:
+    """Complete every role in `given` from the class's default and the profile's `teachers`; given values win.
+
+    What has the wrong form is left as it is, for validation to name it.
+    """
+    filled = dict(given)
+    for name, field in kind.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        value = {} if given.get(name) is None else given[name]
+        if isinstance(default, RoleSettings):
+            filled[name] = fill(default, value) if isinstance(value, Mapping) else value
+        elif isinstance(default, tuple) and default and all(isinstance(role, RoleSettings) for role in default):
+            entries = value if name in given else [{"role": role.role} for role in default]
+            if isinstance(entries, list):
+                filled[name] = [_fill_entry(entry, default, fill) for entry in entries]
+        elif isinstance(default, BaseModel) and isinstance(value, Mapping):
+            filled[name] = fill_roles(type(default), {**default.model_dump(mode="json"), **value}, fill)
+    return filled
+
+
+def _fill_entry(entry: Any, defaults: Sequence[RoleSettings], fill: FillRole) -> Any:
+    """One of several roles: known by its name, completed from the default of that name where there is one."""
+    name = entry.get("role") if isinstance(entry, Mapping) else None
+    if not isinstance(name, str):
+        return entry
+    return fill(next((role for role in defaults if role.role == name), RoleSettings(role=name)), entry)
+
+
+def _fill_role(
+    default: RoleSettings, given: Mapping[str, Any], *, teachers: Mapping[str, Any], builtin: set[str], revision: str
+) -> dict[str, Any]:
+    named = {**teachers.get("default", {}), **teachers.get(default.role, {}), **given}
+    filled = {**default.model_dump(mode="json"), **named}
+    if "revision" not in named and any(filled["endpoint"] == name for name in builtin):
+        filled["revision"] = revision
+    return filled
+
+
+def _builtin_revision(faults: Sequence[str]) -> str:
+    """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
+    code = stage_digest(COMPONENTS / "teacher_server")
+    return digest_of(code, list(faults))[:12] if faults else code[:12]
+
+
+def roles_in(section: BaseModel) -> list[RoleSettings]:
+    """Every role of a section, those of sections within it too."""
+    found: list[RoleSettings] = []
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, RoleSettings):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found.extend(item for item in value if isinstance(item, RoleSettings))
+        elif isinstance(value, BaseModel):
+            found.extend(roles_in(value))
+    return found
