@@ -10,16 +10,34 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from components.core.errors import InputError
+from components.core.errors import InputError, RewatchError
 from components.core.storage import S3Storage, is_s3
 
 BUSY_TIMEOUT_S = 60.0
 S3_CONNECTIONS = 32
+
+_DAMAGED = "Move {path} away and run again; `sqlite3 {path} .recover` gets back what can be read."
+_REMEDIES = {
+    "is full": "Free space on its disk and run again: what was stored is kept.",
+    "disk I/O error": "Its disk is full or failing: mend that and run again, what was stored is kept.",
+    "is locked": "Another process holds it: wait for that run, or end it.",
+    "malformed": _DAMAGED,
+    "not a database": _DAMAGED,
+    "readonly": "Give yourself the right to write {path} and its folder.",
+    "No space left": "Free space on its disk and run again: what was stored is kept.",
+    "quota": "Free space on its disk and run again: what was stored is kept.",
+    "MemoryError": "Free memory, or lower work.concurrency, and run again: what was stored is kept.",
+    "closed": "The task was ending: run again, what was stored is kept.",
+    "after shutdown": "The task was ending: run again, what was stored is kept.",
+}
+"""What to do, by words of SQLite's error."""
+_LOOK_AT_THE_FOLDER = "Check that {path} and its folder can be read and written."
 
 Result = TypeVar("Result")
 
@@ -61,16 +79,14 @@ class SqliteKeyValue:
         self._waiting: list[tuple[str, bytes, bool, asyncio.Future[bytes]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
-        try:
+        with self._explained("opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = _connect(path)
             self._reader = _connect(path)
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"The state at {path} cannot be opened ({error}).", "Check the state root.") from error
 
     async def get(self, key: str) -> bytes | None:
         """The value, or None where there is none."""
-        with self._lock:
+        with self._lock, self._explained("read"):
             found = self._reader.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
 
@@ -85,41 +101,52 @@ class SqliteKeyValue:
     async def delete(self, key: str) -> None:
         """Remove a value if it is there."""
         delete = ("DELETE FROM entries WHERE key = ?", (key,))
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, *delete)
+        with self._explained("written"):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, *delete)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """All keys that start with `prefix`, sorted."""
         query = "SELECT key FROM entries WHERE substr(key, 1, ?) = ? ORDER BY key"
-        with self._lock:
+        with self._lock, self._explained("read"):
             return [row[0] for row in self._reader.execute(query, (len(prefix), prefix))]
 
     def close(self) -> None:
-        """Wait for the commit under way and close the file."""
+        """Wait for the commit under way and close the file; what still waits to be written is refused."""
         self._thread.shutdown(wait=True)
         with self._lock:
             self._reader.close()
         self._writer.close()
 
     async def _commit_waiting(self) -> None:
+        """Commit until nobody waits. Whatever ends a commit, everybody who waits for it is told."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting = self._waiting, []
+            values: list[bytes] = []
+            failure: BaseException | None = None
             try:
-                values = await loop.run_in_executor(self._thread, self._commit, [entry[:3] for entry in batch])
-            except sqlite3.Error as error:
-                failure = InputError(f"The state at {self.path} cannot be written ({error}).", "Free the disk.")
-                for *_, stored in batch:
-                    if not stored.done():
-                        stored.set_exception(failure)
-                continue
-            for value, (*_, stored) in zip(values, batch, strict=True):
-                if not stored.done():
-                    stored.set_result(value)
+                with self._explained("written"):
+                    values = await loop.run_in_executor(self._thread, self._commit, [entry[:3] for entry in batch])
+            except BaseException as error:  # noqa: BLE001 - raised again by those who wait, or as a cancellation here
+                failure = error
+                if not isinstance(error, Exception):  # this is the end: nobody will come back for the rest
+                    batch, self._waiting = batch + self._waiting, []
+            for index, (*_, stored) in enumerate(batch):
+                if stored.done():
+                    continue
+                if failure is None:
+                    stored.set_result(values[index])
+                elif isinstance(failure, asyncio.CancelledError):
+                    stored.cancel()
+                else:
+                    stored.set_exception(failure)
+            if isinstance(failure, asyncio.CancelledError):
+                raise failure
 
     def _commit(self, batch: list[tuple[str, bytes, bool]]) -> list[bytes]:
         values = []
-        self._writer.execute("BEGIN IMMEDIATE")
         try:
+            self._writer.execute("BEGIN IMMEDIATE")
             for key, value, replace in batch:
                 verb = "REPLACE" if replace else "IGNORE"
                 added = self._writer.execute(f"INSERT OR {verb} INTO entries VALUES (?, ?)", (key, value))
@@ -129,9 +156,26 @@ class SqliteKeyValue:
                 values.append(value)
             self._writer.execute("COMMIT")
         except BaseException:
-            self._writer.execute("ROLLBACK")
+            if self._writer.in_transaction:  # a full disk has rolled back already
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
             raise
         return values
+
+    @contextmanager
+    def _explained(self, verb: str) -> Iterator[None]:
+        """Turn what SQLite, the disk or a closed store raises into one sentence and a remedy."""
+        try:
+            yield
+        except RewatchError:
+            raise
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            remedy = next((hint for words, hint in _REMEDIES.items() if words in reason), _LOOK_AT_THE_FOLDER)
+            kind = InputError if isinstance(error, (sqlite3.Error, OSError)) else RewatchError
+            raise kind(
+                f"The state at {self.path} cannot be {verb} ({reason}).", remedy.format(path=self.path)
+            ) from error
 
 
 class S3KeyValue:

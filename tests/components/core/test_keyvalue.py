@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core.errors import InputError
+from components.core.errors import InputError, RewatchError
 from components.core.keyvalue import KeyValue, S3KeyValue, SqliteKeyValue, open_key_value
 
 WRITER = """
@@ -129,6 +129,120 @@ async def test_a_lock_held_by_another_process_does_not_stop_the_event_loop(tmp_p
     assert await putting == b"value"
     store.close()
     other.close()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError(), ValueError("odd")], ids=repr)
+async def test_whatever_ends_a_commit_every_waiting_writer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    store = SqliteKeyValue(tmp_path / "calls.sqlite")
+    commit = store._commit
+
+    def fail_once(batch: list[tuple[str, bytes, bool]]) -> list[bytes]:
+        monkeypatch.setattr(store, "_commit", commit)
+        raise error
+
+    monkeypatch.setattr(store, "_commit", fail_once)
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*[store.put(str(n), b"v") for n in range(5)], return_exceptions=True)
+    assert len(told) == 5 and all(isinstance(answer, RewatchError) for answer in told)
+    assert str(error) in str(told[0])
+    assert await store.put("later", b"v") == b"v", "the store goes on"
+    assert await store.keys() == ["later"]
+    store.close()
+
+
+async def test_writers_that_wait_when_the_store_closes_are_told(tmp_path: Path) -> None:
+    store = SqliteKeyValue(tmp_path / "calls.sqlite")
+    putting = [asyncio.create_task(store.put(f"first-{n}", b"v")) for n in range(3)]
+    await asyncio.sleep(0)  # the commit is under way
+    await asyncio.sleep(0)
+    putting += [asyncio.create_task(store.put(f"second-{n}", b"v")) for n in range(3)]
+    await asyncio.sleep(0)
+    store.close()
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*putting, store.put("third", b"v"), return_exceptions=True)
+        assert told[:3] == [b"v"] * 3
+        assert all(isinstance(answer, RewatchError) for answer in told[3:])
+        with pytest.raises(RewatchError):
+            await store.get("first-0")
+        with pytest.raises(RewatchError):
+            await store.delete("first-0")
+
+
+async def test_writers_end_with_the_loop_that_is_cancelled(tmp_path: Path) -> None:
+    store, other = SqliteKeyValue(tmp_path / "calls.sqlite"), SqliteKeyValue(tmp_path / "calls.sqlite")
+    other._writer.execute("BEGIN IMMEDIATE")
+    putting = [asyncio.create_task(store.put("first", b"v"))]
+    await asyncio.sleep(0.05)
+    putting.append(asyncio.create_task(store.put("second", b"v")))
+    await asyncio.sleep(0)
+    assert store._committing is not None
+    store._committing.cancel()
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*putting, return_exceptions=True)
+    assert [type(answer) for answer in told] == [asyncio.CancelledError] * 2
+    other._writer.execute("ROLLBACK")
+    store.close()
+    other.close()
+
+
+async def test_a_full_disk_is_named_and_costs_nothing_that_was_stored(tmp_path: Path) -> None:
+    store = SqliteKeyValue(tmp_path / "calls.sqlite")
+    await store.put("before", b"v")
+    [pages] = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+    told = await asyncio.gather(*[store.put(str(n), b"x" * 9000) for n in range(3)], return_exceptions=True)
+    assert all(isinstance(answer, InputError) and "Free space" in answer.remedy for answer in told)
+    assert await store.keys() == ["before"]
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    assert await store.put("after", b"x" * 9000)
+    store.close()
+
+
+async def test_a_lock_that_nobody_lets_go_of_is_told_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.core.keyvalue.BUSY_TIMEOUT_S", 0.1)
+    store, other = SqliteKeyValue(tmp_path / "calls.sqlite"), SqliteKeyValue(tmp_path / "calls.sqlite")
+    other._writer.execute("BEGIN IMMEDIATE")
+    for write in (store.put("key", b"value"), store.delete("key")):
+        with pytest.raises(InputError, match="locked") as told:
+            await write
+        assert "Another process" in told.value.remedy
+    other._writer.execute("ROLLBACK")
+    assert await store.put("key", b"value") == b"value"
+    store.close()
+    other.close()
+
+
+def test_a_file_that_is_no_database_is_named_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    path.write_bytes(b"not a database, " * 100)
+    with pytest.raises(InputError, match="not a database") as told:
+        SqliteKeyValue(path)
+    assert str(path) in told.value.remedy and "recover" in told.value.remedy
+
+
+async def test_a_database_damaged_in_the_middle_is_named_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    store = SqliteKeyValue(path)
+    await asyncio.gather(*[store.put(f"{n:04}", b"x" * 500) for n in range(300)])
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    store = SqliteKeyValue(path)
+    with pytest.raises(InputError, match="malformed") as told:
+        for n in range(300):
+            await store.get(f"{n:04}")
+    assert "recover" in told.value.remedy
+    with pytest.raises(InputError, match="malformed"):
+        await store.keys()
+    with pytest.raises(InputError, match="malformed"):
+        await store.put("0001", b"v")
+    store.close()
 
 
 def test_a_state_that_cannot_be_opened_is_the_users_to_mend(tmp_path: Path) -> None:
