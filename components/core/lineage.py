@@ -9,6 +9,7 @@ object only swallows what it is told: a stage works the same from its own comman
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -206,7 +207,7 @@ def dataset_input(source: Upstream, context: str) -> DatasetInput:
         name=source.name,
         digest=source.digest[:DIGEST_LENGTH],
         source_type="local" if "://" not in source.path else source.path.partition("://")[0],
-        source=f'{{"path": "{source.path}", "digest": "{source.digest}"}}',
+        source=json.dumps({"path": source.path, "digest": source.digest}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.core import lineage
-from components.core.manifest import Manifest, write_manifest
+from components.core.manifest import Manifest, Upstream, write_manifest
 from tests.components.mlflow_store import new_store
 
 
@@ -88,6 +89,12 @@ def test_without_a_tracking_server_training_goes_on_untracked(monkeypatch: pytes
     with lineage.training_run("sft", settings={"steps": 1}, inputs={"captions": tmp_path}) as run:
         run.log({"loss": 1.0}, 0)
         assert run.log_model(tmp_path, "sft") == ""
+
+
+@pytest.mark.parametrize("path", ['/films/the "big" one', "/films/back\\slash", "/films/a\nb", "s3://b/ü"])
+def test_a_datasets_source_is_json_whatever_its_path_is_called(path: str) -> None:
+    told = lineage.dataset_input(Upstream(name="captions", path=path, digest="ab" * 32), "training").dataset.source
+    assert json.loads(told) == {"path": path, "digest": "ab" * 32}
 
 
 def test_secrets_and_users_in_addresses_are_not_logged() -> None:
