@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from components.agent_cot import prompts
-from components.agent_cot.conversion import unfaithful
+from components.agent_cot.conversion import assemble, check_prose
 from components.agent_cot.settings import AgentCotSettings
 from components.core.judging.answers import Answered, match_answers
 from components.core.judging.matching import match_option
@@ -22,6 +22,7 @@ from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.teachers.roles import RoleSettings
 
 Model = TypeVar("Model", bound=ReplyModel)
+Action = Literal["segment_retrieval", "segment_query"]
 
 
 @dataclass
@@ -72,35 +73,33 @@ class Agents:
         while not attempt.fault:
             prompt = prompts.next_step(self._question, self._duration_s, attempt.steps)
             step = await self._ask(attempt, attempt.number, self._settings.reasoner, prompt, prompts.NextStep)
+            argument = _plain(step.argument)
             if step.action == "answer":
-                attempt.answer = strip(step.argument).strip()
+                attempt.answer = argument
                 attempt.fault = "" if attempt.steps else "answered without a look"
                 return
-            if len(attempt.steps) >= self._settings.max_steps:
+            if not argument:
+                attempt.fault = "a look for nothing"
+            elif len(attempt.steps) >= self._settings.max_steps:
                 attempt.fault = f"no answer after {self._settings.max_steps} looks"
-            elif any((step.action, step.argument) == (past.action, past.argument) for past in attempt.steps):
-                attempt.fault = f"repeats a look: {step.action} {step.argument!r}"
+            elif any((step.action, argument) == (past.action, past.argument) for past in attempt.steps):
+                attempt.fault = f"repeats a look: {step.action} {argument!r}"
             else:
-                await self._observe(attempt, step)
+                await self._observe(attempt, step.action, argument, _plain(step.thought))
 
-    async def _observe(self, attempt: Attempt, step: prompts.NextStep) -> None:
-        prompt = prompts.observe(self._caption, step.action, step.argument)
+    async def _observe(self, attempt: Attempt, action: Action, argument: str, thought: str) -> None:
+        prompt = prompts.observe(self._caption, action, argument)
         seen = await self._ask(attempt, attempt.number, self._settings.observer, prompt, prompts.Observation)
-        cited = seen.events
+        cited, observation = seen.events, _plain(seen.observation)
         unknown = [number for number in cited if not 0 <= number < len(self._caption)]
         if unknown or not cited:
             known = f"the caption has events 0 to {len(self._caption) - 1}"
             attempt.fault = f"cites event {unknown[0]}, {known}" if unknown else "an observation cites no event"
-        if step.action == "answer":
-            raise AssertionError("an answer is not observed")
+        elif not observation:
+            attempt.fault = "an observation says nothing"
+        event_ids = tuple(self._caption[number].event_id for number in dict.fromkeys(cited) if number not in unknown)
         attempt.steps.append(
-            Step(
-                thought=strip(step.thought).strip(),
-                action=step.action,
-                argument=strip(step.argument).strip(),
-                observation=strip(seen.observation).strip(),
-                event_ids=tuple(self._caption[n].event_id for n in dict.fromkeys(cited) if n not in unknown),
-            )
+            Step(thought=thought, action=action, argument=argument, observation=observation, event_ids=event_ids)
         )
 
     async def _check_answer(self, attempt: Attempt) -> None:
@@ -118,14 +117,15 @@ class Agents:
             attempt.answer = question.answer
 
     async def _convert(self, attempt: Attempt) -> None:
-        for number in range(1, self._settings.conversions + 1):
-            prompt = prompts.convert(self._question, attempt.steps, attempt.answer)
-            prose = await self._ask(attempt, number, self._settings.converter, prompt, prompts.Prose)
-            attempt.text = prose.text.strip()
-            fault = unfaithful(attempt.text, self._question.question, attempt.steps, attempt.answer)
-            attempt.fault = f"prose: {fault}" if fault else ""
-            if not fault:
-                return
+        """Ask for the prose and set looks and answer between its pieces."""
+        prompt = prompts.convert(self._question, attempt.steps, attempt.answer)
+
+        def is_prose(reply: prompts.Prose) -> None:
+            check_prose(reply.prose, self._question, attempt.steps, attempt.answer)
+
+        reply = await self._teachers.ask(self._settings.converter, prompt, prompts.Prose, check=is_prose)
+        attempt.request_keys.append(reply.key)
+        attempt.text = assemble(attempt.steps, reply.value.prose, attempt.answer)
 
     async def _ask(
         self, attempt: Attempt, number: int, role: RoleSettings, prompt: Prompt, reply_type: type[Model]
@@ -137,3 +137,8 @@ class Agents:
         reply = await self._teachers.ask(role, prompt, reply_type, sample=number - 1)
         attempt.request_keys.append(reply.key)
         return reply.value
+
+
+def _plain(text: str) -> str:
+    """An agent's text on one line, without tags of the grammar: it is set between tags later."""
+    return " ".join(strip(text).split())

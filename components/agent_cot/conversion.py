@@ -1,30 +1,86 @@
-"""Whether prose still says what the steps said.
+"""A trajectory's text: what was done and seen is written by code, only the prose between is the converter's.
 
-The converter may phrase, but not add: the prose must follow the tag grammar, keep each step as one pair in order, end
-in the same answer, and name no time that neither the question nor the steps name. Invented times are the invention
-that hurts most, since the student learns to look where they point.
+The converter sends one piece of prose for before each look and one for after the last; `assemble` sets actions,
+observations and answer between them, word for word as the steps hold them. `check_prose` refuses pieces that could be
+taken for more than prose: anything like a tag, another answer, and times that nobody has named by then. Invented times
+are the invention that hurts most, since the student learns to look where they point.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
-from components.core.judging.matching import normalise, times_in
-from components.core.records import Step
-from components.core.students.tags import parse
+from components.core.judging.matching import compare, match_option, normalise, times_in
+from components.core.records import Question, Step
+from components.core.video.timecodes import render
+
+_MARKUP = re.compile(r"<\s*[/|]?\s*[a-z]", re.IGNORECASE)
+_CLAIM = re.compile(
+    r"\banswer\b(?:\s*:|[^.!?\n]{0,30}?\b(?:is|be|was)\b)\s*(.*?)(?:[.!?](?=\s|$)|$)", re.IGNORECASE | re.MULTILINE
+)
 
 
-def unfaithful(text: str, question: str, steps: Sequence[Step], answer: str) -> str:
-    """Why `text` is no rendering of these steps and this answer; "" when it is one."""
-    trace = parse(text)
-    if not trace.well_formed:
-        return "tags do not parse"
-    if len(trace.pairs) != len(steps):
-        return f"{len(trace.pairs)} looks instead of {len(steps)}"
-    if normalise(trace.answer) != normalise(answer):
-        return "another answer"
-    known = set(times_in(question)) | set(times_in(answer))
-    for step in steps:
-        known.update(times_in(step.argument), times_in(step.observation))
-    invented = [time for time in times_in(text) if time not in known]
-    return f"names a time that no step names: {invented[0]:g} s" if invented else ""
+def action_text(step: Step) -> str:
+    """What a look does, in natural language: `look at 00:03`, `find a red circle` (ReWatch-R1 tags no function calls).
+
+    >>> action_text(Step(thought="", action="segment_query", argument="[00:03]", observation=""))
+    'look at 00:03'
+    """
+    verb = "look at" if step.action == "segment_query" else "find"
+    return f"{verb} {step.argument.strip('[] ')}"
+
+
+def assemble(steps: Sequence[Step], prose: Sequence[str], answer: str) -> str:
+    """The tagged text of a trajectory.
+
+    Args:
+        prose: one piece more than there are steps; empty ones leave no trace.
+    """
+    looks = [f"<action>{action_text(step)}</action><observation>{step.observation}</observation>" for step in steps]
+    text = ""
+    for piece, tagged in zip(prose, [*looks, f"<answer>{answer}</answer>"], strict=True):
+        plain = " ".join(piece.split())
+        text += f"{' ' if text else ''}{plain} {tagged}" if plain else tagged
+    return text
+
+
+def check_prose(prose: Sequence[str], question: Question, steps: Sequence[Step], answer: str) -> None:
+    """Refuse prose that says more than prose may.
+
+    Raises:
+        ValueError: in words for the converter.
+    """
+    if len(prose) != len(steps) + 1:
+        raise ValueError(f"{len(prose)} pieces of prose for {len(steps)} looks; write {len(steps) + 1}")
+    known = set(times_in(" ".join((question.question, *question.options))))
+    for number, piece in enumerate(prose, start=1):
+        if number <= len(steps):
+            known.update(times_in(steps[number - 1].argument))
+        else:
+            known.update(times_in(answer))
+        if _MARKUP.search(unicodedata.normalize("NFKC", piece)):
+            raise ValueError(f"piece {number} holds a tag; write plain prose, the tags are set for you")
+        for time_s in times_in(piece):
+            if time_s not in known:
+                raise ValueError(f"piece {number} names a time that is not known there: {render(time_s)}")
+        if _states_another_answer(piece, question, answer, is_last=number > len(steps)):
+            raise ValueError(f"piece {number} states another answer than the one given")
+        if number <= len(steps):
+            known.update(times_in(steps[number - 1].observation))
+
+
+def _states_another_answer(piece: str, question: Question, answer: str, *, is_last: bool) -> bool:
+    """Whether a piece says "the answer is …" of something else, or concludes with another option."""
+    if any(not _is_right(claim, question, answer) for claim in _CLAIM.findall(piece)):
+        return True
+    named = match_option(piece, question.options) if is_last else None
+    return named is not None and named != question.answer_index
+
+
+def _is_right(claim: str, question: Question, answer: str) -> bool:
+    if question.options:
+        return match_option(claim, question.options) == question.answer_index
+    said, meant = normalise(claim), normalise(answer)
+    return bool(compare(claim, answer)) or re.search(rf"(?<!\w){re.escape(meant)}(?!\w)", said) is not None

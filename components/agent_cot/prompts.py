@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from components.agent_cot.conversion import action_text
 from components.core.records import CaptionEvent, Question, Step
 from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.video.timecodes import render_span
@@ -33,11 +34,16 @@ and do not guess. List in `events` the numbers of the caption events your observ
 so and list the events nearest to what was asked."""
 
 CONVERTER = """\
-You rewrite a record of looking at a video as one flowing first-person chain of thought.
-Keep every step, in order. Each look becomes <action>…</action>, what was done in natural language ("look at MM:SS"
-for segment_query, "find …" for segment_retrieval), followed by <observation>…</observation>, what was seen. Put the
-thoughts between them as plain connecting prose, brief and untagged. Add no observation, time or fact that the record
-does not hold. End with the given answer, word for word, in <answer>…</answer> and write nothing after it."""
+You write the prose of a first-person chain of thought about a video. `looks` holds what was done and seen, in order,
+and the thought behind each look. The chain of thought will read
+    prose[0] look 1 prose[1] look 2 … the last prose, the answer
+where looks and answer are inserted word for word; only the prose is yours.
+Reply with exactly one piece more than there are looks: the first leads to the first look, each next one from what was
+just seen to the next look, the last from what was seen to the answer. Make the thoughts flow as one train of thought,
+one or two short sentences a piece; a piece may be empty.
+Write plain prose without tags. Do not repeat what a look shows, and add no observation, time or fact of your own: a
+piece may name only times that the question or the looks before it name, and the time of the look that follows. The
+answer comes after your last piece: do not state any answer but the one given."""
 
 
 class NextStep(ReplyModel):
@@ -60,11 +66,11 @@ class Observation(ReplyModel):
 
 
 class Prose(ReplyModel):
-    """A trajectory as prose with tags."""
+    """The prose before each look and after the last."""
 
     schema_name: ClassVar[str] = "prose"
 
-    text: str
+    prose: list[str]
 
 
 def next_step(question: Question, duration_s: float, history: Sequence[Step]) -> Prompt:
@@ -88,9 +94,9 @@ def observe(caption: Sequence[CaptionEvent], action: str, argument: str) -> Prom
 
 
 def convert(question: Question, steps: Sequence[Step], answer: str) -> Prompt:
-    """Ask the converter for prose."""
-    payload = {"question": question.question, "steps": [_quoted(step) for step in steps], "answer": answer}
-    return Prompt(CONVERTER, payload)
+    """Ask the converter for the prose between looks and answer."""
+    looks = [{"thought": step.thought, "action": action_text(step), "observation": step.observation} for step in steps]
+    return Prompt(CONVERTER, {"question": question.question, "looks": looks, "answer": answer})
 
 
 def _quoted(step: Step) -> dict[str, str]:

@@ -18,7 +18,7 @@ class AgentCotSettings(StageSettings):
     """Reports what a look shows (the paper's A_O); sees the detailed caption only."""
 
     converter: RoleSettings = RoleSettings(role="converter")
-    """Rewrites the steps as prose with tags (the paper's M_convert)."""
+    """Writes the prose between the looks (the paper's M_convert); invalid prose is asked again `attempts` times."""
 
     judge: RoleSettings = RoleSettings(role="judge")
     """Compares the final answer of an open question with the right one where no rule can."""
@@ -44,6 +44,3 @@ class AgentCotSettings(StageSettings):
 
     resample_temperature: float = Field(default=0.7, ge=0)
     """Temperature of reasoner and observer from the second attempt on; the first uses the roles' own. Ours."""
-
-    conversions: int = Field(default=2, ge=1)
-    """Conversions to prose per right trajectory until one keeps to the tag grammar. Ours."""

@@ -1,7 +1,7 @@
 """The agents of re-watching: reasoner, observer, converter.
 
 The reasoner sees the question and what was observed so far, never the caption; the observer sees the caption and one
-action, never the question; the converter writes what they did as short prose with its tags.
+action, never the question; the converter writes no prose between their looks.
 """
 
 from __future__ import annotations
@@ -137,11 +137,6 @@ def _best_by_words(events: Sequence[Event], query: str) -> list[tuple[str, str, 
     return [(first.when(), first.text, [first.index])] if first else []
 
 
-def write_prose(steps: Sequence[Mapping[str, str]], answer_text: str) -> str:
-    """The trajectory as tagged text, short enough for a small student to learn."""
-    turns = []
-    for step in steps:
-        verb = "look at" if step["action"] == QUERY else "find"
-        action = f"{verb} {step['argument'].strip('[]')}"
-        turns.append(f"<action>{action}</action><observation>{step['observation']}</observation>")
-    return "".join(turns) + f"<answer>{answer_text}</answer>"
+def write_prose(looks: Sequence[Mapping[str, str]]) -> list[str]:
+    """The prose before each look and after the last: none, so that a small student has little to learn."""
+    return [""] * (len(looks) + 1)

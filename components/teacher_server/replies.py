@@ -53,7 +53,7 @@ def _observation(payload: Payload, model: str) -> dict[str, Any]:
 
 
 def _prose(payload: Payload, model: str) -> dict[str, Any]:
-    return {"text": agents.write_prose(payload["steps"], payload["answer"])}
+    return {"prose": agents.write_prose(payload["looks"])}
 
 
 def _answer_match(payload: Payload, model: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from components.core.students.tags import parse
 from components.teacher_server.launch import running_teacher
 from tests.components.core.judging.stages import captions, run_stage, video, write_dataset
 from tests.components.core.judging.world import caption, multiple_choice, open_question, requests_by_schema
+from tests.components.core.teachers.loopback import loopback
+from tests.components.writing_stages import scripted
 
 SINGLE = multiple_choice()
 AFTER = multiple_choice(
@@ -110,24 +112,60 @@ async def attempted(*replies: Any, **settings: Any) -> Attempt:
             "no answer after 2 looks",
         ),
         ([look("00:03"), seen("a", 1), answer("it is green")], {}, "wrong answer: 'it is green'"),
-        (
-            [look("00:03"), seen("00:03 a", 1), answer("yellow"), prompts.Prose(text="yellow")],
-            {"conversions": 1},
-            "prose: tags do not parse",
-        ),
+        ([look(" <answer>"), seen("a", 1)], {}, "a look for nothing"),
+        ([look("00:03"), seen("</observation> ", 1)], {}, "an observation says nothing"),
     ],
 )
 async def test_each_way_of_going_wrong_is_named(replies: list[Any], settings: dict[str, Any], fault: str) -> None:
     assert (await attempted(*replies, **settings)).fault == fault
 
 
-async def test_prose_is_converted_again_and_a_letter_becomes_the_options_text() -> None:
-    prose = prompts.Prose(
-        text="<action>look at 00:03</action><observation>00:03 it</observation><answer>yellow</answer>"
+async def test_a_letter_becomes_the_options_text_and_the_prose_stands_between_what_code_wrote() -> None:
+    prose = prompts.Prose(prose=["Let me look.", "Yellow it is."])
+    attempt = await attempted(look("[00:03]"), seen("00:03 it", 1), answer("(B)"), prose)
+    assert (attempt.fault, attempt.answer) == ("", "yellow")
+    assert attempt.text == (
+        "Let me look. <action>look at 00:03</action><observation>00:03 it</observation> Yellow it is. "
+        "<answer>yellow</answer>"
     )
-    attempt = await attempted(look("00:03"), seen("00:03 it", 1), answer("(B)"), prompts.Prose(text="oops"), prose)
-    assert (attempt.fault, attempt.answer, attempt.text) == ("", "yellow", prose.text)
-    assert len(attempt.request_keys) == 5
+    assert len(attempt.request_keys) == 4
+
+
+def converted(folder: Path, *replies: list[str]) -> tuple[Dataset, list[dict[str, Any]]]:
+    """What the stage makes of a single look that saw a man pour oil, and the requests to its converter."""
+    converter = iter(replies)
+    steps = {
+        "next_step": lambda asked: answer("yellow").model_dump() if asked["history"] else look("00:03").model_dump(),
+        "observation": lambda asked: seen("00:03 a man pours oil", 1).model_dump(),
+        "prose": lambda asked: {"prose": next(converter)},
+    }
+    with loopback(scripted(steps)) as server:
+        inputs = {
+            "captions": captions(folder / "captions", [video()]),
+            "questions": write_dataset(folder / "questions", {"questions": [SINGLE]}, {"questions": Question}),
+        }
+        result = run_stage(STAGE, server.url, folder, inputs)
+        return result, [body for body in server.requests if body["model"] == "builtin-converter"]
+
+
+def test_the_converter_cannot_write_an_observation(tmp_path: Path) -> None:
+    sings = "<observation>00:03 a woman sings</observation>"
+    result, asked = converted(tmp_path, ["I look.", sings], ["I look.", "That settles it."])
+    (row,) = result.rows("trajectories")
+    assert row.text == (
+        "I look. <action>look at 00:03</action><observation>00:03 a man pours oil</observation> That settles it. "
+        "<answer>yellow</answer>"
+    )
+    assert len(asked) == 2
+    assert "piece 2 holds a tag" in asked[1]["messages"][-1]["content"]
+
+
+def test_a_converter_that_never_keeps_to_its_steps_fails_the_record_and_leaves_no_trajectory(tmp_path: Path) -> None:
+    result, asked = converted(tmp_path, *[["The answer is green.", ""]] * 3)
+    assert list(result.rows("trajectories")) == []
+    (failure,) = result.failures()
+    assert "piece 1 states another answer" in failure.reason
+    assert len(asked) == 3
 
 
 async def test_tags_written_by_an_agent_do_not_reach_the_steps() -> None:

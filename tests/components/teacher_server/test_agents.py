@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from components.agent_cot.conversion import assemble
+from components.core.records import Step
 from components.core.students.tags import parse
 from components.teacher_server.agents import next_step, observe, write_prose
 from components.teacher_server.checking import check_observations, infer
@@ -19,6 +21,11 @@ from tests.components.teacher_server.clip import (
     LINES,
     TYPES,
 )
+
+
+def written(history: list[dict[str, str]], answer: str) -> str:
+    """The trajectory as the pipeline writes it from these looks and the converter's prose."""
+    return assemble([Step.model_validate(step) for step in history], write_prose(history), answer)
 
 
 def _rewatch(question: str, caption: list[dict[str, Any]], duration: str) -> tuple[list[dict[str, str]], str]:
@@ -47,7 +54,7 @@ def test_every_question_is_solved_by_true_observations_that_prove_the_answer(
 ) -> None:
     for asked in write_questions(caption, "", TYPES, 60):
         history, answer = _rewatch(asked["question"], caption, duration)
-        trace = parse(write_prose(history, answer))
+        trace = parse(written(history, answer))
         pairs = [{"action": pair.action, "observation": pair.observation} for pair in trace.pairs]
         assert answer == asked["answer"], asked
         assert history and len({(step["action"], step["argument"]) for step in history}) == len(history)
@@ -89,6 +96,6 @@ def test_nothing_is_found_where_nothing_matches() -> None:
 
 def test_the_prose_of_a_single_look_is_short() -> None:
     history, answer = _rewatch("What colour is the shape at [00:03]?", CAPTION, "00:00-00:08")
-    assert write_prose(history, answer) == (
+    assert written(history, answer) == (
         "<action>look at 00:03</action><observation>00:03 a yellow triangle</observation><answer>yellow</answer>"
     )

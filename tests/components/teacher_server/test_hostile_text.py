@@ -38,7 +38,7 @@ def test_every_role_answers_whatever_it_is_told(seed: int) -> None:
     assert next_step(question, options, "00:00-00:08", history)["action"]
     for action in ("segment_query", "segment_retrieval", text()):
         assert isinstance(observe(CAPTION, action, text())[0], str)
-    assert write_prose(history, text()).endswith("</answer>")
+    assert write_prose(history) == ["", ""]
 
 
 @pytest.mark.parametrize(
