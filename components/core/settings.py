@@ -47,11 +47,12 @@ class WorkSettings(Settings):
     decoders: int = Field(default=1, ge=1)
     """Child processes that decode video; each keeps one core busy."""
 
-    max_failure_rate: float = Field(default=0.1, ge=0, le=1)
-    """The stage stops when more than this share of its records failed."""
+    max_failure_rate: float = Field(default=0.5, ge=0, le=1)
+    """A task stops early when more than this share of its records failed: going on would waste money. Whether a
+    dataset lost too much is judged by the gate over all shards (`max_failed` of its thresholds)."""
 
     failure_rate_after: int = Field(default=20, ge=1)
-    """The failure rate is judged only after so many records; one where nothing succeeded fails at its end."""
+    """The failure rate is looked at only after so many records."""
 
     budget_tokens: int = Field(default=0, ge=0)
     """Tokens, in and out, that one task may pay for; 0 means no limit."""

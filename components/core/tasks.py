@@ -158,6 +158,7 @@ class Task:
             records=self.state.records,
             settings=self.settings.work,
             progress=progress,
+            is_whole=not self.shard,
             write=self._write_outcome,
             count=self._add_to_metric,
         )

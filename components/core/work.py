@@ -2,9 +2,14 @@
 
 A record's key covers its content, the stage's settings and the code of the stage and of core. A record finished under
 that key before, in this run or any other, is not processed again: its rows are read from the state. The rest run
-concurrently, and their rows are written in the order of the records, so that a dataset does not depend on timing. A
-`RecordError` becomes a `Failure` row and is tried again by the next run; every other error ends the stage. Memory
-holds a window of records, however many there are.
+concurrently, and their rows are written in the order of the records, so that a dataset does not depend on timing.
+Memory holds a window of records, however many there are.
+
+A `RecordError` becomes a `Failure` row and is tried again by the next run; every other error ends the task. Whether
+too many records failed is for the gate to judge, which sees all shards: one shard may hold nothing but the one bad
+record of a good corpus. A task stops by itself only where going on would waste money: when most of many records failed,
+or all of all. A spent budget cancels nothing that is paid for: the records in progress go on until they would buy
+more, and what they finish on the way is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from components.core.errors import RecordError, TooManyFailures
+from components.core.errors import BudgetExceeded, RecordError, TooManyFailures
 from components.core.keyvalue import KeyValue
 from components.core.progress import Progress
 from components.core.records import Failure, Row, canonical_json, digest_of
@@ -57,6 +62,7 @@ class Engine:
         records: the store of finished records.
         settings: concurrency and limits.
         progress: told of every finished record.
+        is_whole: whether the records are all there are, not one shard's.
         write: takes a table's name and one row.
         count: takes what was counted while a record was processed, also when that was in an earlier run.
     """
@@ -67,8 +73,10 @@ class Engine:
     records: KeyValue
     settings: WorkSettings
     progress: Progress
+    is_whole: bool
     write: Callable[[str, Row], None]
     count: Callable[[str, float], None]
+    _last_failure: Failure | None = None
 
     async def map(
         self,
@@ -79,7 +87,8 @@ class Engine:
         """Process every record and write its rows, in order.
 
         Raises:
-            TooManyFailures: if the share of failed records passes the limit.
+            TooManyFailures: if the share of failed records passes the limit, or nothing but failures is left.
+            BudgetExceeded: once what was in flight has ended.
             RewatchError: what `process` raised, unless it concerns one record only.
         """
         window = self.settings.concurrency * 4
@@ -109,12 +118,15 @@ class Engine:
                     self._take(running.popleft().result())
             for task in ended_by:
                 task.result()
+        except BudgetExceeded:
+            await asyncio.gather(*running, return_exceptions=True)
+            raise
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        if self.progress.done and self.progress.failed == self.progress.done:
-            raise self._too_many()
+        if self.is_whole and self.progress.done and self.progress.failed == self.progress.done:
+            raise self._too_many(f"All {self.progress.done} records of {self.stage} failed")
 
     async def _finish(
         self,
@@ -147,18 +159,23 @@ class Engine:
     def _take(self, finished: _Finished) -> None:
         for table, row in finished.rows:
             self.write(table, row)
+            if isinstance(row, Failure):
+                self._last_failure = row
         for name, amount in finished.counts.items():
             self.count(name, amount)
         self.progress.advance(failed=finished.failed, reused=finished.reused)
         done, failed = self.progress.done, self.progress.failed
         if done >= self.settings.failure_rate_after and failed > self.settings.max_failure_rate * done:
-            raise self._too_many()
+            raise self._too_many(
+                f"{failed} of {done} records of {self.stage} failed, more than the limit of "
+                f"{self.settings.max_failure_rate:.0%}"
+            )
 
-    def _too_many(self) -> TooManyFailures:
+    def _too_many(self, what: str) -> TooManyFailures:
+        last = self._last_failure
         return TooManyFailures(
-            f"{self.progress.failed} of {self.progress.done} records of {self.stage} failed, more than the limit of "
-            f"{self.settings.max_failure_rate:.0%}.",
-            "Look at the failures in the log; raise work.max_failure_rate to accept them.",
+            f"{what}; the last one, {last.id}: {last.reason}" if last else f"{what}.",
+            "The log names them all: mend the cause and run again, what is finished is kept.",
         )
 
     def _table_of(self, row: Row) -> str:

@@ -160,7 +160,7 @@ def test_a_teacher_that_answers_garbage_is_one_line(
     with loopback(lambda body, number: says("la la la")) as server:
         use(monkeypatch, server.url)
         line = fails(capsys, 2, tmp_path / "out")
-    assert "10 of 10 records" in line
+    assert "All 10 records of toy failed; the last one, v009" in line
     assert record(run_dir)["rows"]["failed"] == 10
 
 

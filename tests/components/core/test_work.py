@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core.errors import RecordError, TeacherUnavailable, TooManyFailures
+from components.core.errors import BudgetExceeded, RecordError, TeacherUnavailable, TooManyFailures
 from components.core.keyvalue import SqliteKeyValue
 from components.core.progress import Progress
 from components.core.records import Failure, Question, Row, Summary
@@ -32,7 +32,7 @@ class Clock:
 class Bench:
     """An engine over one table, and what it wrote."""
 
-    def __init__(self, folder: Path, key: str = "key", **work: float) -> None:
+    def __init__(self, folder: Path, key: str = "key", is_whole: bool = True, **work: float) -> None:
         self.store = SqliteKeyValue(folder / "records.sqlite")
         self.written: list[tuple[str, Row]] = []
         self.counted: dict[str, float] = {}
@@ -44,6 +44,7 @@ class Bench:
             records=self.store,
             settings=WorkSettings.model_validate(work),
             progress=self.progress,
+            is_whole=is_whole,
             write=lambda table, row: self.written.append((table, row)),
             count=lambda name, amount: self.counted.update({name: self.counted.get(name, 0) + amount}),
         )
@@ -159,12 +160,42 @@ async def test_too_many_failures_stop_the_stage(tmp_path: Path) -> None:
 async def test_few_failures_among_few_records_do_not_stop_it_but_nothing_else_does(tmp_path: Path) -> None:
     async def process(summary: Summary) -> list[Row]:
         if summary.id != "v000":
-            raise RecordError("bad.")
+            raise RecordError(f"{summary.id} is bad.")
         return [summary]
 
     await Bench(tmp_path / "some").engine.map(summaries(3), process)
-    with pytest.raises(TooManyFailures, match="2 of 2"):
+    with pytest.raises(TooManyFailures, match=r"All 2 records of test failed; the last one, v002: v002 is bad\."):
         await Bench(tmp_path / "none").engine.map(summaries(3)[1:], process)
+
+
+async def test_a_shard_in_which_all_of_few_records_failed_ends_with_them_on_record(tmp_path: Path) -> None:
+    """Shards are drawn by hash: one of them may hold nothing but the one bad record of a good corpus."""
+
+    async def process(summary: Summary) -> list[Row]:
+        raise RecordError("bad.")
+
+    bench = Bench(tmp_path, is_whole=False)
+    await bench.engine.map(summaries(3), process)
+    assert [type(row) for _, row in bench.written] == [Failure] * 3
+    with pytest.raises(TooManyFailures, match="more than the limit of 50%"):
+        await Bench(tmp_path, is_whole=False).engine.map(summaries(500), process)
+
+
+async def test_a_spent_budget_waits_for_the_calls_in_flight_and_keeps_what_they_made(tmp_path: Path) -> None:
+    async def process(summary: Summary) -> list[Row]:
+        if summary.id == "v002":
+            raise BudgetExceeded("spent.", "Raise it.")
+        await asyncio.sleep(0.1)
+        if summary.id > "v005":
+            raise BudgetExceeded("spent.", "Raise it.")
+        return [summary]
+
+    bench = Bench(tmp_path, concurrency=8)
+    with pytest.raises(BudgetExceeded):
+        await asyncio.wait_for(bench.engine.map(summaries(100), process), 5)
+    again = Bench(tmp_path)
+    await again.engine.map(summaries(6), echo)
+    assert again.progress.reused == 5
 
 
 async def test_an_outage_stops_the_stage_at_once_and_keeps_what_is_finished(tmp_path: Path) -> None:
