@@ -136,6 +136,12 @@ class Task:
         """Write rows to the task's dataset; `part` names another shard's part, for tasks that merge shards."""
         self.writer.write(table, rows, part)
 
+    def carry_failures(self, name: str) -> None:
+        """Repeat the failed records of an input, this shard's: the gate after a loop sees its last task alone."""
+        for dataset in self.datasets(name):
+            for failure in dataset.failures(self.shard):
+                self.writer.write("failures", failure)
+
     async def map(
         self,
         records: Iterable[RecordType],

@@ -41,6 +41,7 @@ class VideoQuestions(Strict):
 
 async def run(task: Task) -> None:
     """Filter the questions of this shard, video by video."""
+    task.carry_failures("written")
     await task.map(videos(task), process)
 
 

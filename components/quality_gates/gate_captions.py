@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Outcome, Segment, Video
+from components.core.records import CaptionEvent, Failure, Outcome, Segment, Video
 from components.core.tasks import Stage, Task
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
 from components.quality_gates.decision import decide
-from components.quality_gates.merging import shards_of, write_refused
+from components.quality_gates.merging import failed_figure, shards_of, write_refused
 from components.quality_gates.question_quality import split_leak
 from components.quality_gates.settings import QualityGatesSettings
 
@@ -25,12 +25,17 @@ def gate_captions(task: Task) -> None:
     corpus = task.dataset("corpus")
     measures: list[CaptionMeasures] = []
     captioned: set[str] = set()
+    failures: list[Failure] = []
+    finished = 0
     for shard in shards_of(task):
+        failures += write_refused(task, shard, shard.manifest.shard)
+        finished += shard.manifest.tables["segments"].ok
         for caption in _write_shard(task, corpus, shard):
             measures.append(caption)
             captioned.add(caption.video_id)
     ingested = corpus.manifest.tables["videos"].ok
     figures, columns = caption_checks(measures, ingested, settings.captions)
+    figures.insert(0, failed_figure(failures, finished, settings.captions))
     figures.append(split_leak((video.video_id, video.split) for video in corpus.rows("videos")))
     counts = {"ingested": ingested, "captioned": len(captioned), "events": sum(m.events for m in measures)}
     decide(task, "captions", figures, columns, counts)
@@ -45,7 +50,6 @@ def _write_shard(task: Task, corpus: Dataset, shard: Dataset) -> Iterator[Captio
         segments[segment.video_id].append(segment)
     for event in shard.rows("events"):
         events[event.video_id].append(event)
-    write_refused(task, shard, part)
     for video in corpus.rows("videos", part):
         if not events[video.video_id]:
             task.write("videos", _without_caption(video), part)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from components.core.records import ProbeVerdict, Question, Summary
+from components.core.records import Failure, ProbeVerdict, Question, Summary
 from components.core.tasks import Stage, Task
 from components.quality_gates.audit import audit_questions
 from components.quality_gates.decision import decide
-from components.quality_gates.merging import shards_of, write_refused
+from components.quality_gates.merging import failed_figure, shards_of, write_refused
 from components.quality_gates.option_positions import place_options
 from components.quality_gates.question_quality import drop_duplicates, question_checks
 from components.quality_gates.settings import QualityGatesSettings
@@ -24,6 +24,7 @@ async def gate_questions(task: Task) -> None:
     summaries: dict[str, str] = {}
     questions: list[Question] = []
     part_of: dict[str, str] = {}
+    failures: list[Failure] = []
     refused = 0
     for shard in shards_of(task):
         part = shard.manifest.shard
@@ -34,7 +35,7 @@ async def gate_questions(task: Task) -> None:
             questions.append(question)
             part_of[question.question_id] = part
         task.write("verdicts", shard.rows("verdicts"), part)
-        write_refused(task, shard, part)
+        failures += write_refused(task, shard, part)
         refused += sum(question.form == "open" for question in shard.rejected("questions"))
     kept, repeated = drop_duplicates(questions)
     placed = place_options(kept, settings.questions.position_tolerance)
@@ -49,7 +50,9 @@ async def gate_questions(task: Task) -> None:
         "repeated": len(repeated),
         "audit_lost": audit.lost,
     }
-    decide(task, "questions", question_checks(placed, videos, counts, audit, settings.questions), [], counts)
+    figures = question_checks(placed, videos, counts, audit, settings.questions)
+    figures.insert(0, failed_figure(failures, len(summaries), settings.questions))
+    decide(task, "questions", figures, [], counts)
 
 
 STAGE = Stage(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from components.core.records import CaptionEvent, Trajectory
+from components.core.records import CaptionEvent, Failure, Trajectory
 from components.core.tasks import Stage, Task
 from components.quality_gates.decision import decide
-from components.quality_gates.merging import shards_of, write_refused
+from components.quality_gates.merging import failed_figure, shards_of, write_refused
 from components.quality_gates.settings import QualityGatesSettings
 from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
 
@@ -27,20 +27,30 @@ async def gate_trajectories(task: Task) -> None:
     for event in captions.rows("events"):
         caption_of[event.video_id].append(event)
     trajectories: list[Trajectory] = []
-    refused = failed = 0
+    failures: list[Failure] = []
+    watched: set[str] = set()
+    refused = 0
     for shard in shards_of(task):
         part = shard.manifest.shard
         merged = list(shard.rows("trajectories"))
+        rejected = list(shard.rejected("trajectories"))
         task.write("trajectories", merged, part)
-        write_refused(task, shard, part)
+        failures += write_refused(task, shard, part)
         trajectories += merged
-        refused += sum(1 for _ in shard.rejected("trajectories"))
-        failed += sum(1 for _ in shard.failures())
+        refused += len(rejected)
+        watched.update(trajectory.question_id for trajectory in (*merged, *rejected))
     events = {event.event_id: video_id for video_id, caption in caption_of.items() for event in caption}
     judged, lost = await judge_observations(task.teachers, trajectories, caption_of, settings)
-    tried = len(trajectories) + refused + failed
+    tried = len(trajectories) + refused + len(failures)
     figures, columns = trajectory_checks(trajectories, tried, events, questions, videos, judged, settings.trajectories)
-    counts = {"tried": tried, "kept": len(trajectories), "rejected": refused, "failed": failed, "judge_lost": lost}
+    figures.insert(0, failed_figure(failures, len(watched), settings.trajectories))
+    counts = {
+        "tried": tried,
+        "kept": len(trajectories),
+        "rejected": refused,
+        "failed": len(failures),
+        "judge_lost": lost,
+    }
     decide(task, "trajectories", figures, columns, counts)
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.core.datasets import Dataset
+from components.core.intervals import wilson
+from components.core.records import Failure
 from components.core.tasks import Task
+from components.quality_gates.checks import WORST, Figure
+from components.quality_gates.settings import LoopThresholds
 
 
 def shards_of(task: Task) -> list[Dataset]:
@@ -11,9 +17,40 @@ def shards_of(task: Task) -> list[Dataset]:
     return sorted(task.datasets("shards"), key=lambda dataset: dataset.manifest.shard)
 
 
-def write_refused(task: Task, shard: Dataset, part: str) -> None:
-    """Carry a shard's rejected rows and failures over, for the tables that the merged dataset has."""
+def write_refused(task: Task, shard: Dataset, part: str) -> list[Failure]:
+    """Carry a shard's rejected rows and failures over, for the tables that the merged dataset has.
+
+    Returns:
+        the failures.
+    """
     tables = [table for table in shard.manifest.tables if table in task.stage.tables]
     for table in tables:
         task.write(table, shard.rejected(table), part)
-    task.write(tables[0], shard.failures(), part)
+    failures = list(shard.failures())
+    task.write(tables[0], failures, part)
+    return failures
+
+
+def failed_figure(failures: Sequence[Failure], finished: int, settings: LoopThresholds) -> Figure:
+    """The share of a loop's records that failed; the only place where it is judged, since only here are all shards.
+
+    Args:
+        finished: records that did not fail.
+    """
+    n = len(failures) + finished
+    interval = wilson(len(failures), n) if n else None
+    few = n < settings.min_records and interval is not None and interval.low <= settings.max_failed
+    return Figure(
+        "failed_records",
+        "records of the loop before this gate that failed / tried",
+        interval.mean if interval else None,
+        n,
+        "records",
+        maximum=settings.max_failed,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        worst=tuple(
+            f"{failure.stage} {failure.record_id[:24]}: {failure.reason}"[:160] for failure in failures[:WORST]
+        ),
+        too_few=f"fewer than {settings.min_records} records" if few else "",
+    )

@@ -16,7 +16,18 @@ Gate = Literal["captions", "questions", "trajectories"]
 GATES: tuple[Gate, ...] = get_args(Gate)
 
 
-class CaptionThresholds(Settings):
+class LoopThresholds(Settings):
+    """What the records of the loop before a gate must hold, over all shards."""
+
+    max_failed: float = Field(default=0.1, ge=0, le=1)
+    """Share of the loop's records that failed, at most. With fewer than `min_records` of them only a lower bound over
+    the limit decides. Ours: one bad file is a quarantined record, one in ten is a broken teacher or corpus."""
+
+    min_records: int = Field(default=20, ge=1)
+    """Below this many records a single failure says nothing about the rate. Ours."""
+
+
+class CaptionThresholds(LoopThresholds):
     """What captions must hold before a question is written about them."""
 
     tolerance_s: float = Field(default=0.5, ge=0)
@@ -49,7 +60,7 @@ class CaptionThresholds(Settings):
     """Captioned videos / ingested videos, at least. Ours."""
 
 
-class QuestionThresholds(Settings):
+class QuestionThresholds(LoopThresholds):
     """What questions must hold before anything is trained or evaluated on them."""
 
     audit_videos: int = Field(default=200, ge=1)
@@ -97,7 +108,7 @@ class QuestionThresholds(Settings):
     """Videos with a question / captioned videos, at least. Ours."""
 
 
-class TrajectoryThresholds(Settings):
+class TrajectoryThresholds(LoopThresholds):
     """What re-watching trajectories must hold before a student imitates them."""
 
     judged: int = Field(default=150, ge=0)

@@ -107,3 +107,47 @@ def test_a_failed_record_stays_on_record(tmp_path: Path) -> None:
     captions = Dataset(tmp_path / "captions")
     assert [row.record_id for row in captions.failures()] == ["v1"]
     assert captions.manifest.rows["failed"] == 1
+
+
+def shards_with_failures(path: Path, failures: int) -> tuple[Path, list[Path]]:
+    """Forty videos in two shards, and as many more shards of a single failed record each."""
+    from components.core.records import CaptionEvent, Failure, Row, Segment
+
+    corpus, shards, _ = caption_world(path)
+    tables: dict[str, type[Row]] = {"segments": Segment, "events": CaptionEvent}
+    for number in range(failures):
+        failed = Failure(record_id=f"v{number}", stage="captioning", error="VideoError", reason="There is no file.")
+        shards.append(write_dataset(path / f"f{number}", tables, [("events", failed)], shard=f"s1{number:04d}-abc"))
+    return corpus, shards
+
+
+@pytest.mark.parametrize("failures", [1, 4, 9])
+def test_the_failure_rate_is_judged_over_all_shards(
+    tmp_path: Path, run_folder: Path, capsys: pytest.CaptureFixture[str], failures: int
+) -> None:
+    corpus, shards = shards_with_failures(tmp_path, failures)
+    inputs = {"corpus": str(corpus), "shards": [str(shard) for shard in shards]}
+    output = str(tmp_path / "captions")
+    if failures <= 4:
+        run_task(STAGE, settings="{}", inputs=inputs, output=output, name="gate-captions")
+    else:
+        with pytest.raises(SystemExit):
+            run_task(STAGE, settings="{}", inputs=inputs, output=output, name="gate-captions")
+        message = capsys.readouterr().err
+        assert "failed_records: observed 0.1837, wanted at most 0.1, of 49 records" in message
+        assert "captioning v0: There is no file." in message
+        raised = '{"captions": {"max_failed": 0.2}}'
+        run_task(STAGE, settings=raised, inputs=inputs, output=output, name="gate-captions")
+    verdict = stored(run_folder)["failed_records"]
+    assert verdict["observed"] == pytest.approx(failures / (40 + failures))
+
+
+def test_few_records_are_no_rate_unless_all_of_them_failed() -> None:
+    from components.core.records import Failure
+    from components.quality_gates.merging import failed_figure
+    from components.quality_gates.settings import CaptionThresholds
+
+    failed = Failure(record_id="v", stage="captioning", error="VideoError", reason="There is no file.")
+    assert failed_figure([failed], 2, CaptionThresholds()).too_few
+    assert not failed_figure([failed], 0, CaptionThresholds()).too_few
+    assert not failed_figure([failed], 19, CaptionThresholds()).too_few
