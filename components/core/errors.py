@@ -2,6 +2,7 @@
 
 RewatchError                   says what, where and the remedy
 ├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
+│   ├── MissingObject          one file or object is not there, or may not be read
 │   └── SettingsError          an unknown or invalid setting
 ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
 │   ├── VideoError             unreadable, unsafe or over a limit
@@ -40,6 +41,10 @@ class InputError(RewatchError):
     """The user's input is wrong."""
 
     exit_code = 2
+
+
+class MissingObject(InputError):
+    """One file or object is not there, or may not be read: where it is one record of many, that record's failure."""
 
 
 class SettingsError(InputError):

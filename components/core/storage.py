@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from components.core.errors import InputError
+from components.core.errors import InputError, MissingObject
 from components.core.manifest import write_atomically
 
 
@@ -55,7 +55,11 @@ class Storage(Protocol):
         ...
 
     def local_path(self, uri: str) -> AbstractContextManager[Path]:
-        """The content as a local file, for as long as the context lasts."""
+        """The content as a local file, for as long as the context lasts.
+
+        Raises:
+            MissingObject: on entering, if it is not there or may not be read.
+        """
         ...
 
 
@@ -118,8 +122,12 @@ class LocalStorage:
     @contextmanager
     def local_path(self, uri: str) -> Iterator[Path]:
         """The file itself."""
-        if not self.exists(uri):
-            raise InputError(f"There is no file at {uri}.", "It was there when it was ingested: put it back.")
+        try:
+            is_there = self.exists(uri)
+        except OSError as error:
+            raise MissingObject(f"{uri} cannot be read ({error.strerror}).", "Check the path.") from error
+        if not is_there:
+            raise MissingObject(f"There is no file at {uri}.", "It was there when it was ingested: put it back.")
         yield local(uri)
 
 
@@ -226,7 +234,9 @@ def _explained(uri: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown error")
-        raise InputError(f"S3 refused {uri}: {code}.", remedy) from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        kind = MissingObject if status in (403, 404) else InputError
+        raise kind(f"S3 refused {uri}: {code}.", remedy) from error
     except BotoCoreError as error:
         raise InputError(f"S3 could not be asked for {uri}: {error}.", remedy) from error
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.core.code_digest import code_digest
 from components.core.datasets import Dataset, DatasetWriter
-from components.core.errors import DatasetError
+from components.core.errors import DatasetError, MissingObject, VideoError
 from components.core.progress import Progress
 from components.core.records import Row, Video, digest_of
 from components.core.settings import StageSettings
@@ -189,7 +189,7 @@ class Task:
         """Frames of a video by a plan, read in a child process with limits.
 
         Raises:
-            VideoError: if the video cannot be read within the limits.
+            VideoError: if the video is not there, or cannot be read within the limits.
         """
         from components.core.storage import is_s3, storage_for
         from components.core.video.sandboxed import FrameService
@@ -198,7 +198,10 @@ class Task:
             self._frame_service = FrameService(processes=self.settings.work.decoders)
             await self._frame_service.__aenter__()
         source = storage_for(video.uri).local_path(video.uri)
-        path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
+        try:
+            path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
+        except MissingObject as error:
+            raise VideoError(error.what, error.remedy) from error
         try:
             frames: list[Frame] = await self._frame_service.read(path, plan)
         finally:

@@ -39,6 +39,7 @@ def failed_figure(failures: Sequence[Failure], finished: int, settings: LoopThre
     """
     n = len(failures) + finished
     interval = wilson(len(failures), n) if n else None
+    worst = (f"{failure.stage} {failure.record_id[:24]}: {failure.reason}"[:160] for failure in failures[:WORST])
     few = n < settings.min_records and interval is not None and interval.low <= settings.max_failed
     return Figure(
         "failed_records",
@@ -49,8 +50,6 @@ def failed_figure(failures: Sequence[Failure], finished: int, settings: LoopThre
         maximum=settings.max_failed,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
-        worst=tuple(
-            f"{failure.stage} {failure.record_id[:24]}: {failure.reason}"[:160] for failure in failures[:WORST]
-        ),
+        worst=tuple(worst),
         too_few=f"fewer than {settings.min_records} records" if few else "",
     )

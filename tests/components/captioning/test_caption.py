@@ -12,6 +12,7 @@ import pytest
 from components.captioning.caption import STAGE
 from components.core.datasets import Dataset
 from components.core.records import CaptionEvent, Segment, Video
+from components.core.storage import storage_for
 from components.sandbox.scene import Clip
 from components.sandbox.scripts import learning_clip, showcase_clip
 from tests.components.core.teachers.loopback import loopback
@@ -103,6 +104,31 @@ def test_one_unreadable_video_is_a_failure_and_the_others_are_captioned(
     assert {event.video_id for event in found.rows("events")} == {video.video_id}
     (failure,) = found.failures()
     assert failure.error == "VideoError" and failure.record_id.startswith("b" * 8)
+
+
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_a_missing_object_fails_its_record_and_only_all_of_them_stop_the_stage(
+    tmp_path: Path,
+    folder: Path,
+    video: Video,
+    teacher: str,
+    run_stage: RunStage,
+    s3_bucket: str,
+    place: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = s3_bucket if place == "s3" else str(folder / "away")
+    storage_for(root).write(f"{root}/clip.mp4", Path(video.uri).read_bytes())
+    there = video.model_copy(update={"uri": f"{root}/clip.mp4"})
+    gone = [video.model_copy(update={"video_id": letter * 64, "uri": f"{root}/gone-{letter}.mp4"}) for letter in "abc"]
+    found = run_stage(STAGE, teacher, "captioned", inputs_of(tmp_path / "some", there, gone[0]), **LAPTOP)
+    assert {event.video_id for event in found.rows("events")} == {video.video_id}
+    (failure,) = found.failures()
+    assert failure.error == "VideoError" and f"{root}/gone-a.mp4" in failure.reason
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run_stage(STAGE, teacher, "none", inputs_of(tmp_path / "none", *gone), **LAPTOP)
+    assert "All 3 records of captioning failed" in (said := capsys.readouterr().err) and f"{root}/gone-c.mp4" in said
 
 
 def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(tmp_path: Path, video: Video, run_stage: RunStage) -> None:

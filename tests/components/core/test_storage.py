@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from components.core.errors import InputError
+from components.core.errors import InputError, MissingObject
 from components.core.storage import LocalStorage, S3Storage, storage_for
 
 
@@ -77,3 +79,26 @@ def test_hidden_files_are_not_listed(tmp_path: Path) -> None:
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(InputError, match="https://example"):
         storage_for("https://example.org/video.mp4")
+
+
+@pytest.mark.parametrize(("status", "is_missing"), [(404, True), (403, True), (400, False)])
+def test_an_object_that_may_not_be_read_is_told_apart_from_a_store_that_does_not_work(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, status: int, is_missing: bool
+) -> None:
+    """A record fails for the first, the task stops for the second."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(InputError) as caught, S3Storage().local_path(f"{s3_bucket}/clip.mp4"):
+            pass
+        server.shutdown()
+    assert isinstance(caught.value, MissingObject) == is_missing
+    assert f"{s3_bucket}/clip.mp4" in str(caught.value)
