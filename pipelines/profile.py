@@ -1,7 +1,8 @@
 """A profile: every setting of a run in one YAML file, validated as a whole before anything starts.
 
-A profile holds one section per stage, checked by that stage's own settings class, and four sections of its own:
-`launch`, `endpoints`, `teachers` (which model answers for which role) and `platform`. `--set grpo.steps=10` changes
+A profile holds one section per stage, checked by that stage's own settings class, and five sections of its own:
+`launch`, `endpoints`, `teachers` (which model answers for which role), `video` (how every stage reads videos) and
+`platform`. What a stage's own section says goes before `teachers` and `video`. `--set grpo.steps=10` changes
 one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in GRPO
 recaptions nothing.
 """
@@ -21,6 +22,7 @@ from components.core.errors import SettingsError
 from components.core.records import canonical_json
 from components.core.settings import Settings, StageSettings, parse_settings
 from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoSettings, VideoStageSettings
 from components.quality_gates.settings import GATES, QualityGatesSettings
 from pipelines.overrides import lay_over, read_document
 from pipelines.platform import Platform
@@ -83,6 +85,7 @@ class Profile:
     launch: LaunchSettings
     endpoints: Mapping[str, Endpoint]
     teachers: Mapping[str, Mapping[str, Any]]
+    video: VideoSettings
     platform: Platform
     stages: Mapping[str, StageSettings]
 
@@ -109,6 +112,7 @@ class Profile:
         return {
             "launch": self.launch.model_dump(mode="json"),
             "endpoints": {name: endpoint.model_dump(mode="json") for name, endpoint in self.endpoints.items()},
+            "video": self.video.model_dump(mode="json"),
             "platform": self.platform.model_dump(mode="json"),
             **{name: section.model_dump(mode="json") for name, section in self.stages.items()},
         }
@@ -129,7 +133,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     for override in overrides:
         lay_over(content, override, _list_at)
     where = path.name + (" with --set" if overrides else "")
-    known = ("description", "launch", "endpoints", "teachers", "platform", *STAGES)
+    known = ("description", "launch", "endpoints", "teachers", "video", "platform", *STAGES)
     for key in content:
         if key not in known:
             raise SettingsError(f"{where}: unknown setting {key!r}{_near(key, known)}.", "Correct it and run again.")
@@ -145,8 +149,9 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         launch=launch,
         endpoints=endpoints,
         teachers=teachers,
+        video=_parse(VideoSettings, content.get("video"), f"{where}, video"),
         platform=_parse(Platform, content.get("platform"), f"{where}, platform"),
-        stages={stage: _parse_stage(stage, content.get(stage), fill, where) for stage in STAGES},
+        stages={stage: _parse_stage(stage, content.get(stage), fill, content.get("video"), where) for stage in STAGES},
     )
     _check_teachers(profile, where)
     return profile
@@ -214,11 +219,20 @@ def _parse(kind: type[Any], given: Any, where: str) -> Any:
         raise SettingsError(f"{where}: {error.what.partition(': ')[2]}", "Correct it and run again.") from error
 
 
-def _parse_stage(stage: str, given: Any, fill: FillRole, where: str) -> StageSettings:
-    kind = settings_type(stage)
-    filled = fill_roles(kind, _group({stage: given}, stage, where), fill)
+def _parse_stage(stage: str, given: Any, fill: FillRole, video: Any, where: str) -> StageSettings:
+    kind, own = settings_type(stage), _group({stage: given}, stage, where)
+    filled = fill_roles(kind, own, fill)
+    if issubclass(kind, VideoStageSettings):
+        filled["video"] = _laid_over(video or {}, own.get("video") or {})
     section: StageSettings = _parse(kind, filled, f"{where}, {stage}")
     return section
+
+
+def _laid_over(base: Any, given: Any) -> Any:
+    """`given` with what it leaves out taken from `base`, group by group."""
+    if not (isinstance(base, Mapping) and isinstance(given, Mapping)):
+        return given
+    return {**base, **{key: _laid_over(base.get(key), value) for key, value in given.items()}}
 
 
 def _check_teachers(profile: Profile, where: str) -> None:

@@ -24,7 +24,6 @@ from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt, TimedImage
 from components.core.teachers.timed_images import timed_images
 from components.core.video.plans import FramePlan
-from components.core.video.sandboxed import reader_name
 
 if TYPE_CHECKING:
     from components.core.video.reader import Frame
@@ -63,7 +62,6 @@ class Captioned:
 
 async def run(task: Task) -> None:
     """Caption every segment of the task's shard."""
-    task.info["reader"] = reader_name()
     videos = {video.video_id: video for video in task.rows("corpus", "videos")}
     stretches = (Stretch(videos[segment.video_id], segment) for segment in task.rows("segments", "segments"))
     await task.map(stretches, caption)

@@ -7,14 +7,14 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from components.captioning.frame_rate import Budget
-from components.core.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoStageSettings
 
 
-class CaptioningSettings(StageSettings):
+class CaptioningSettings(VideoStageSettings):
     """How segments are looked at and captioned."""
 
-    not_content: ClassVar[frozenset[str]] = StageSettings.not_content | {"windows_in_flight"}
+    not_content: ClassVar[frozenset[str]] = VideoStageSettings.not_content | {"windows_in_flight"}
 
     captioner: RoleSettings = RoleSettings(role="captioner", max_tokens=4096)
     """Who describes the frames; the paper used Gemini-2.5-Flash without thinking."""

@@ -34,6 +34,7 @@ from components.core.task_record import (
     write_task_record,
 )
 from components.core.tasks import Stage, Task
+from components.core.video.settings import VideoStageSettings
 
 INTERRUPTED = 130
 
@@ -114,6 +115,8 @@ def _run(
             log=log,
             runner=runner,
         )
+        if isinstance(parsed, VideoStageSettings):
+            task.info["reader"] = parsed.video.reader_name
         try:
             task.run()
             manifest = _finish_output(task, record)

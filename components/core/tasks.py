@@ -195,7 +195,7 @@ class Task:
         from components.core.video.sandboxed import FrameService
 
         if self._frame_service is None:
-            self._frame_service = FrameService(processes=self.settings.work.decoders)
+            self._frame_service = FrameService(self.settings.video, self.settings.work.decoders)
             await self._frame_service.__aenter__()
         source = storage_for(video.uri).local_path(video.uri)
         try:

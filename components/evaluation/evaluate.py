@@ -17,7 +17,6 @@ from components.core.errors import VideoError
 from components.core.judging.judge import Judge
 from components.core.records import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
 from components.core.tasks import Stage, Task
-from components.core.video.sandboxed import reader_name
 from components.evaluation import scoring
 from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
 from components.evaluation.choosing import chunks, held_out_questions
@@ -55,7 +54,6 @@ async def run(task: Task) -> None:
     if settings.max_frames:
         frames = frames.model_copy(update={"max_frames": settings.max_frames})
 
-    task.info["reader"] = reader_name()
     predictions: list[Prediction] = []
     descriptions: list[Description] = []
     for chunk in chunks([videos[video_id] for video_id in asked], settings.videos_per_chunk):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoStageSettings
 
 
-class EvaluationSettings(StageSettings):
+class EvaluationSettings(VideoStageSettings):
     """Settings of the stage `evaluation`. Decoding is greedy, as in the paper."""
 
     judge: RoleSettings = RoleSettings(role="judge")

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
 from components.core.students.optimizers import OptimizerSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoStageSettings
 
 
-class GrpoSettings(StageSettings):
+class GrpoSettings(VideoStageSettings):
     """The grpo section of a profile."""
 
     not_content: ClassVar[frozenset[str]] = frozenset({"work", "checkpoint_every"})

@@ -16,7 +16,7 @@ from components.core.records import Failure, Outcome, Row, Video, digest_of
 from components.core.storage import storage_for
 from components.core.tasks import Stage, Task
 from components.core.video.probe import VideoInfo
-from components.core.video.sandboxed import FrameService, reader_name
+from components.core.video.sandboxed import FrameService
 from components.ingestion.fingerprints import content_hashes
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
 from components.ingestion.settings import IngestionSettings
@@ -41,12 +41,11 @@ async def ingest(task: Task) -> None:
     settings: IngestionSettings = task.settings
     members = _members(task, settings)
     benchmarks = benchmark_entries(settings)
-    task.info["reader"] = reader_name()
     task.metrics["new_videos"] = len({member.video_id for member in members} - seen(task.state.root))
     progress = Progress(task.name, len(members), task.ledger.total, task.log)
     readable = 0
     reason = ""
-    async with FrameService(settings.limits, settings.processes) as service:
+    async with FrameService(settings.video, settings.processes) as service:
         for start in range(0, len(members), WINDOW):
             window = members[start : start + WINDOW]
             for member, (rows, reused) in zip(
@@ -139,7 +138,7 @@ def _refusal(member: Member, info: VideoInfo, benchmarks: dict[str, str], settin
 
 async def _probe(task: Task, service: FrameService, member: Member) -> tuple[VideoInfo, bool]:
     settings: IngestionSettings = task.settings
-    key = f"probe/{digest_of(member.video_id, reader_name(), settings.limits.model_dump())}"
+    key = f"probe/{digest_of(member.video_id, settings.video.reader_name, settings.video.limits.model_dump())}"
     if (stored := await task.state.records.get(key)) is not None:
         return VideoInfo.model_validate_json(stored), True
     uri = member.files[0].stored.uri

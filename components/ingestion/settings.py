@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
-from components.core.video.limits import VideoLimits
+from components.core.video.settings import VideoStageSettings
 
 
-class IngestionSettings(StageSettings):
+class IngestionSettings(VideoStageSettings):
     """What is listed, how it is split, and what is refused."""
 
     not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "processes"})
@@ -46,9 +45,6 @@ class IngestionSettings(StageSettings):
 
     only_new: bool = False
     """Ingest only what no successful run has seen. For scheduled runs; the corpus then holds the new videos alone."""
-
-    limits: VideoLimits = VideoLimits()
-    """What one video may cost before it is refused."""
 
     processes: int = Field(default=2, ge=1)
     """Decoding processes that probe at once."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
+from components.core.video.settings import VideoStageSettings
 
 
-class ReportingSettings(StageSettings):
+class ReportingSettings(VideoStageSettings):
     """How much the report shows. None of it changes a dataset."""
 
     title: str = "rewatch"

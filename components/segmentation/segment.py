@@ -15,7 +15,6 @@ from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt
 from components.core.teachers.timed_images import timed_images
 from components.core.video.plans import FramePlan
-from components.core.video.sandboxed import reader_name
 from components.segmentation.prompts import SEGMENTER, SegmentsReply
 from components.segmentation.scene_cuts import strongest_change
 from components.segmentation.settings import SegmentationSettings
@@ -32,7 +31,6 @@ class Proposals:
 
 async def run(task: Task) -> None:
     """Segment every video of the task's shard."""
-    task.info["reader"] = reader_name()
     await task.map(task.rows("corpus", "videos"), segment)
 
 

@@ -6,11 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from components.core.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoStageSettings
 
 
-class SegmentationSettings(StageSettings):
+class SegmentationSettings(VideoStageSettings):
     """How long videos are cut."""
 
     segmenter: RoleSettings = RoleSettings(role="segmenter")

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.core.settings import Settings, StageSettings
+from components.core.settings import Settings
 from components.core.students.build import StudentSize
 from components.core.students.optimizers import OptimizerSettings
 from components.core.students.profile import StudentProfile
+from components.core.video.settings import VideoStageSettings
 
 
 class NamingSettings(Settings):
@@ -47,7 +48,7 @@ class Phase(Settings):
     """Questions with their re-watching trace."""
 
 
-class SftSettings(StageSettings):
+class SftSettings(VideoStageSettings):
     """The sft section of a profile."""
 
     base: str = ""

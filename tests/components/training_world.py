@@ -101,16 +101,17 @@ def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> 
     from components.core.students.optimizers import Optimizer, OptimizerSettings
     from components.core.students.packing import pack
     from components.core.students.scoring import log_probabilities
-    from components.core.video.sandboxed import read_frames
+    from components.core.video.process import DecoderProcess
 
     student = tiny_student(folder)
     optimizer = Optimizer(student.model, OptimizerSettings())
     questions = {row.question_id: row for row in Dataset(data["questions"]).rows("questions")}
     traces = list(Dataset(data["trajectories"]).rows("trajectories"))
     rows = []
+    decoder = DecoderProcess()
     for video in Dataset(data["captions"]).rows("videos"):
         plan = student.profile.frames.plan(video.duration_s)
-        prefix = student.prefix(read_frames(Path(video.uri), plan), video.duration_s)
+        prefix = student.prefix(decoder.read(Path(video.uri), plan), video.duration_s)
         segments = []
         for trace in traces:
             if trace.video_id == video.video_id:
@@ -122,6 +123,7 @@ def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> 
                 sample = TrainingSample(sample_id="", task="think", video_id=video.video_id, messages=(asked, said))
                 segments.append(student.prompter.segment(sample))
         rows.append(pack(prefix, segments))
+    decoder.close()
     for _ in range(steps):
         scores = [tokens for row in log_probabilities(student.model, rows) for tokens in row]
         (-torch.cat(scores).mean()).backward()

@@ -134,3 +134,33 @@ def test_a_role_of_one_gate_changes_no_other_gates_parameter() -> None:
     usual = load_profile("laptop").arguments()
     changed = load_profile("laptop", ["quality_gates.auditor={revision: other}"]).arguments()
     assert {name for name in usual if usual[name] != changed[name]} == {"questions_gate"}
+
+
+READ_VIDEO = {"ingestion", "segmentation", "captioning", "sft", "grpo", "evaluation", "reporting"}
+
+
+def test_the_video_section_reaches_every_stage_that_reads_videos_and_no_other() -> None:
+    usual = load_profile("laptop")
+    overrides = ["video.reader=decord", "video.limits.max_duration_s=90000"]
+    changed = load_profile("laptop", overrides)
+    before, after = usual.arguments(), changed.arguments()
+    assert {name for name in before if before[name] != after[name]} == READ_VIDEO
+    for stage in READ_VIDEO:
+        video = changed.stages[stage].video
+        assert (video.reader, video.limits.max_duration_s) == ("decord", 90000)
+    assert changed.resolved()["video"]["limits"]["max_duration_s"] == 90000
+
+
+def test_a_stages_own_video_section_wins_over_the_profiles_group_by_group() -> None:
+    overrides = ["video.reader=decord", "video.limits={cpu_s: 7, wall_s: 8}", "captioning.video.limits.wall_s=9"]
+    stages = load_profile("laptop", overrides).stages
+    limits = stages["captioning"].video.limits
+    assert (stages["captioning"].video.reader, limits.cpu_s, limits.wall_s) == ("decord", 7, 9)
+    assert stages["sft"].video.limits.wall_s == 8
+
+
+def test_a_wrong_key_of_the_video_section_is_named_with_it() -> None:
+    with pytest.raises(SettingsError, match=r"video: unknown setting 'limits.max_duration'.*max_duration_s"):
+        load_profile("laptop", ["video.limits.max_duration=5"])
+    with pytest.raises(SettingsError, match=r"video: reader: .*'pyav' or 'decord'"):
+        load_profile("laptop", ["video.reader=opencv"])

@@ -1,9 +1,16 @@
-"""What a video may cost before it is refused."""
+"""What a video may cost before it is refused.
+
+Who meets a limit is told the setting that raises it, as it can be typed after `rewatch run`.
+"""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 from pydantic import Field
 
+from components.core.errors import VideoError
 from components.core.settings import Settings
 
 
@@ -22,3 +29,16 @@ class VideoLimits(Settings):
     """Address space of the decoding process."""
     max_reply_mb: int = Field(default=2048, gt=0)
     """Decoded frames one request may return."""
+
+    def refuse_reply(self, path: Path, frames: int, width: int, height: int) -> None:
+        """Refuse a request for more decoded frames than may be returned, before any is decoded.
+
+        Raises:
+            VideoError: naming what was asked for.
+        """
+        megabytes = math.ceil(frames * width * height * 3 / 1e6)
+        if megabytes > self.max_reply_mb:
+            raise VideoError(
+                f"The plan for {path.name} asks for {megabytes} MB of frames, over {self.max_reply_mb} MB.",
+                f"Ask for fewer or smaller frames, or --set video.limits.max_reply_mb={megabytes}.",
+            )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,19 +45,21 @@ def open_video(path: Path, limits: VideoLimits) -> Iterator[tuple[InputContainer
         if pixels > limits.max_frame_pixels:
             raise VideoError(
                 f"{path.name} has frames of {pixels} pixels, over the limit of {limits.max_frame_pixels}.",
-                "Scale it down, or raise max_frame_pixels.",
+                f"Scale it down, or --set video.limits.max_frame_pixels={pixels}.",
             )
         duration_s = duration_of(container, stream)
         if duration_s > limits.max_duration_s:
             raise VideoError(
                 f"{path.name} lasts {duration_s:.0f} s, over the limit of {limits.max_duration_s:.0f} s.",
-                "Cut it, or raise max_duration_s.",
+                f"Cut it, or --set video.limits.max_duration_s={math.ceil(duration_s)}.",
             )
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         try:
             yield container, stream
         except (av.FFmpegError, OSError, ValueError) as error:
+            if getattr(error, "errno", 0) == errno.ENOMEM:
+                raise MemoryError from error  # a limit was met; the file may be sound
             raise VideoError(f"{path.name} is damaged: {_cause(error)}.", "Copy or encode the file again.") from error
 
 

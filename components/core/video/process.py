@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from components.core.errors import VideoError
-from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.probe import VideoInfo
 from components.core.video.reader import Frame
+from components.core.video.settings import VideoSettings
 from components.core.video.worker import HEADER_BYTES
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class _Gone(Exception):
 class DecoderProcess:
     """Reads and probes videos in a child process, one request at a time; started by the first."""
 
-    def __init__(self, limits: VideoLimits | None = None) -> None:
-        self.limits = limits or VideoLimits()
+    def __init__(self, settings: VideoSettings | None = None) -> None:
+        self.settings = settings or VideoSettings()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -90,7 +90,7 @@ class DecoderProcess:
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None
-            deadline = time.monotonic() + self.limits.wall_s
+            deadline = time.monotonic() + self.settings.limits.wall_s
             try:
                 process.stdin.write(json.dumps(request).encode() + b"\n")
                 process.stdin.flush()
@@ -109,7 +109,7 @@ class DecoderProcess:
             # BLAS would reserve address space for threads that decoding never uses.
             environment |= {"PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "components.core.video.worker", self.limits.model_dump_json()],
+                [sys.executable, "-m", "components.core.video.worker", self.settings.model_dump_json()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -124,15 +124,17 @@ class DecoderProcess:
     def _obituary(self, process: subprocess.Popen[bytes], path: Path, *, timed_out: bool) -> VideoError:
         """Why the process died, as the error of the video that it died on."""
         process.kill()
-        code = process.wait()
+        code, limits = process.wait(), self.settings.limits
         self._forget()
         if timed_out:
             return VideoError(
-                f"{path.name} did not decode within {self.limits.wall_s:.0f} s.", "Encode it again, or raise wall_s."
+                f"{path.name} did not decode within {limits.wall_s:g} s.",
+                f"Encode it again, or --set video.limits.wall_s={2 * limits.wall_s:g}.",
             )
         if code == -signal.SIGXCPU:
             return VideoError(
-                f"{path.name} used up its {self.limits.cpu_s:.0f} CPU seconds.", "Ask for less, or raise cpu_s."
+                f"{path.name} used up its {limits.cpu_s:g} CPU seconds.",
+                f"Encode it again, or --set video.limits.cpu_s={2 * limits.cpu_s:g}.",
             )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return VideoError(f"The decoder crashed on {path.name} ({how}).", "Copy or encode the file again.")

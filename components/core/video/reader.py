@@ -48,7 +48,10 @@ class Frame:
 class FrameReader(Protocol):
     """What reads frames. `name` goes into manifests: readers differ on variable-rate video."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Reader and version."""
+        ...
 
     def read(self, path: Path, plan: FramePlan) -> list[Frame]:
         """One frame for each of `plan.times()`, in order.
@@ -77,7 +80,7 @@ class PyAVReader:
         with open_video(path, self.limits) as (container, stream):
             shown = _Shown(container, stream)
             convert = _Converter(stream, plan)
-            self._refuse_too_much(path, plan, convert)
+            self.limits.refuse_reply(path, len(plan.times()), convert.width, convert.height)
             frames: list[Frame] = []
             pixels: np.ndarray | None = None
             previous: VideoFrame | None = None
@@ -92,14 +95,6 @@ class PyAVReader:
                     pixels, previous = convert(current), current
                 frames.append(Frame(time_s=shown.time_of(current), pixels=pixels, asked_s=asked_s))
             return frames
-
-    def _refuse_too_much(self, path: Path, plan: FramePlan, convert: _Converter) -> None:
-        megabytes = len(plan.times()) * convert.width * convert.height * 3 / 1e6
-        if megabytes > self.limits.max_reply_mb:
-            raise VideoError(
-                f"The plan for {path.name} asks for {megabytes:.0f} MB of frames, over {self.limits.max_reply_mb} MB.",
-                "Ask for fewer or smaller frames.",
-            )
 
 
 class _Shown:

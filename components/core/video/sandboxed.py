@@ -1,4 +1,4 @@
-"""Reading frames in child processes: for stages that must not block, and for trainers that may.
+"""Reading frames in child processes, for stages that must not block.
 
 Each process serves many reads, because starting one costs more than most reads; a lost one is replaced on the next.
 """
@@ -6,16 +6,15 @@ Each process serves many reads, because starting one costs more than most reads;
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
-from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.probe import VideoInfo
 from components.core.video.process import DecoderProcess
 from components.core.video.reader import Frame
+from components.core.video.settings import VideoSettings
 
 T = TypeVar("T")
 
@@ -23,8 +22,8 @@ T = TypeVar("T")
 class FrameService:
     """Frames for asynchronous stages: `async with FrameService() as service: await service.read(path, plan)`."""
 
-    def __init__(self, limits: VideoLimits | None = None, processes: int = 1) -> None:
-        self._all = [DecoderProcess(limits) for _ in range(processes)]
+    def __init__(self, settings: VideoSettings | None = None, processes: int = 1) -> None:
+        self._all = [DecoderProcess(settings) for _ in range(processes)]
         self._idle: asyncio.Queue[DecoderProcess] = asyncio.Queue()
 
     async def read(self, path: Path, plan: FramePlan) -> list[Frame]:
@@ -54,23 +53,3 @@ class FrameService:
             raise
         finally:
             self._idle.put_nowait(process)
-
-
-_shared: DecoderProcess | None = None
-_shared_lock = threading.Lock()
-
-
-def read_frames(path: Path, plan: FramePlan) -> list[Frame]:
-    """`FrameReader.read` through one child process shared by this Python process, with the default limits."""
-    global _shared
-    with _shared_lock:
-        if _shared is None:
-            _shared = DecoderProcess()
-    return _shared.read(path, plan)
-
-
-def reader_name() -> str:
-    """Reader and version for manifests and record keys, without loading it: readers differ on variable-rate video."""
-    from importlib.metadata import version
-
-    return f"pyav-{version('av')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from pathlib import Path
 
@@ -15,11 +16,19 @@ from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.process import DecoderProcess
 from components.core.video.reader import PyAVReader
-from components.core.video.sandboxed import FrameService, read_frames, reader_name
+from components.core.video.sandboxed import FrameService
+from components.core.video.settings import VideoSettings
+from components.core.video.worker import reader_of
+from pipelines.profile import load_profile
 
 from .conftest import Numbered, number_of
 
 PLAN = FramePlan(end_s=4, fps=20, width=32, height=32)
+
+
+def limited(**limits: float) -> VideoSettings:
+    """The usual settings with other limits."""
+    return VideoSettings(limits=VideoLimits.model_validate(limits))
 
 
 async def test_frames_from_the_child_equal_those_read_directly(plain: Numbered) -> None:
@@ -57,7 +66,7 @@ def test_a_crash_costs_one_video_and_the_process_is_replaced(plain: Numbered) ->
 def test_a_hang_ends_at_the_wall_clock_limit(tmp_path: Path, plain: Numbered) -> None:
     pipe = tmp_path / "hangs.mp4"
     os.mkfifo(pipe)
-    with DecoderProcess(VideoLimits(wall_s=1)) as process:
+    with DecoderProcess(limited(wall_s=1)) as process:
         started = time.monotonic()
         with pytest.raises(VideoError, match="within 1 s"):
             process.probe(pipe)
@@ -82,7 +91,7 @@ def test_the_kernel_ends_a_request_that_uses_up_its_cpu_seconds(tmp_path: Path) 
         container.mux(stream.encode(None))
     # Every frame of it converted at four times its size: seconds of work against a limit of one.
     plan = FramePlan(end_s=1.3, fps=30, width=7680, height=4320)
-    with DecoderProcess(VideoLimits(cpu_s=0.5, max_reply_mb=10_000, memory_mb=16_000)) as process:
+    with DecoderProcess(limited(cpu_s=0.5, max_reply_mb=10_000, memory_mb=16_000)) as process:
         with pytest.raises(VideoError, match="CPU seconds"):
             process.read(heavy, plan)
         assert process.probe(heavy).width == 1920
@@ -90,8 +99,8 @@ def test_the_kernel_ends_a_request_that_uses_up_its_cpu_seconds(tmp_path: Path) 
 
 def test_memory_over_the_limit_is_the_videos_error(plain: Numbered) -> None:
     plan = FramePlan(end_s=20, fps=10, width=2048, height=2048)
-    with DecoderProcess(VideoLimits(memory_mb=1024, max_reply_mb=10_000)) as process:
-        with pytest.raises(VideoError, match=r"memory|allocate"):
+    with DecoderProcess(limited(memory_mb=1024, max_reply_mb=10_000)) as process:
+        with pytest.raises(VideoError, match="MB of memory"):
             process.read(plain.path, plan)
         assert process.probe(plain.path).width == 64
 
@@ -115,10 +124,49 @@ async def test_a_cancelled_read_leaves_the_service_usable(plain: Numbered, tmp_p
         assert (await service.probe(plain.path)).width == 64
 
 
-def test_trainers_read_through_the_same_child_without_an_event_loop(plain: Numbered) -> None:
-    assert [number_of(frame.pixels) for frame in read_frames(plain.path, FramePlan(end_s=3))] == [0, 10, 20]
+@pytest.mark.parametrize("reader", ["pyav", "decord"])
+def test_the_child_reads_with_the_reader_that_the_settings_name(plain: Numbered, reader: str) -> None:
+    settings = VideoSettings.model_validate({"reader": reader})
+    with DecoderProcess(settings) as process:
+        assert [number_of(frame.pixels) for frame in process.read(plain.path, FramePlan(end_s=3))] == [0, 10, 20]
+        assert process._process is not None
+        loaded = Path(f"/proc/{process._process.pid}/maps").read_text()
+    assert ("libdecord" in loaded) == (reader == "decord")
+    assert reader_of(settings).name == settings.reader_name
 
 
-def test_the_reader_is_named_with_its_version() -> None:
-    assert reader_name() == PyAVReader().name
-    assert reader_name().startswith("pyav-")
+def test_another_reader_makes_other_record_keys_and_other_limits_do_not() -> None:
+    usual = VideoSettings()
+    assert VideoSettings(reader="decord").digest() != usual.digest()
+    assert limited(max_duration_s=1).digest() == usual.digest()
+
+
+@pytest.mark.parametrize(
+    ("limits", "plan"),
+    [
+        ({"max_frame_pixels": 64}, FramePlan(end_s=1)),
+        ({"max_duration_s": 5}, FramePlan(end_s=1)),
+        ({"max_reply_mb": 1}, FramePlan(end_s=20, fps=10)),
+        ({"memory_mb": 1024, "max_reply_mb": 10_000}, FramePlan(end_s=20, fps=10, width=2048, height=2048)),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
+)
+def test_the_remedy_typed_as_printed_raises_the_limit(
+    plain: Numbered, limits: dict[str, float], plan: FramePlan
+) -> None:
+    """As often as it takes: what memory a file needs is not known beforehand, so that its limit is doubled."""
+    settings = limited(**limits)
+    for _ in range(4):
+        with DecoderProcess(settings) as process:
+            try:
+                assert process.read(plain.path, plan)
+                break
+            except VideoError as error:
+                remedy = error.remedy
+        typed = re.findall(r"--set (\S+?)\.?(?=\s|$)", remedy)
+        assert typed, remedy
+        raised = load_profile("laptop", typed).stages["captioning"].video.limits.model_dump()
+        names = {name.partition("=")[0].removeprefix("video.limits.") for name in typed}
+        settings = limited(**limits | {name: raised[name] for name in names})
+    else:
+        pytest.fail(f"the remedy did not help: {remedy}")

@@ -1,0 +1,40 @@
+"""How videos are read: the profile's section `video`, which reaches every stage that reads frames."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal
+
+from components.core.settings import Settings, StageSettings
+from components.core.video.limits import VideoLimits
+
+_PACKAGES = {"pyav": "av", "decord": "decord"}
+
+
+class VideoSettings(Settings):
+    """Which reader decodes, and what one video may cost."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset({"limits"})
+
+    reader: Literal["pyav", "decord"] = "pyav"
+    """`pyav` gives the frame that was on screen, with its own time, on every kind of file tried. `decord` is here for
+    those whose other tools read with it: on some files its frames or times are wrong (decord_reader.py lists them)."""
+
+    limits: VideoLimits = VideoLimits()
+    """What one video, and one look at it, may cost before it is refused."""
+
+    @property
+    def reader_name(self) -> str:
+        """Reader and version, such as `pyav-18.0.0`, without loading it."""
+        return f"{self.reader}-{version(_PACKAGES[self.reader])}"
+
+    def content(self) -> dict[str, Any]:
+        """The reader and its version: two of them may see another frame at the same time of a video."""
+        return {"reader": self.reader_name}
+
+
+class VideoStageSettings(StageSettings):
+    """Base of the settings of every stage that reads videos."""
+
+    video: VideoSettings = VideoSettings()
+    """How videos are read; the profile's section `video` fills what the stage's own leaves out."""
