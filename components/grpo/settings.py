@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from components.core.students.optimizers import OptimizerSettings
+from components.core.students.task_losses import TaskWeights
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
 
@@ -52,6 +53,14 @@ class GrpoSettings(VideoStageSettings):
     updates: int = Field(default=1, ge=1)
     """Optimiser steps on each batch of samples."""
 
+    rollout_weight_cap: float = Field(default=2.0, ge=1)
+    """A token that the trainer finds likelier than the sampler did counts at most this much more (truncated importance
+    sampling; 2 is usual). With the student's own sampler in float32 every weight is 1 to five digits."""
+
+    rollout_kl_alarm: float = Field(default=0.05, gt=0)
+    """A KL of the sampler's policy to the trainer's above this is logged as a warning. Ours: rounding in bfloat16 makes
+    1e-5 to 1e-3, a trainer that no longer sees the video 0.3 and more."""
+
     kl: float = Field(default=0.0, ge=0)
     """Weight of the KL term against the starting model; 0 keeps no reference. Not reported for ReWatch-R1."""
 
@@ -60,6 +69,9 @@ class GrpoSettings(VideoStageSettings):
 
     replay_weight: float = Field(default=0.1, ge=0)
     """Weight of the replayed loss."""
+
+    replay_tasks: TaskWeights = TaskWeights()
+    """How captions and direct answers share the replayed loss."""
 
     shift_pixels: int = Field(default=5, ge=0)
     """Every video is moved at random by up to so many pixels; sampling and update see the same."""

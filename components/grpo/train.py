@@ -11,12 +11,10 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
 
 from components.core import students
 from components.core.code_digest import stage_digest
@@ -27,21 +25,17 @@ from components.core.records import CaptionEvent, Question, digest_of
 from components.core.students import parity
 from components.core.students.checkpoints import Checkpoints
 from components.core.students.optimizers import Optimizer
-from components.core.students.packing import Packed, pack
-from components.core.students.parity import as_segment
+from components.core.students.packing import pack
 from components.core.students.sampling import Decoding
-from components.core.students.scoring import log_probabilities
 from components.core.students.student import Ask, Student, load_student
+from components.core.students.task_losses import backward_by_task
 from components.core.students.training_log import TrainingLog, last_metrics
 from components.core.students.videos import Videos
 from components.core.tasks import Stage, Task
 from components.grpo.material import read_questions, replayed_samples
-from components.grpo.objective import clipped_loss, kl_divergence
-from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
+from components.grpo.rollouts import Prompt, describe, draw_questions, judge_groups, sample_groups
 from components.grpo.settings import GrpoSettings
-
-if TYPE_CHECKING:
-    import torch
+from components.grpo.update import Batch, backward, batches_of
 
 
 @dataclass
@@ -57,6 +51,7 @@ class Trainer:
     captions: Mapping[str, list[CaptionEvent]]
     videos: Videos
     judge: Judge
+    alarms: int = 0
 
     def step(self, number: int) -> dict[str, float]:
         """One step: experience, then the updates on it. Returns its metrics."""
@@ -69,9 +64,10 @@ class Trainer:
         self.task.wait(judge_groups(groups, self.judge, self.settings))
         judged = time.process_time()
         metrics = describe(groups)
-        teaching = [group for group in groups if group.teaches]
+        batches = batches_of(groups, self.settings.rows_per_forward, self.student.model.device)
         for _ in range(self.settings.updates):
-            metrics |= self._update(teaching, number)
+            metrics |= self._update(batches, number)
+        self._watch_rollout(metrics, number)
         seconds = {"sampling": sampled - started, "judging": judged - sampled, "update": time.process_time() - judged}
         return {**metrics, **{f"cpu_{name}": value for name, value in seconds.items()}}
 
@@ -87,81 +83,50 @@ class Trainer:
             if prefix is not None
         ]
 
-    def _update(self, groups: Sequence[Group], number: int) -> dict[str, float]:
+    def _update(self, batches: Sequence[Batch], number: int) -> dict[str, float]:
         """One optimiser step on groups that teach, with captions replayed; the batch is weighted by tokens."""
+        settings = self.settings
         self.student.model.train()
-        by_video: dict[int, list[Group]] = defaultdict(list)
-        for group in groups:
-            by_video[id(group.prompt.prefix)].append(group)
-        batches = list(by_video.values())
-        total = sum(len(reply.token_ids) for group in groups for reply, _ in _weighed(group))
-        sums = dict.fromkeys(("policy_loss", "clipped", "entropy_estimate", "kl"), 0.0)
-        for start in range(0, len(batches), self.settings.rows_per_forward):
-            self._policy_loss(batches[start : start + self.settings.rows_per_forward], max(1, total), sums)
-        replayed = self._replay(number)
-        norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.steps))
-        means = {name: value / max(1, total) for name, value in sums.items()}
-        loss = means["policy_loss"] + replayed
+        policy = backward(self.student.model, self.reference and self.reference.model, batches, settings)
+        replay = self._replay(number)
+        terms = (policy.get("policy_loss", 0.0), settings.kl * policy.get("kl", 0.0), replay.get("loss_replay", 0.0))
+        loss = math.fsum(terms)
         if not math.isfinite(loss):
             raise TrainingError(f"The loss of step {number} is {loss}.", "Lower the learning rate.")
-        return {"loss": loss, **means, "loss_replay": replayed, "gradient_norm": norm}
+        norm = self.optimizer.step(settings.optimizer.rate(number, settings.steps))
+        return {"loss": loss, **policy, **replay, "gradient_norm": norm}
 
-    def _policy_loss(self, batches: Sequence[Sequence[Group]], total: int, sums: dict[str, float]) -> None:
-        """Back-propagate the clipped objective of some videos' groups, each video one packed row."""
-        import torch
-
-        settings, rows, replies = self.settings, [], []
-        for groups in batches:
-            rows.append(
-                pack(groups[0].prompt.prefix, [as_segment(g.request, r) for g in groups for r, _ in _weighed(g)])
-            )
-            replies += [pair for group in groups for pair in _weighed(group)]
-        new = self._scores(self.student, rows)
-        old = torch.tensor([value for reply, _ in replies for value in reply.log_probabilities], device=new.device)
-        spread = [advantage for reply, advantage in replies for _ in reply.token_ids]
-        losses, clipped = clipped_loss(
-            new, old, torch.tensor(spread, device=new.device), settings.clip_low, settings.clip_high
-        )
-        loss = losses.sum()
-        if self.reference is not None:
-            with torch.no_grad():
-                reference = self._scores(self.reference, rows)
-            divergence = kl_divergence(new, reference).sum()
-            loss = loss + settings.kl * divergence
-            sums["kl"] += float(divergence.detach())
-        (loss / total).backward()
-        sums["policy_loss"] += float(loss.detach())
-        sums["clipped"] += float(clipped.sum())
-        sums["entropy_estimate"] += float(-new.detach().sum())
-
-    def _scores(self, student: Student, rows: Sequence[Packed]) -> torch.Tensor:
-        import torch
-
-        by_row = log_probabilities(student.model, rows, self.settings.temperature)
-        return torch.cat([tokens for row in by_row for tokens in row])
-
-    def _replay(self, number: int) -> float:
-        """Back-propagate captions and direct answers of a few videos; returns their weighted loss."""
-        import torch
-
+    def _replay(self, number: int) -> dict[str, float]:
+        """Back-propagate captions and direct answers of a few videos; their weighted loss and its parts."""
         settings, prompter = self.settings, self.student.prompter
         if not settings.replay_videos or not settings.replay_weight:
-            return 0.0
+            return {}
         first = number * settings.replay_videos
         chosen = [self.questions[(first + index) % len(self.questions)] for index in range(settings.replay_videos)]
         prefixes = self.videos.prefixes([asked[0].video_id for asked in chosen])
-        rows = []
+        rows, tasks = [], []
         for asked, prefix in zip(chosen, prefixes, strict=True):
             if prefix is not None:
                 events = self.captions[asked[0].video_id]
                 samples = replayed_samples(events, asked[number % len(asked)], prompter)
                 rows.append(pack(prefix, [prompter.segment(sample) for sample in samples]))
-        if not rows:
-            return 0.0
-        scores = torch.cat([tokens for row in log_probabilities(self.student.model, rows) for tokens in row])
-        loss = -settings.replay_weight * scores.mean()
-        loss.backward()
-        return float(loss.detach())
+                tasks.append([sample.task for sample in samples])
+        told = backward_by_task(
+            self.student.model, rows, tasks, settings.replay_tasks, settings.rows_per_forward, settings.replay_weight
+        )
+        parts = {f"replay_{name}": value for name, value in told.items() if name.startswith(("loss_", "share_"))}
+        return {"loss_replay": settings.replay_weight * told["loss"], **parts} if told else {}
+
+    def _watch_rollout(self, metrics: Mapping[str, float], number: int) -> None:
+        """Say so where the sampler's policy is no longer the trainer's."""
+        distance = metrics.get("rollout_kl", 0.0)
+        if distance > self.settings.rollout_kl_alarm:
+            self.alarms += 1
+            self.task.log.warning(
+                "step %d: the sampler's policy lies %.2g from the trainer's (KL; rollout_kl_alarm is %g). Does one of "
+                "them see other frames, positions or weights than the other?",
+                number, distance, self.settings.rollout_kl_alarm,
+            )  # fmt: skip
 
 
 def train(task: Task) -> None:
@@ -210,16 +175,8 @@ def train(task: Task) -> None:
         "steps": float(settings.steps),
         "judge_asked": float(judge.asked),
         "judge_failed": float(judge.failed),
+        "rollout_alarms": float(trainer.alarms),
     }
-
-
-def _weighed(group: Group) -> list[tuple[Any, float]]:
-    """The replies that have an advantage, with it; those whose judge failed are left out."""
-    return [
-        (reply, advantage)
-        for reply, advantage in zip(group.replies, group.advantages, strict=True)
-        if advantage is not None
-    ]
 
 
 def _key(task: Task) -> str:

@@ -10,6 +10,7 @@ from components.core.settings import Settings
 from components.core.students.build import StudentSize
 from components.core.students.optimizers import OptimizerSettings
 from components.core.students.profile import StudentProfile
+from components.core.students.task_losses import TaskWeights
 from components.core.video.settings import VideoStageSettings
 
 
@@ -71,6 +72,10 @@ class SftSettings(VideoStageSettings):
         Phase(steps=80, caption=1, observe=3, direct=1, think=3),
     )
     """Looking first, then everything: the look-up of a second forms sooner without other tasks around it."""
+
+    weights: TaskWeights = TaskWeights()
+    """How the tasks share the loss of a step: equally, as ReWatch-R1 adds L_Cap, L_QA and L_CoT, whatever the length of
+    their replies. The laptop's profile gives each its share of the tokens instead."""
 
     forms: tuple[Literal["open", "multiple_choice"], ...] = ("multiple_choice",)
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,8 @@ from components.core.students.packing import Packed, pack
 from components.core.students.profile import save_profile
 from components.core.students.prompting import Prefix, prompt_texts
 from components.core.students.sampling import Decoding
-from components.core.students.scoring import run_packed
 from components.core.students.student import Ask, Student, load_student, parameter_count
+from components.core.students.task_losses import backward_by_task
 from components.core.students.training_log import TrainingLog, last_metrics
 from components.core.students.videos import Videos
 from components.core.tasks import Stage, Task
@@ -81,7 +80,9 @@ class Trainer:
             if row is not None:
                 rows.append(row)
                 tasks.append(row_tasks)
-        metrics = self._losses(rows, tasks, number)
+        settings = self.settings
+        metrics = backward_by_task(self.student.model, rows, tasks, settings.weights, settings.rows_per_forward)
+        finite(metrics.get("loss", 0.0), number)
         norm = self.optimizer.step(self.settings.optimizer.rate(number, self.settings.text_steps))
         return {**metrics, "gradient_norm": norm}
 
@@ -93,23 +94,6 @@ class Trainer:
         if not short:
             return None, []
         return pack(prefix, [segment for _, segment in short]), [task for task, _ in short]
-
-    def _losses(self, rows: list[Packed], tasks: list[list[str]], number: int) -> dict[str, float]:
-        """Mean cross entropy over the scored tokens of all rows, back-propagated; its parts by task."""
-        from torch.nn import functional
-
-        total = max(1, sum(int(row.scored.sum()) for row in rows))
-        by_task: dict[str, list[float]] = defaultdict(list)
-        size = self.settings.rows_per_forward
-        for start in range(0, len(rows), size):
-            logits, targets, places = run_packed(self.student.model, rows[start : start + size])
-            losses = functional.cross_entropy(logits.float(), targets, reduction="none")
-            (losses.sum() / total).backward()
-            for value, (row, owner) in zip(losses.tolist(), places.tolist(), strict=True):
-                by_task[tasks[start + row][owner - 1]].append(value)  # no stems here: owners count the segments
-        summed = math.fsum(value for values in by_task.values() for value in values)
-        means = {f"loss_{task}": math.fsum(values) / len(values) for task, values in sorted(by_task.items())}
-        return {"loss": finite(summed / total, number), **means, "tokens": float(total)}
 
 
 def train(task: Task) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -124,9 +125,20 @@ def test_sampling_repeats_for_a_seed_and_differs_within_a_group(student: Student
 def test_every_video_is_asked_about_in_each_epoch(questions: list[Question]) -> None:
     by_video = [[question] for question in questions]
     count = len(by_video)
-    drawn = [q.question_id for step in range(count) for q in draw_questions(by_video, step, 1, 1, seed=0)]
-    assert sorted(drawn) == sorted(question.question_id for question in questions)
-    assert draw_questions(by_video, 1, 2, 1, seed=0) == draw_questions(by_video, 1, 2, 1, seed=0)
+    everything = sorted(question.question_id for question in questions)
+    drawn = [draw_questions(by_video, step, 1, 1, seed=0)[0].question_id for step in range(2 * count)]
+    assert sorted(drawn[:count]) == sorted(drawn[count:]) == everything
+    assert drawn[:count] != drawn[count:]
+
+
+def test_what_a_step_asks_depends_on_seed_and_number_only(questions: list[Question]) -> None:
+    by_video = [questions[start : start + 3] for start in range(0, len(questions), 3)]
+    steps = [draw_questions(by_video, step, 2, 2, seed=0) for step in range(6)]
+    random.seed(12345)
+    assert [draw_questions(by_video, step, 2, 2, seed=0) for step in reversed(range(6))][::-1] == steps
+    assert [draw_questions(by_video, step, 2, 2, seed=1) for step in range(6)] != steps
+    numbers = [[questions.index(question) for question in step] for step in steps]
+    assert numbers[:2] == [[9, 3, 4], [2, 1, 6, 7]]  # in any process, on any machine
 
 
 def test_no_question_is_drawn_twice_in_a_step(questions: list[Question], tmp_path: Path) -> None:

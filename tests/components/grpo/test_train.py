@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import torch
 
 from components.core.manifest import Manifest, read_manifest, write_manifest
+from components.core.students import scoring
 from components.core.students.checkpoints import Checkpoints
+from components.core.students.sampling import Reply, sample
 from components.core.students.student import load_student
+from components.grpo import rollouts, update
 from components.grpo.train import STAGE
 from components.teacher_server.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
@@ -64,6 +70,56 @@ def test_every_reward_term_is_logged_and_the_weights_move(inputs: dict[str, Path
     manifest = read_manifest(tmp_path / "output")
     assert {source.name for source in manifest.upstream} == {"captions", "questions", "sft_model"}
     assert set(manifest.teachers) == {"judge", "inferrer"} and manifest.metrics["parity_p99"] <= 1e-4
+
+
+def test_the_terms_of_the_loss_are_logged_apart(inputs: dict[str, Path], tmp_path: Path) -> None:
+    curve = train(tmp_path, inputs, kl=3.0)
+    assert curve[-1]["kl"] > 1e-3
+    for line in curve:
+        terms = line["policy_loss"] + 3.0 * line["kl"] + line["loss_replay"]
+        assert line["loss"] == pytest.approx(terms, abs=1e-5)
+
+
+def test_noise_in_the_samplers_scores_is_logged_and_clips_nothing(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another engine or precision would do to the log-probabilities it returns."""
+
+    def noisy(*given: Any) -> list[list[Reply]]:
+        rng = Random(0)
+        return [
+            [
+                replace(it, log_probabilities=tuple(value + rng.gauss(0, 0.4) for value in it.log_probabilities))
+                for it in group
+            ]
+            for group in sample(*given)
+        ]
+
+    monkeypatch.setattr(rollouts, "sample", noisy)
+    curve = [line for line in train(tmp_path, inputs) if line["groups_without_variance"] < 1]
+    assert curve and all(line["clipped"] == 0 for line in curve)
+    assert all(0.03 < line["rollout_kl"] < 0.3 and line["rollout_ratio_p99"] > 1.5 for line in curve)
+
+
+def test_a_trainer_that_goes_blind_sounds_the_alarm(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate at the start has passed; from the update on, the trainer's forward no longer shows it the video."""
+    scores = update.log_probabilities
+
+    def blind(*given: Any) -> list[list[torch.Tensor]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scoring, "embed", lambda model, ids, _: model.get_input_embeddings()(ids))
+            return scores(*given)
+
+    train(tmp_path / "seeing", inputs, steps=2)
+    assert read_manifest(tmp_path / "seeing" / "output").metrics["rollout_alarms"] == 0
+    monkeypatch.setattr(update, "log_probabilities", blind)
+    curve = train(tmp_path / "blind", inputs, steps=2)
+    assert curve[0]["rollout_kl"] > 0.05
+    assert read_manifest(tmp_path / "blind" / "output").metrics["rollout_alarms"] >= 1
+    log = (tmp_path / "blind" / "run" / "logs" / "grpo-s00000.jsonl").read_text()
+    assert "rollout_kl_alarm" in log
 
 
 def test_an_interrupted_run_continues_as_if_it_had_not_stopped(

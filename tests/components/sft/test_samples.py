@@ -44,14 +44,19 @@ def test_a_video_brings_the_mixture_of_its_phase(lessons: Lessons, student: Stud
 
 
 def test_looks_say_what_the_caption_says_and_only_that_is_trained(lessons: Lessons, student: Student) -> None:
-    for sample in drawn(lessons, student):
-        if sample.task != "observe" or "look at" not in sample.messages[0].text:
-            continue
+    looks = [sample for sample in drawn(lessons, student) if sample.task == "observe"]
+    at_seconds = [sample for sample in looks if "look at" in sample.messages[0].text]
+    assert (len(looks), len(at_seconds)) == (6, 4)
+    for sample in at_seconds:
         shown, seen = sample.messages
         time = shown.text.removeprefix("<action>look at ").split("<")[0]
         event = lessons.event_at(float(time[3:]))
         assert event is not None and seen.text == f"{time} {event.text}</observation>"
+    spans = {f"00:{event.start_s:02.0f}-00:{event.end_s:02.0f} {event.text}</observation>" for event in lessons.events}
+    for sample in looks:
+        shown, seen = sample.messages
         assert (shown.trained, seen.trained) == (False, True)
+        assert sample in at_seconds or seen.text in spans
 
 
 def test_the_loss_is_on_what_the_student_says(lessons: Lessons, student: Student) -> None:

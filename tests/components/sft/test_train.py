@@ -59,6 +59,21 @@ def test_training_lowers_every_loss_and_leaves_an_ordinary_folder(data: dict[str
     assert manifest.metrics["parity_p99"] <= 1e-4 and manifest.metrics["videos"] == 4
 
 
+def test_every_task_has_its_share_of_the_loss_whatever_the_length_of_its_replies(
+    data: dict[str, Path], tmp_path: Path
+) -> None:
+    """Captions here are ten times as long as direct answers; ReWatch-R1 adds the losses of the tasks."""
+    phases = [{"steps": 3, "videos": 2, "caption": 1, "direct": 1, "think": 1}]
+    tasks = ("caption", "direct", "think")
+    for name, weights in (("paper", {}), ("ours", {"caption": 0.5, "direct": 3.0, "think": 1.5})):
+        shares = {task: weights.get(task, 1.0) for task in tasks}
+        for line in curve(train(tmp_path / name, data, naming={"steps": 0}, phases=phases, weights=weights)):
+            weighed = {task: shares[task] * line[f"loss_{task}"] / sum(shares.values()) for task in tasks}
+            assert line["loss"] == pytest.approx(sum(weighed.values()), abs=1e-5)
+            for task in tasks:
+                assert line[f"share_{task}"] == pytest.approx(weighed[task] / line["loss"], abs=1e-5)
+
+
 def test_a_killed_run_ends_where_an_unbroken_one_does(data: dict[str, Path], tmp_path: Path) -> None:
     unbroken = train(tmp_path / "unbroken", data)
     broken = tmp_path / "broken"

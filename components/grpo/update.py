@@ -1,0 +1,119 @@
+"""The policy update on one step's groups: packed rows, their log-probabilities, and the gradient of the objective.
+
+Only groups that teach are used, and of them the replies that were judged. All questions about a video lie behind its
+prefix as one row. The first update's own forward gives π_old, before anything has moved: with one update in a step the
+ratio is exactly 1, and with several none pays for a pass of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.core.students.packing import Packed, pack
+from components.core.students.parity import as_segment
+from components.core.students.sampling import Reply
+from components.core.students.scoring import log_probabilities
+from components.grpo.objective import clipped_loss, describe_rollout, importance_weights, kl_divergence
+from components.grpo.rollouts import Group
+from components.grpo.settings import GrpoSettings
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass
+class Batch:
+    """Rows that go through the model together; n is the number of tokens in their replies.
+
+    Attributes:
+        rows: one for each video.
+        advantages: (n,), of the reply that each token belongs to.
+        rollout: (n,), the log-probabilities with which the sampler drew the tokens.
+        old: (n,), the trainer's before the step; None until the first update has run.
+        reference: (n,), the reference model's; None likewise, or where there is no reference.
+    """
+
+    rows: list[Packed]
+    advantages: torch.Tensor
+    rollout: torch.Tensor
+    old: torch.Tensor | None = None
+    reference: torch.Tensor | None = None
+
+
+def batches_of(groups: Sequence[Group], rows_per_forward: int, device: Any) -> list[Batch]:
+    """The groups that teach, one row for each video, so many rows together."""
+    by_video: dict[int, list[Group]] = defaultdict(list)
+    for group in groups:
+        if group.teaches:
+            by_video[id(group.prompt.prefix)].append(group)
+    videos = list(by_video.values())
+    return [
+        _batch(videos[start : start + rows_per_forward], device) for start in range(0, len(videos), rows_per_forward)
+    ]
+
+
+def backward(model: Any, reference: Any | None, batches: Sequence[Batch], settings: GrpoSettings) -> dict[str, float]:
+    """Back-propagate the objective over all batches; the gradient does not depend on how rows are batched.
+
+    Returns:
+        means over all tokens: `policy_loss` (without the KL term), `kl` where there is a reference, `clipped` and
+        `entropy_estimate`; and the `rollout_…` figures. Empty where no group teaches.
+    """
+    import torch
+
+    total = sum(len(batch.advantages) for batch in batches)
+    if not total:
+        return {}
+    sums: dict[str, float] = defaultdict(float)
+    for batch in batches:
+        new = _scores(model, batch.rows, settings.temperature)
+        if batch.old is None:
+            batch.old = new.detach()
+        losses, clipped = clipped_loss(new, batch.old, batch.advantages, settings.clip_low, settings.clip_high)
+        policy = (importance_weights(batch.old, batch.rollout, settings.rollout_weight_cap) * losses).sum()
+        sums["policy_loss"] += float(policy.detach())
+        sums["clipped"] += float(clipped.sum())
+        sums["entropy_estimate"] -= float(new.detach().sum())
+        loss = policy
+        if reference is not None:
+            if batch.reference is None:
+                with torch.no_grad():
+                    batch.reference = _scores(reference, batch.rows, settings.temperature)
+            divergence = kl_divergence(new, batch.reference).sum()
+            sums["kl"] += float(divergence.detach())
+            loss = policy + settings.kl * divergence
+        (loss / total).backward()
+    old = torch.cat([batch.old for batch in batches if batch.old is not None])
+    rollout = torch.cat([batch.rollout for batch in batches])
+    means = {name: value / total for name, value in sums.items()}
+    return means | describe_rollout(old, rollout, settings.rollout_weight_cap)
+
+
+def _batch(videos: Sequence[Sequence[Group]], device: Any) -> Batch:
+    import torch
+
+    rows, advantages, rollout = [], [], []
+    for groups in videos:
+        replies = [(group, reply, advantage) for group in groups for reply, advantage in _judged(group)]
+        rows.append(pack(groups[0].prompt.prefix, [as_segment(group.request, reply) for group, reply, _ in replies]))
+        advantages += [advantage for _, reply, advantage in replies for _ in reply.token_ids]
+        rollout += [score for _, reply, _ in replies for score in reply.log_probabilities]
+    return Batch(rows, torch.tensor(advantages, device=device), torch.tensor(rollout, device=device))
+
+
+def _judged(group: Group) -> list[tuple[Reply, float]]:
+    """The replies that have an advantage, with it."""
+    return [
+        (reply, advantage)
+        for reply, advantage in zip(group.replies, group.advantages, strict=True)
+        if advantage is not None
+    ]
+
+
+def _scores(model: Any, rows: Sequence[Packed], temperature: float) -> torch.Tensor:
+    import torch
+
+    return torch.cat([tokens for row in log_probabilities(model, rows, temperature) for tokens in row])
