@@ -108,7 +108,7 @@ async def watch(task: Task, videos: Sequence[Video], frames: FrameSettings) -> l
 
 def protocol_of(settings: EvaluationSettings, frames: FrameSettings, questions: Sequence[Question]) -> Protocol:
     """How the numbers of this run are measured."""
-    pixels = f"{frames.width}x{frames.height}" if frames.width else f"at most {frames.max_pixels} in all"
+    pixels = f"{frames.width}x{frames.height}" if frames.width else f"{frames.min_pixels} to {frames.max_pixels} in all"
     single = sum(question.is_single_look for question in questions)
     videos = len({question.video_id for question in questions})
     return Protocol(

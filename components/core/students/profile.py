@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from components.core.errors import DatasetError
 from components.core.manifest import write_atomically
@@ -16,10 +17,13 @@ PROFILE_NAME = "student.json"
 
 
 class FrameSettings(Settings):
-    """Which frames a student sees of a video, and how large."""
+    """Which frames a student sees of a video, and how large: the rules and names of Qwen's tools (qwen-vl-utils)."""
 
     fps: float = Field(default=2.0, gt=0)
     """Frames per second (ReWatch-R1: 2.0)."""
+
+    min_frames: int = Field(default=4, ge=2)
+    """At least so many, however short the video, if `max_frames` allows (Qwen's tools: 4)."""
 
     max_frames: int = Field(default=16, ge=2)
     """At most so many, spread over the video (ReWatch-R1: 192; 16 suffice for clips of eight seconds)."""
@@ -33,15 +37,45 @@ class FrameSettings(Settings):
     max_pixels: int = Field(default=0, ge=0)
     """Pixels of a frame at most where width and height are 0 (ReWatch-R1: 128 · 28 · 28)."""
 
+    min_pixels: int = Field(default=0, ge=0)
+    """Pixels of a frame at least: smaller ones are enlarged (ReWatch-R1: 128 · 28 · 28; 0: never)."""
+
+    total_pixels: int = Field(default=0, ge=0)
+    """Pixels of a video at most, two frames of a group counted as one (ReWatch-R1: 12,288 · 28 · 28; 0: no limit).
+    Where `max_frames` of `max_pixels` are more, frames get smaller, down to 1.05 times `min_pixels`."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if bool(self.width) != bool(self.height):
+            raise ValueError("give width and height together")
+        if self.min_pixels > self.max_pixels or (self.total_pixels and not self.max_pixels):
+            raise ValueError("min_pixels and total_pixels need a max_pixels that is not less than min_pixels")
+        return self
+
+    def count(self, duration_s: float) -> int:
+        """Frames of a video of this length: even, because two make one group.
+
+        Durations are rounded to milliseconds: a hundredth of a frame is forgiven.
+        """
+        groups = max(math.floor((duration_s * self.fps + 0.01) / 2), math.ceil(self.min_frames / 2))
+        return 2 * max(1, min(groups, self.max_frames // 2))
+
     def plan(self, duration_s: float) -> FramePlan:
-        """The frames of a whole video."""
+        """The frames of a whole video: frame i of n at i/n of its length.
+
+        Qwen's tools tell the model this spacing, and take frames up to one n-th later, so that the last is the last.
+        """
+        count, max_pixels = self.count(duration_s), float(self.max_pixels)
+        if self.total_pixels:
+            max_pixels = min(max_pixels, max(self.total_pixels / count * 2, math.floor(self.min_pixels * 1.05)))
         return FramePlan(
             end_s=duration_s,
-            fps=self.fps,
-            max_frames=self.max_frames,
+            fps=count / duration_s,
+            max_frames=count,
             width=self.width,
             height=self.height,
-            max_pixels=self.max_pixels,
+            min_pixels=self.min_pixels,
+            max_pixels=max_pixels,
             multiple=28,
         )
 
