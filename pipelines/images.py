@@ -1,26 +1,39 @@
 """Which image each component runs in and which Dockerfile builds it: what `make images` reads.
 
-One image per stage, built from two Dockerfiles: the lock and `components/core` are layers that all of a kind share, so
-a new tag costs only the stage's own folder. Tags are content hashes (`components/core/images.py`).
+One image per module that a component runs, built from two Dockerfiles: the lock and `components/core` are layers that
+all of a kind share, so a new tag costs only the stage's own folder. Tags are identities (`components/core/images.py`).
 
     python -m pipelines.images      prints "image dockerfile stage", a line for each
 """
 
 from __future__ import annotations
 
-from components.core.images import TRAIN_STAGES, image
+import importlib
+from collections.abc import Iterator
+
 from pipelines.profile import STAGES
 
 
-def dockerfile(stage: str) -> str:
-    """The Dockerfile, relative to the repository, that builds the image of `stage`."""
-    return "images/train.Dockerfile" if stage in TRAIN_STAGES else "images/data.Dockerfile"
+def images() -> Iterator[tuple[str, str, str]]:
+    """Image, Dockerfile (relative to the repository) and component folder of every component, each image once."""
+    from kfp.dsl.base_component import BaseComponent
+
+    seen = set()
+    for stage in STAGES:
+        module = importlib.import_module(f"components.{stage}.component")
+        for component in vars(module).values():
+            if isinstance(component, BaseComponent):
+                image = component.component_spec.implementation.container.image
+                if image not in seen:
+                    seen.add(image)
+                    kind = image.rpartition("/")[2].split("-")[1]
+                    yield image, f"images/{kind}.Dockerfile", stage
 
 
 def main() -> None:
-    """Print the image, the Dockerfile and the stage, for every stage."""
-    for stage in STAGES:
-        print(image(stage), dockerfile(stage), stage)
+    """Print the image, the Dockerfile and the stage, for every image."""
+    for line in images():
+        print(*line)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from components.core.code_digest import COMPONENTS, stage_digest
+from components.core.identity import identity_of
 from components.core.records import digest_of
 from components.core.teachers.roles import RoleSettings
 
@@ -68,7 +68,7 @@ def _fill_role(
 
 def _builtin_revision(faults: Sequence[str]) -> str:
     """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
-    code = stage_digest(COMPONENTS / "teacher_server")
+    code = identity_of("components.teacher_server.replies").digest
     return digest_of(code, list(faults))[:12] if faults else code[:12]
 
 

@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("agent_cot"), install_kfp_package=False)
+@component(base_image=image("components.agent_cot.rewatch"), install_kfp_package=False)
 def rewatch_questions(
     shard: str, settings: str, captions: Input[Dataset], questions: Input[Dataset], rewatched: Output[Dataset]
 ) -> None:

@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("captioning"), install_kfp_package=False)
+@component(base_image=image("components.captioning.caption"), install_kfp_package=False)
 def caption(
     shard: str, settings: str, corpus: Input[Dataset], segments: Input[Dataset], captioned: Output[Dataset]
 ) -> None:

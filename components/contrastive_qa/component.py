@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("contrastive_qa"), install_kfp_package=False)
+@component(base_image=image("components.contrastive_qa.write_questions"), install_kfp_package=False)
 def write_questions(shard: str, settings: str, captions: Input[Dataset], written: Output[Dataset]) -> None:
     """Write a summary and open questions for each video of one shard.
 

@@ -6,6 +6,7 @@ report walk from a model back to the corpus without asking the orchestrator.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -67,6 +68,8 @@ class Manifest(Strict):
     upstream: tuple[Upstream, ...] = ()
     settings_digest: str = ""
     code_digest: str = ""
+    """Identity of the work (identity.py): the code it reaches and the releases of what that imports."""
+
     teachers: dict[str, str] = Field(default_factory=dict)
     """`model@revision` by role."""
 
@@ -76,6 +79,17 @@ class Manifest(Strict):
 
     metrics: dict[str, float] = Field(default_factory=dict)
     info: dict[str, str] = Field(default_factory=dict)
+
+
+def folder_digest(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
+    """sha256 of every file in a folder, by relative path, such as a model's weights and configuration."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in leave_out:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode())
+    return total.hexdigest()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

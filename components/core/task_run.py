@@ -17,10 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.core.code_digest import code_digest, folder_digest
 from components.core.datasets import part_of
 from components.core.errors import DatasetError, InputError, RewatchError
-from components.core.manifest import MANIFEST_NAME, TRAINING_LOG_NAME, Manifest, Upstream, read_manifest, write_manifest
+from components.core.identity import work_identity
+from components.core.manifest import (
+    MANIFEST_NAME,
+    TRAINING_LOG_NAME,
+    Manifest,
+    Upstream,
+    folder_digest,
+    read_manifest,
+    write_manifest,
+)
 from components.core.settings import parse_settings
 from components.core.state import State
 from components.core.task_record import (
@@ -140,7 +148,7 @@ def _finish_output(task: Task, record: TaskRecord) -> Manifest:
         digest="",
         upstream=tuple(_upstream(task)),
         settings_digest=record.settings_digest,
-        code_digest=code_digest(stage.folder),
+        code_digest=work_identity(stage.module).digest,
         teachers=dict(_teachers(task)),
         reader=task.info.get("reader", ""),
         metrics=task.metrics,

@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from components.core.code_digest import code_digest
 from components.core.datasets import Dataset, DatasetWriter
 from components.core.errors import DatasetError, MissingObject, VideoError
+from components.core.identity import work_identity
 from components.core.progress import Progress
 from components.core.records import Row, Video, digest_of
 from components.core.settings import StageSettings
@@ -58,10 +57,9 @@ class Stage:
     roles: tuple[str, ...] = ()
 
     @property
-    def folder(self) -> Path:
-        """The folder of the module that defines the stage's work."""
-        module = sys.modules[self.run.__module__]
-        return Path(str(module.__file__)).resolve().parent
+    def module(self) -> str:
+        """The name of the module that defines the stage's work."""
+        return self.run.__module__
 
 
 @dataclass
@@ -159,7 +157,7 @@ class Task:
         progress = Progress(self.name, total, self.ledger.total, self.log)
         engine = Engine(
             stage=self.stage.name,
-            key=digest_of(self.settings.digest(), code_digest(self.stage.folder)),
+            key=digest_of(self.settings.digest(), work_identity(self.stage.module).digest),
             tables=dict(self.stage.tables),
             records=self.state.records,
             settings=self.settings.work,

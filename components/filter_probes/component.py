@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("filter_probes"), install_kfp_package=False)
+@component(base_image=image("components.filter_probes.probe"), install_kfp_package=False)
 def probe(
     shard: str, settings: str, captions: Input[Dataset], written: Input[Dataset], probed: Output[Dataset]
 ) -> None:

@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Model, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("grpo"), install_kfp_package=False)
+@component(base_image=image("components.grpo.train"), install_kfp_package=False)
 def grpo(
     settings: str,
     captions: Input[Dataset],

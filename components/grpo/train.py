@@ -13,12 +13,10 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
-from components.core import students
-from components.core.code_digest import stage_digest
 from components.core.errors import TrainingError
+from components.core.identity import work_identity
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
 from components.core.records import CaptionEvent, Question, digest_of
@@ -184,8 +182,7 @@ def _key(task: Task) -> str:
     from components.core.manifest import read_manifest
 
     inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
-    code = [stage_digest(task.stage.folder), stage_digest(Path(students.__file__).parent)]
-    return digest_of(task.settings.digest(), code, inputs)
+    return digest_of(task.settings.digest(), work_identity(task.stage.module).digest, inputs)
 
 
 def _check(trainer: Trainer) -> dict[str, float]:

@@ -5,7 +5,7 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("promotion"), install_kfp_package=False)
+@component(base_image=image("components.promotion.promote"), install_kfp_package=False)
 def promote(settings: str, evaluation: Input[Dataset], grpo_model: Input[Model], decision: Output[Artifact]) -> None:
     """Make the model the champion if it beats the old one on the same questions.
 

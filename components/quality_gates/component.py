@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("quality_gates"), install_kfp_package=False)
+@component(base_image=image("components.quality_gates.gate_captions"), install_kfp_package=False)
 def gate_captions(
     settings: str, corpus: Input[Dataset], shards: Input[list[Dataset]], captions: Output[Dataset]
 ) -> None:
@@ -25,7 +25,7 @@ def gate_captions(
     run_task(STAGE, settings=settings, inputs=inputs, output=output, metadata=metadata, name="gate-captions")
 
 
-@component(base_image=image("quality_gates"), install_kfp_package=False)
+@component(base_image=image("components.quality_gates.gate_questions"), install_kfp_package=False)
 def gate_questions(
     settings: str, captions: Input[Dataset], shards: Input[list[Dataset]], questions: Output[Dataset]
 ) -> None:
@@ -45,7 +45,7 @@ def gate_questions(
     run_task(STAGE, settings=settings, inputs=inputs, output=output, metadata=metadata, name="gate-questions")
 
 
-@component(base_image=image("quality_gates"), install_kfp_package=False)
+@component(base_image=image("components.quality_gates.gate_trajectories"), install_kfp_package=False)
 def gate_trajectories(
     settings: str,
     captions: Input[Dataset],

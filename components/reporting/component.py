@@ -5,7 +5,7 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output, PipelineTaskFinalSt
 from components.core.images import image
 
 
-@component(base_image=image("reporting"), install_kfp_package=False)
+@component(base_image=image("components.reporting.report"), install_kfp_package=False)
 def report(
     settings: str,
     corpus: Input[Dataset],
@@ -33,7 +33,7 @@ def report(
     run_task(STAGE, settings=settings, inputs=inputs, output=page.path, metadata=page.metadata, name="report")
 
 
-@component(base_image=image("reporting"), install_kfp_package=False)
+@component(base_image=image("components.reporting.finish"), install_kfp_package=False)
 def finish(settings: str, status: PipelineTaskFinalStatus) -> None:
     """Write how the run ended and, after a failure, a page about what was finished.
 

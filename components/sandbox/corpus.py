@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from components.core.errors import InputError
+from components.core.identity import identity_of
 from components.core.records import digest_of
 from components.sandbox.scene import Clip
 from components.sandbox.scripts import clock_clip, learning_clip, long_clip, showcase_clip
@@ -42,7 +43,7 @@ def generate(out: Path, truth: Path, settings: CorpusSettings | None = None) -> 
     settings = settings or CorpusSettings()
     if truth.resolve().is_relative_to(out.resolve()):
         raise InputError(f"The truth folder {truth} lies inside {out}, where stages would see it.", "Put it elsewhere.")
-    digest = digest_of(settings.model_dump(), _code_digest())
+    digest = digest_of(settings.model_dump(), identity_of(__name__).digest)
     if (files := _finished(out, truth, digest)) is not None:
         return Corpus(out, truth, files, made=False)
     _clear(out)
@@ -114,7 +115,3 @@ def _clear(out: Path) -> None:
         )
     for path in out.iterdir():
         path.unlink()
-
-
-def _code_digest() -> str:
-    return digest_of(*(path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))))

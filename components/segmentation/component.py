@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("segmentation"), install_kfp_package=False)
+@component(base_image=image("components.segmentation.segment"), install_kfp_package=False)
 def segment(shard: str, settings: str, corpus: Input[Dataset], segments: Output[Dataset]) -> None:
     """Cut the long videos of one shard into semantic chunks.
 

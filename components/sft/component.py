@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Model, Output, component
 from components.core.images import image
 
 
-@component(base_image=image("sft"), install_kfp_package=False)
+@component(base_image=image("components.sft.train"), install_kfp_package=False)
 def sft(
     settings: str,
     captions: Input[Dataset],

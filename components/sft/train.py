@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.core import students
-from components.core.code_digest import stage_digest
 from components.core.errors import DatasetError, TrainingError
+from components.core.identity import work_identity
 from components.core.lineage import training_run
 from components.core.records import digest_of
 from components.core.students import parity
@@ -168,8 +167,7 @@ def _read_lessons(task: Task, settings: SftSettings) -> list[Lessons]:
 def _key(task: Task) -> str:
     """What a checkpoint belongs to: settings, code and inputs."""
     inputs = [task.dataset(name).manifest.digest for name in task.stage.inputs]
-    code = [stage_digest(task.stage.folder), stage_digest(Path(students.__file__).parent)]
-    return digest_of(task.settings.digest(), code, inputs)
+    return digest_of(task.settings.digest(), work_identity(task.stage.module).digest, inputs)
 
 
 def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core.code_digest import code_digest, folder_digest, stage_digest
 from components.core.errors import InputError
+from components.core.manifest import folder_digest
 from components.core.state import State
 
 
@@ -34,21 +34,6 @@ def test_checkpoints_need_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         State("s3://bucket/state").checkpoint_dir("sft-1")
     monkeypatch.setenv("REWATCH_CHECKPOINT_ROOT", str(tmp_path / "volume"))
     assert State("s3://bucket/state").checkpoint_dir("sft-1").is_dir()
-
-
-def test_a_stages_digest_follows_its_code_and_not_its_interface(tmp_path: Path) -> None:
-    def digest() -> str:
-        stage_digest.cache_clear()
-        return stage_digest(tmp_path)
-
-    (tmp_path / "caption.py").write_text("FRAMES = 8")
-    first = digest()
-    (tmp_path / "component.py").write_text("import kfp")
-    (tmp_path / "README.md").write_text("words")
-    assert digest() == first
-    (tmp_path / "caption.py").write_text("FRAMES = 9")
-    assert digest() != first
-    assert code_digest(tmp_path) != digest()
 
 
 def test_a_folders_digest_covers_names_and_content(tmp_path: Path) -> None:
