@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("components", "pipelines")
 DRIVERS = ("components.core.tasks", "components.core.lineage")
 """The doors to what drives work and books it: engine, stores, progress, MLflow. No row or weight depends on them."""
 
@@ -29,7 +28,6 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "yaml": "PyYAML",
     "sklearn": "scikit-learn",
-    "great_expectations": "great-expectations",
 }
 """Distributions that are not called as they are imported; asking the installed ones would cost 0.3 s of every task."""
 
@@ -93,7 +91,7 @@ def _identity(entries: tuple[str, ...], without: tuple[str, ...]) -> Identity:
             modules |= {file.relative_to(ROOT).as_posix(): _digest_of(file) for file in _data_files(path.parent)}
         for imported in module.imports:
             top = imported.partition(".")[0]
-            if top in OURS:
+            if _path_of(top) is not None:
                 waiting += _with_parents(imported)
             elif top not in sys.stdlib_module_names:
                 foreign.add(top)
@@ -161,6 +159,9 @@ def _with_parents(name: str) -> Iterator[str]:
 
 @cache
 def _path_of(name: str) -> Path | None:
+    """The file of a module of this repository, or of the script that was started; None for anything else."""
+    if name == "__main__" and (script := getattr(sys.modules[name], "__file__", None)):
+        return Path(script)
     path = ROOT.joinpath(*name.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
@@ -169,7 +170,13 @@ def _path_of(name: str) -> Path | None:
 
 
 def _versions(imported: Iterable[str]) -> dict[str, str]:
-    from importlib.metadata import version
+    return {name: _version(name) for name in sorted(DISTRIBUTIONS.get(top, top) for top in imported)}
 
-    names = sorted(DISTRIBUTIONS.get(top, top) for top in imported)
-    return {name: version(name) for name in names}
+
+def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "absent"  # an import that this environment does without, such as a CUDA library on a laptop
