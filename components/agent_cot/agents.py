@@ -14,7 +14,7 @@ from components.agent_cot import prompts
 from components.agent_cot.conversion import assemble, check_prose
 from components.agent_cot.settings import AgentCotSettings
 from components.core.judging.answers import Answered, match_answers
-from components.core.judging.matching import match_option
+from components.core.judging.options import match_option
 from components.core.records import CaptionEvent, Question, Step
 from components.core.students.tags import strip
 from components.core.teachers.client import Teachers
@@ -106,7 +106,7 @@ class Agents:
         """Rejection sampling: the answer must be right. A letter becomes its option's text."""
         question = self._question
         if question.form == "multiple_choice":
-            right = match_option(attempt.answer, question.options) == question.answer_index
+            right = match_option(attempt.answer, question.options, question.question) == question.answer_index
         else:
             matches = await match_answers(self._teachers, self._settings.judge, [Answered(question, attempt.answer)])
             attempt.request_keys.extend(matches.request_keys)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.core.judging.matching import match_option
+from components.core.judging.options import match_option
 from components.core.records import Lineage, Prediction, Question, Video, short_id
 from components.core.students.tags import ParsedTrace, parse
 from components.evaluation.systems import SYSTEMS, StudentName, System
@@ -90,7 +90,7 @@ def prediction(system: System, question: Question, text: str) -> Prediction:
         single_look=question.is_single_look,
         text=text,
         answer=answer,
-        correct=match_option(answer, question.options) == question.answer_index,
+        correct=match_option(answer, question.options, question.question) == question.answer_index,
         well_formed=trace.well_formed and (system.mode == "direct" or bool(trace.pairs)),
         actions=len(trace.pairs),
         lineage=Lineage(parents=(question.question_id,)),

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.core.intervals import clustered_bootstrap
-from components.core.judging.matching import match_option, spans_in
+from components.core.judging.matching import spans_in
+from components.core.judging.options import match_option
 from components.core.records import Prediction, Protocol, Question, QuestionType, Score, short_id
 from components.evaluation.grounding import RECALLS, best_ious
 
@@ -87,7 +88,7 @@ def answering_scores(
     for system, of_system in by_system(predictions).items():
         for group in ("all", "single_look", "two_look"):
             rows = by_group(of_system).get(group, [])
-            named = [row for row in rows if match_option(row.answer, questions[row.question_id].options) is not None]
+            named = [row for row in rows if _names_an_option(row, questions[row.question_id])]
             ids = {row.prediction_id for row in named}
             if rows:
                 shares = [(float(row.prediction_id in ids), row.video_id) for row in rows]
@@ -184,3 +185,7 @@ def by_group(rows: Iterable[Prediction]) -> dict[str, list[Prediction]]:
         for group in ("all", "single_look" if row.single_look else "two_look", row.type.value):
             groups[group].append(row)
     return dict(groups)
+
+
+def _names_an_option(row: Prediction, question: Question) -> bool:
+    return match_option(row.answer, question.options, question.question) is not None

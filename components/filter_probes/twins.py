@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.core.judging.matching import compare, match_option, normalise
+from components.core.judging.matching import compare, normalise
+from components.core.judging.options import match_option
 from components.core.records import Lineage, Outcome, Question, digest_of, short_id
 from components.core.students.tags import strip
 
@@ -16,7 +17,7 @@ from components.core.students.tags import strip
 def twin(question: Question, distractors: Sequence[str], count: int, lineage: Lineage) -> Question:
     """The multiple-choice twin of `question`; rejected, with its reason, when the distractors are unfit."""
     offered = [text.strip() for text in distractors]
-    fault = unfit(question.answer, offered, count)
+    fault = unfit(question.answer, offered, count, question.question)
     question_id = short_id("question", question.question_id, "multiple_choice")
     index = position(question_id, len(offered) + 1)
     return Question(
@@ -36,7 +37,7 @@ def twin(question: Question, distractors: Sequence[str], count: int, lineage: Li
     )
 
 
-def unfit(answer: str, distractors: Sequence[str], count: int) -> str:
+def unfit(answer: str, distractors: Sequence[str], count: int, question: str = "") -> str:
     """Why these distractors make no question with exactly one right option; "" when they do.
 
     >>> unfit("red", ["blue", "green", "The Blue"], 3)
@@ -52,11 +53,17 @@ def unfit(answer: str, distractors: Sequence[str], count: int) -> str:
         return "an option holds a tag"
     if len(set(plain)) < len(plain):
         return "two options read the same"
-    if any(compare(distractor, answer, tolerance_s=0.0) for distractor in distractors):
+    if any(_equals(distractor, answer, question) for distractor in distractors):
         return "a distractor equals the answer"
-    if any(match_option(option, options) != index for index, option in enumerate(options)):
+    if any(match_option(option, options, question) != index for index, option in enumerate(options)):
         return "an option cannot be told from the others"
     return ""
+
+
+def _equals(distractor: str, answer: str, question: str) -> bool:
+    """Whether a distractor is right as well: equal, or the number of the answer with a unit that nobody asked for."""
+    same_number = normalise(answer).isdecimal() and normalise(answer) in normalise(distractor).split()
+    return same_number or compare(distractor, answer, tolerance_s=0.0, question=question) is True
 
 
 def position(question_id: str, options: int) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from components.core.errors import ReplyError
 from components.core.judging.batches import ask_in_batches
-from components.core.judging.matching import match_option
+from components.core.judging.options import match_option
 from components.core.records import Question
 from components.core.teachers.client import Teachers
 from components.quality_gates.prompts import AuditAnswers, exam
@@ -73,7 +73,8 @@ async def audit_questions(
                 return
         for question_id, question in items.items():
             replies[question_id] = (
-                match_option(said[question_id].entry.answer, question.options) == question.answer_index
+                match_option(said[question_id].entry.answer, question.options, question.question)
+                == question.answer_index
             )
 
     exams = []

@@ -10,6 +10,8 @@ from components.teacher_server.vocabulary import COLOURS, DIRECTIONS, SHAPES, re
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _ARTICLES = re.compile(r"\b(?:a|an|the|it|is)\b")
+_RESERVED = re.compile(r"\b(?:not|no|never|n t|more|less|fewer|than|least|most|almost|nearly)\b|\w*n t\b")
+_OTHER_UNIT = re.compile(r"\d (?:minutes?|min|hours?|met(?:er|re)s?|km|cm|kg|frames?)\b")
 _CLOSED = {Sort.COLOUR: COLOURS, Sort.SHAPE: SHAPES, Sort.DIRECTION: DIRECTIONS}
 
 
@@ -45,7 +47,8 @@ def same_answer(prediction: str, answer: str, ask: Ask | None = None, tolerance_
         near = all(abs(a - b) <= tolerance_s + 0.05 for a, b in zip(ours, theirs, strict=False))
         return len(ours) == len(theirs) > 0 and near
     if sort in (Sort.COUNT, Sort.SECONDS) or (sort is None and meant.isdigit()):
-        return re.findall(r"\d+(?:\.\d+)?", said) == [meant]
+        reserved = _RESERVED.search(said) or (sort is not Sort.COUNT and _OTHER_UNIT.search(said))
+        return not reserved and re.findall(r"\d+(?:\.\d+)?", said) == [meant]
     return False
 
 

@@ -42,7 +42,10 @@ async def match_answers(
         ReplyError: the judge left a prediction out, or its reply stayed invalid.
     """
     by_id = {answer.question.question_id: answer for answer in answers}
-    rules = {id: compare(answer.prediction, answer.question.answer) for id, answer in by_id.items()}
+    rules = {
+        id: compare(answer.prediction, answer.question.answer, question=answer.question.question)
+        for id, answer in by_id.items()
+    }
     correct = {id: bool(verdict) for id, verdict in rules.items()}
     undecided = {id: by_id[id] for id, verdict in rules.items() if verdict is None}
     if judge is None or not undecided:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from components.core.errors import ReplyError
 from components.core.judging import prompts
 from components.core.judging.answers import Answered, match_answers
-from components.core.judging.matching import match_option
+from components.core.judging.options import match_option
 from components.core.judging.rewards import RewardTerms
 from components.core.records import CaptionEvent, Question
 from components.core.students.tags import Pair
@@ -96,7 +96,7 @@ class Judge:
 
     async def _correct(self, question: Question, answer: str, once: _Once) -> bool:
         if question.form == "multiple_choice":
-            return match_option(answer, question.options) == question.answer_index
+            return match_option(answer, question.options, question.question) == question.answer_index
         return await once.of(("answer", question.question_id, answer), lambda: self._match(question, answer))
 
     async def _match(self, question: Question, answer: str) -> bool:

@@ -1,37 +1,57 @@
 """Whether two answers say the same, as far as a rule can tell.
 
-Numbers and times are compared as values, everything else as normalised text. `compare` has three replies: equal,
-different, and None where only a judge can tell ("a car" against "an automobile"). `match_option` finds the option a
-reply means and never guesses between two: a reply that lists every option matches none.
+`compare` has three replies: equal, different, and None where only a judge can tell ("a car" against "an automobile",
+"almost 3" against "3"). Numbers, times and durations are compared as values in their units, everything else as
+normalised text. A rule speaks only where one value is said without reserve: a negation, a hedge, a bound or a second
+value leaves it to the judge. Letters and options are matched in `options.py`.
 
 Time intervals are equal when their IoU exceeds 0.7, as in VCR-Bench's scoring; times when they differ by at most the
-second to which MM:SS is rounded.
+second to which MM:SS is rounded; durations and counts when they are the same.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
 
+from components.core.judging.quantities import (
+    CLOCK,
+    SECONDS,
+    Quantity,
+    Stretch,
+    in_unit_asked,
+    quantities,
+    whole_quantity,
+)
+from components.core.judging.replies import claim, unwrap
 from components.core.video.timecodes import parse
 
 SPAN_IOU = 0.7
 TIME_TOLERANCE_S = 1.0
 
 _CLOCK = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:\.\d+)?"
-_TIME = re.compile(rf"(?<![\d:]){_CLOCK}(?![\d:])")
-_SPAN = re.compile(rf"(?<![\d:])({_CLOCK})\s*(?:-|–|—|to|until)\s*({_CLOCK})(?![\d:])")
-_NUMBER = re.compile(r"(?<![\w.:])-?\d+(?:\.\d+)?(?![\w:]|\.\d)")
-_LETTER = re.compile(
-    r"^\s*(?:option\s+|answer\s*[:is]*\s*)?\(?([A-Z])(?:\s*$|[).:]\s*(.*)$)", re.IGNORECASE | re.DOTALL
-)
+_TIME = re.compile(rf"(?<![\d:])({_CLOCK})(?![\d:])")
+_SPAN = re.compile(rf"(?<![\d:])({_CLOCK})\]?\s*(?:-|–|—|to|until|till|through|(?P<and>and))\s*\[?({_CLOCK})(?![\d:])")
+_BETWEEN = re.compile(r"\bbetween\s*\[?$", re.IGNORECASE)
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
 )
 _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_WORDS.split())}
+_SIGNS = str.maketrans(
+    {"<": " less than ", ">": " more than ", "≤": " at most ", "≥": " at least ", "≠": " not ", "~": " about "}
+    | {"≈": " about ", "±": " about ", "/": " or ", "&": " and ", "$": " dollars ", "€": " euros ", "°": " degrees "}
+)
+_RESERVED = re.compile(
+    r"""\b(?:not|cannot|never|no|none|neither|nor|without|or|either|maybe|perhaps|possibly|might|could|unsure|unclear
+        |unknown|less|more|fewer|than|least|most|over|under|above|below|up\s+to|almost|nearly|before|after|later|earlier
+        |every|each|per(?!\s*cent)|another|half(?!\s+an?\s+(?:second|minute|hour))|plus|minus|instead|except)\b|n't\b|[+^*=]|/""",
+    re.VERBOSE,
+)
+_ROUGHLY = re.compile(r"\b(?:about|around|roughly|approximately|approx|circa|some|couple|few|several)\b")
 
 
 def normalise(text: str) -> str:
@@ -47,50 +67,40 @@ def normalise(text: str) -> str:
     return " ".join(word for word in words if word not in _ARTICLES)
 
 
-def compare(prediction: str, answer: str, tolerance_s: float = TIME_TOLERANCE_S) -> bool | None:
+def compare(prediction: str, answer: str, tolerance_s: float = TIME_TOLERANCE_S, *, question: str = "") -> bool | None:
     """Whether `prediction` says `answer`; None where no rule can tell.
 
-    >>> compare("Three seconds.", "3"), compare("00:02 to 00:05", "00:02-00:05"), compare("car", "automobile")
+    Args:
+        tolerance_s: by how much two moments may differ.
+        question: what was asked; it tells the unit of a bare number ("for how many seconds…").
+
+    >>> compare("Three.", "3"), compare("between 00:02 and 00:05", "00:02-00:05"), compare("car", "automobile")
     (True, True, None)
+    >>> [compare("3 minutes", "3", question=f"How many {unit} does it last?") for unit in ("minutes", "seconds")]
+    [True, False]
     """
-    said, meant = normalise(prediction), normalise(answer)
-    if not said:
+    if not normalise(prediction):
         return False
-    if said == meant:
+    if prediction.strip() == answer.strip():
         return True
-    if _SPAN.fullmatch(answer.strip()):
-        return _same_span(prediction, answer)
-    if _TIME.fullmatch(answer.strip()):
-        return _same_time(prediction, answer, tolerance_s)
-    if _NUMBER.fullmatch(meant):
-        numbers = _NUMBER.findall(said)
-        return float(numbers[0]) == float(meant) if len(numbers) == 1 else None
-    return None
-
-
-def match_option(prediction: str, options: Sequence[str]) -> int | None:
-    """The index of the option that a reply means, or None where it means none or more than one.
-
-    The option's text counts first, then its letter, then its text inside a longer reply (the longest option that
-    holds all others found).
-
-    >>> options = ["red", "red circle", "blue"]
-    >>> [match_option(reply, options) for reply in ("Red.", "(B)", "it is the red circle", "red or blue", "green")]
-    [0, 1, 1, None, None]
-    """
-    said = normalise(prediction)
-    plain = [normalise(option) for option in options]
-    if said in plain:
-        return plain.index(said) if said and plain.count(said) == 1 else None
-    letter = _LETTER.match(prediction)
-    if letter:
-        return _lettered(letter.group(1), letter.group(2) or "", options)
-    found = [index for index, option in enumerate(plain) if option and _holds(said, option)]
-    longest = max(found, key=lambda index: len(plain[index]), default=None)
-    if longest is None or not all(_holds(plain[longest], plain[index]) for index in found):
+    text = claim(unwrap(prediction))
+    said, meant = _plain(text), _plain(unwrap(answer))
+    if said == meant:
+        return bool(said)
+    if said == f"not {meant}":
+        return False
+    value = whole_quantity(unwrap(answer))
+    if value is None or _RESERVED.search(_meaning(text)):
         return None
-    outside = said.replace(plain[longest], " ")
-    return None if any(_holds(outside, plain[index]) for index in found if index != longest) else longest
+    found = quantities(text)
+    if isinstance(value, Stretch):
+        return _same_stretch(found, value)
+    if value.unit == CLOCK:
+        return _same_moment(found, value.value, tolerance_s)
+    if _ROUGHLY.search(_meaning(text)):
+        return None
+    (amount,) = in_unit_asked([value], question)
+    return _same_amount(in_unit_asked(found, question), amount)
 
 
 def times_in(text: str) -> list[float]:
@@ -105,11 +115,16 @@ def times_in(text: str) -> list[float]:
 def spans_in(text: str) -> list[tuple[float, float]]:
     """Every interval MM:SS-MM:SS in a text, in seconds; those that end before they start are left out.
 
-    >>> spans_in("00:02-00:05 a red circle; 00:09 to 00:12")
+    >>> spans_in("00:02-00:05 a red circle; between 00:09 and 00:12; 00:01 and 00:02")
     [(2.0, 5.0), (9.0, 12.0)]
     """
-    spans = ((_seconds(start), _seconds(end)) for start, end in _SPAN.findall(text))
-    return [(start, end) for start, end in spans if start is not None and end is not None and end > start]
+    found = []
+    for match in _SPAN.finditer(text):
+        start, end = _seconds(match[1]), _seconds(match[3])
+        spoken = match["and"] is None or _BETWEEN.search(text[: match.start()])
+        if spoken and start is not None and end is not None and end > start:
+            found.append((start, end))
+    return found
 
 
 def temporal_iou(first: tuple[float, float], second: tuple[float, float]) -> float:
@@ -123,34 +138,41 @@ def temporal_iou(first: tuple[float, float], second: tuple[float, float]) -> flo
     return shared / union if union > 0 else 0.0
 
 
-def _same_span(prediction: str, answer: str) -> bool:
-    said, meant = spans_in(prediction), spans_in(answer)
-    return len(said) == 1 and len(meant) == 1 and temporal_iou(said[0], meant[0]) > SPAN_IOU
-
-
-def _same_time(prediction: str, answer: str, tolerance_s: float) -> bool | None:
-    times = times_in(prediction)
-    if not times:  # "at 2 seconds": a bare number of seconds
-        numbers = _NUMBER.findall(normalise(prediction))
-        times = [float(numbers[0])] if len(numbers) == 1 else []
-    if not times:
+def _same_stretch(found: Sequence[Quantity | Stretch], meant: Stretch) -> bool | None:
+    times = [item for item in found if isinstance(item, Stretch) or item.is_time]
+    if len(times) != 1:
         return None
-    meant = times_in(answer)
-    return len(times) == 1 and len(meant) == 1 and abs(times[0] - meant[0]) <= tolerance_s
+    (said,) = times
+    if not isinstance(said, Stretch):  # a moment, or how long it took, is no interval
+        return False
+    return temporal_iou((said.start_s, said.end_s), (meant.start_s, meant.end_s)) > SPAN_IOU
 
 
-def _lettered(letter: str, rest: str, options: Sequence[str]) -> int | None:
-    """The option of a letter, unless the words after it name another option."""
-    index = ord(letter.upper()) - ord("A")
-    if index >= len(options):
+def _same_moment(found: Sequence[Quantity | Stretch], meant_s: float, tolerance_s: float) -> bool | None:
+    clocks = [item for item in found if isinstance(item, Stretch) or item.unit == CLOCK]
+    times = clocks or [item for item in found if isinstance(item, Quantity) and item.unit == SECONDS]
+    if len(times) != 1 or isinstance(times[0], Stretch):
         return None
-    named = match_option(rest, options) if rest.strip() else None
-    return index if named in (None, index) else None
+    return abs(times[0].value - meant_s) <= tolerance_s
 
 
-def _holds(text: str, part: str) -> bool:
-    """Whether `part` occurs in `text` as whole words."""
-    return re.search(rf"(?<![\w:]){re.escape(part)}(?![\w:])", text) is not None
+def _same_amount(found: Sequence[Quantity | Stretch], meant: Quantity | Stretch) -> bool | None:
+    amounts = [item for item in found if isinstance(item, Quantity) and item.unit != CLOCK]
+    assert isinstance(meant, Quantity)
+    own = [item.value for item in amounts if item.unit == meant.unit]
+    if len(own) == 1:
+        return math.isclose(own[0], meant.value, rel_tol=1e-9, abs_tol=1e-9)
+    other = amounts[0].dimension if len(amounts) == 1 and not own else ""
+    return False if other and meant.dimension and other != meant.dimension else None
+
+
+def _meaning(text: str) -> str:
+    """Lower case, with signs that carry meaning in words."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_SIGNS)
+
+
+def _plain(text: str) -> str:
+    return normalise(_meaning(text))
 
 
 def _seconds(clock: str) -> float | None:

@@ -95,6 +95,15 @@ def test_an_observation_is_true_when_the_caption_says_so(action: str, observatio
     assert check_observations(LINES, [{"action": action, "observation": observation}]) == [true]
 
 
+@pytest.mark.parametrize("prediction", ["not 2", "2 minutes", "more than 2", "it isn't 2", "2 or 3", ""])
+def test_the_judge_takes_no_denied_bounded_or_foreign_number_for_the_answer(prediction: str) -> None:
+    question = "For how many seconds is the white cross visible?"
+    items = [
+        {"id": said, "question": question, "prediction": said, "answer": "2"} for said in (prediction, "2 seconds")
+    ]
+    assert [match["match"] for match in match_answers(items)] == [False, True]
+
+
 def test_a_direction_that_was_not_seen_makes_an_observation_false() -> None:
     pairs = [{"action": "look at 00:05", "observation": f"00:05 a red circle moves {way}"} for way in ("right", "left")]
     assert check_observations(CROWD, pairs) == [True, False]
