@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from components.core.judging.matching import compare, match_option, normalise, times_in
+from components.core.judging.matching import compare, normalise, times_in
+from components.core.judging.options import match_option
 from components.core.records import Question, Step
 from components.core.video.timecodes import render
 
@@ -75,12 +76,15 @@ def _states_another_answer(piece: str, question: Question, answer: str, *, is_la
     """Whether a piece says "the answer is …" of something else, or concludes with another option."""
     if any(not _is_right(claim, question, answer) for claim in _CLAIM.findall(piece)):
         return True
-    named = match_option(piece, question.options) if is_last else None
+    named = match_option(piece, question.options, question.question) if is_last else None
     return named is not None and named != question.answer_index
 
 
 def _is_right(claim: str, question: Question, answer: str) -> bool:
     if question.options:
-        return match_option(claim, question.options) == question.answer_index
+        return match_option(claim, question.options, question.question) == question.answer_index
     said, meant = normalise(claim), normalise(answer)
-    return bool(compare(claim, answer)) or re.search(rf"(?<!\w){re.escape(meant)}(?!\w)", said) is not None
+    return (
+        bool(compare(claim, answer, question=question.question))
+        or re.search(rf"(?<!\w){re.escape(meant)}(?!\w)", said) is not None
+    )
