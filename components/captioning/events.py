@@ -2,7 +2,7 @@
 
 absolute = start of the window + relative. The captioner's times are checked, never trusted: what is impossible makes
 the reply invalid (it is asked again); what is merely untidy is repaired and counted; what is missing is recorded as a
-gap and left missing, so that the coverage gate can see it.
+gap with its reason and left missing, so that the coverage gate can see it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+
+from components.captioning.windows import Span, without
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,18 @@ class Event:
     end_s: float
     text: str
     request_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What no event covers, from `start_s` to `end_s` (seconds), and why."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+UNDESCRIBED = "the captioner described nothing here"
 
 
 def check(events: Sequence[Event], duration_s: float, *, tolerance_s: float) -> None:
@@ -96,14 +110,28 @@ def join(windows: Sequence[Sequence[Event]], *, tolerance_s: float) -> list[Even
     return joined
 
 
-def gaps(events: Sequence[Event], start_s: float, end_s: float, *, tolerance_s: float) -> list[tuple[float, float]]:
-    """List the stretches of [start_s, end_s) longer than `tolerance_s` that no event covers; events are ordered."""
-    found: list[tuple[float, float]] = []
-    covered = start_s
-    for event in events:
-        if event.start_s - covered > tolerance_s:
-            found.append((covered, event.start_s))
-        covered = max(covered, event.end_s)
-    if end_s - covered > tolerance_s:
-        found.append((covered, end_s))
-    return found
+def cut_out(events: Iterable[Event], holes: Sequence[Span]) -> list[Event]:
+    """The events without what they say about times that nobody could see; one that spans such a time becomes two."""
+    return [
+        replace(event, start_s=start_s, end_s=end_s)
+        for event in events
+        for start_s, end_s in without((event.start_s, event.end_s), holes)
+    ]
+
+
+def gaps(
+    events: Sequence[Event], start_s: float, end_s: float, known: Sequence[Gap] = (), *, tolerance_s: float
+) -> list[Gap]:
+    """What no event covers of [start_s, end_s): the gaps whose reason is known, and others longer than `tolerance_s`.
+
+    Args:
+        events: in order of time.
+        known: gaps that have a reason; no event reaches into them.
+    """
+    covered = [(event.start_s, event.end_s) for event in events] + [(gap.start_s, gap.end_s) for gap in known]
+    silent = [
+        Gap(open_s, until_s, UNDESCRIBED)
+        for open_s, until_s in without((start_s, end_s), covered)
+        if until_s - open_s > tolerance_s
+    ]
+    return sorted([*known, *silent], key=lambda gap: gap.start_s)

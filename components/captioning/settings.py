@@ -47,7 +47,11 @@ class CaptioningSettings(VideoStageSettings):
     windows_in_flight: int = Field(default=4, ge=1)
     """Windows of one segment that are read and asked about at a time; bounds memory. Ours."""
 
-    tolerance_s: float = Field(default=0.5, gt=0)
+    shortest_window_s: float = Field(default=4.0, ge=1)
+    """A window whose reply stays invalid is halved and asked about again, but not into parts shorter than this; what
+    then stays invalid is left as a gap. Ours."""
+
+    tolerance_s: float = Field(default=0.5, gt=0, lt=1)
     """How far an event may lie outside its window before the reply is invalid; gaps up to this go unrecorded. Ours."""
 
     @property

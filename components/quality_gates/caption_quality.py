@@ -36,12 +36,21 @@ class CaptionMeasures:
     """By event, the seconds by which its times break the rules; 0 for a valid one."""
     lines: tuple[str, ...]
     """By event, the event itself where its times are invalid, for quoting; "" otherwise."""
+    left_open: str
+    """Why seconds are not covered: the reason of the longest gap that captioning left; "" without one."""
     gaps_s: tuple[float, ...]
     """For each boundary inside its segment, the seconds since the one before it, or since the segment's start."""
 
 
-def measure(video: Video, segments: Sequence[Segment], events: Sequence[CaptionEvent]) -> CaptionMeasures:
-    """Measure one video's caption; events in order of their rows, since order is part of what is checked."""
+def measure(
+    video: Video, segments: Sequence[Segment], events: Sequence[CaptionEvent], gaps: Sequence[CaptionEvent] = ()
+) -> CaptionMeasures:
+    """Measure one video's caption.
+
+    Args:
+        events: in order of their rows, since order is part of what is checked.
+        gaps: the stretches that captioning left open, with their reasons.
+    """
     invalid = tuple(_invalid(events, video.duration_s))
     return CaptionMeasures(
         video_id=video.video_id,
@@ -51,6 +60,7 @@ def measure(video: Video, segments: Sequence[Segment], events: Sequence[CaptionE
         tiling_error_s=_tiling_error(segments, video.duration_s),
         invalid_s=invalid,
         lines=tuple(_quote(video, event) if wrong else "" for event, wrong in zip(events, invalid, strict=True)),
+        left_open=max(gaps, key=lambda gap: gap.end_s - gap.start_s).reason if gaps else "",
         gaps_s=tuple(_gaps(segments, events)),
     )
 
@@ -67,6 +77,7 @@ def caption_checks(
     total_s = sum(video.duration_s for video in videos)
     names = [video.video_id[:12] for video in videos]
     coverage = [video.covered_s / video.duration_s for video in videos]
+    open_names = [f"{video.video_id[:12]}: {video.left_open[:120]}".rstrip(": ") for video in videos]
     events = sum(video.events for video in videos)
     density = [video.events / video.duration_s * 60 for video in videos]
     figures = [
@@ -85,7 +96,7 @@ def caption_checks(
             round(total_s),
             "seconds",
             minimum=settings.min_coverage,
-            worst=worst_labels(coverage, names, settings.min_coverage, None),
+            worst=worst_labels(coverage, open_names, settings.min_coverage, None),
         ),
         Figure(
             "events_per_minute",
@@ -113,7 +124,7 @@ def caption_checks(
             "covered_videos",
             f"videos of which events cover at least {settings.min_coverage:g}",
             coverage,
-            names,
+            open_names,
             "videos",
             "videos",
             minimum=settings.min_coverage,

@@ -38,6 +38,7 @@ def gate_captions(task: Task) -> None:
     figures.insert(0, failed_figure(failures, finished, settings.captions))
     figures.append(split_leak((video.video_id, video.split) for video in corpus.rows("videos")))
     counts = {"ingested": ingested, "captioned": len(captioned), "events": sum(m.events for m in measures)}
+    counts["gaps"] = sum(shard.manifest.tables["events"].rejected for shard in shards_of(task))
     decide(task, "captions", figures, columns, counts)
 
 
@@ -50,6 +51,9 @@ def _write_shard(task: Task, corpus: Dataset, shard: Dataset) -> Iterator[Captio
         segments[segment.video_id].append(segment)
     for event in shard.rows("events"):
         events[event.video_id].append(event)
+    gaps: dict[str, list[CaptionEvent]] = defaultdict(list)
+    for gap in shard.rejected("events"):
+        gaps[gap.video_id].append(gap)
     for video in corpus.rows("videos", part):
         if not events[video.video_id]:
             task.write("videos", _without_caption(video), part)
@@ -57,7 +61,7 @@ def _write_shard(task: Task, corpus: Dataset, shard: Dataset) -> Iterator[Captio
         task.write("videos", video, part)
         task.write("segments", segments[video.video_id], part)
         task.write("events", events[video.video_id], part)
-        yield measure(video, segments[video.video_id], events[video.video_id])
+        yield measure(video, segments[video.video_id], events[video.video_id], gaps[video.video_id])
 
 
 def _without_caption(video: Video) -> Video:

@@ -14,9 +14,10 @@ from components.core.datasets import Dataset
 from components.core.records import CaptionEvent, Segment, Video
 from components.core.storage import storage_for
 from components.sandbox.scene import Clip
-from components.sandbox.scripts import learning_clip, showcase_clip
-from tests.components.core.teachers.loopback import loopback
-from tests.components.writing_stages import RunStage, render_clip, scripted, write_dataset
+from components.sandbox.scripts import learning_clip, long_clip, showcase_clip
+from components.teacher_server.launch import running_teacher
+from tests.components.core.teachers.loopback import Answer, loopback, says
+from tests.components.writing_stages import RunStage, payload_of, render_clip, scripted, write_dataset
 
 LAPTOP = {"rates": [2, 4], "max_pixels": 19_200}
 CLIP = learning_clip(3, 0)
@@ -165,9 +166,10 @@ def test_an_impossible_reply_is_asked_again_with_the_error_and_then_fails_the_re
         assert len(server.requests) == 2
         assert "invalid" in server.requests[1]["messages"][-1]["content"]
     captioner = {"role": "captioner", "revision": "stubborn", "attempts": 2}
+    whole_only = {"captioner": captioner, "shortest_window_s": 8, **LAPTOP}
     with loopback(scripted({"caption_events": mended({"events": events}, after=9)})) as server:
         with pytest.raises(SystemExit):
-            run_stage(STAGE, server.url, "stubborn", inputs, captioner=captioner, **LAPTOP)
+            run_stage(STAGE, server.url, "stubborn", inputs, **whole_only)
         assert len(server.requests) == 2
 
 
@@ -181,6 +183,9 @@ def test_overlaps_are_clipped_and_gaps_are_recorded_not_filled(
     assert [(event.start_s, event.end_s) for event in events_of(found)] == [(0, 2), (2, 4), (6, 8)]
     metrics = found.manifest.metrics
     assert (metrics["gaps"], metrics["gap_seconds"]) == (1, 2)
+    assert [(gap.start_s, gap.end_s, gap.reason) for gap in gaps_of(found)] == [
+        (4, 6, "the captioner described nothing here")
+    ]
     assert (metrics["repairs_overlap"], metrics["repairs_clipped"]) == (1, 1)
 
 
@@ -191,3 +196,83 @@ def whole(asked: dict[str, Any], text: str) -> dict[str, Any]:
 def mended(bad: dict[str, Any], *, after: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A captioner that says something impossible until it has been corrected `after` times."""
     return lambda asked: bad if asked["asked_before"] < after else whole(asked, "a shape")
+
+
+def gaps_of(dataset: Dataset) -> list[CaptionEvent]:
+    return sorted(dataset.rejected("events"), key=lambda event: event.start_s)
+
+
+def test_five_percent_of_invalid_windows_leave_97_percent_of_the_seconds_captioned(
+    tmp_path: Path, folder: Path, run_stage: RunStage
+) -> None:
+    videos = [render_clip(long_clip(120.0, number), folder) for number in range(4)]
+    settings = {**LAPTOP, "rates": [2], "frames_per_request": 16, "captioner": {"role": "captioner", "attempts": 1}}
+    with running_teacher(workers=1, faults=["garbage=0.05@captioner"], seed=1) as url:
+        found = run_stage(STAGE, url, "captioned", inputs_of(tmp_path, *videos), **settings)
+    metrics = found.manifest.metrics
+    covered = sum(event.end_s - event.start_s for event in found.rows("events"))
+    left_open = sum(gap.end_s - gap.start_s for gap in gaps_of(found))
+    assert not list(found.failures())
+    assert 0.03 <= metrics["windows_halved"] / 60 <= 0.1
+    assert covered >= 0.97 * metrics["seconds"] == pytest.approx(0.97 * 480)
+    assert covered + left_open == pytest.approx(480, abs=0.01)
+
+
+def test_what_is_never_described_is_a_gap_that_says_where_and_why(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    """All eight seconds three times, the good half, the bad one three times, then its good and its bad half."""
+    good = {3, 7}
+
+    def answer(body: dict[str, Any], number: int) -> Answer:
+        return says(whole(payload_of(body), f"look {number}") if number in good else "la la la")
+
+    settings = {**LAPTOP, "rates": [4], "shortest_window_s": 2}
+    with loopback(answer) as server:
+        found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, video), **settings)
+        assert len(server.requests) == 11
+        again = run_stage(STAGE, server.url, "again", inputs_of(tmp_path, video), **settings)
+        assert len(server.requests) == 11
+    assert [(event.start_s, event.end_s, event.text) for event in events_of(found)] == [
+        (0, 4, "look 3"),
+        (4, 6, "look 7"),
+    ]
+    (gap,) = gaps_of(found)
+    assert (gap.start_s, gap.end_s, gap.text) == (6, 8, "")
+    assert "captioner" in gap.reason and "stayed invalid after 3 attempts" in gap.reason
+    metrics = found.manifest.metrics
+    assert (metrics["windows_halved"], metrics["gaps"], metrics["gap_seconds"]) == (2, 1, 2)
+    assert again.manifest.digest == found.manifest.digest
+
+
+def test_an_invalid_window_does_not_cancel_what_its_siblings_pay_for(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    first: list[Any] = []
+
+    def answer(body: dict[str, Any], number: int) -> Answer:
+        content = body["messages"][1]["content"]
+        first.extend([content] if not first else [])
+        if content == first[0]:
+            return says("la la la")
+        return says(whole(payload_of(body), "paid for"), after_s=0.5)
+
+    settings = {**LAPTOP, "rates": [4], "frames_per_request": 16, "shortest_window_s": 4}
+    with loopback(answer) as server:
+        found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, video), **settings)
+        assert len(server.requests) == 3 + 1
+    assert [event.text for event in events_of(found)] == ["paid for"]
+    assert [gap.end_s - gap.start_s for gap in gaps_of(found)] == [4]
+
+
+def test_a_window_without_frames_is_a_gap_and_the_others_are_captioned(
+    tmp_path: Path, folder: Path, video: Video, run_stage: RunStage
+) -> None:
+    """The row says sixteen seconds, the file holds eight."""
+    longer = video.model_copy(update={"video_id": "f" * 64, "duration_s": 16.0})
+    settings = {**LAPTOP, "rates": [4], "frames_per_request": 32}
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
+        found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, longer), **settings)
+    assert [(event.start_s, event.end_s) for event in events_of(found)] == [(0, 8)]
+    (gap,) = gaps_of(found)
+    assert (gap.start_s, gap.end_s) == (8, 16) and "ends at" in gap.reason

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.captioning.events import Event, check, gaps, join, realign, tidy
+from components.captioning.events import UNDESCRIBED, Event, Gap, check, cut_out, gaps, join, realign, tidy
 
 
 @st.composite
@@ -90,9 +90,25 @@ def test_gaps_and_events_together_make_up_the_segment(borders: list[int]) -> Non
     events = [Event(start, end, "x") for start, end in zip(edges[::2], edges[1::2], strict=False)]
     missing = gaps(events, 0, 4001, tolerance_s=0)
     covered = sum(event.end_s - event.start_s for event in events)
-    assert covered + sum(end - start for start, end in missing) == 4001
+    assert covered + sum(gap.end_s - gap.start_s for gap in missing) == 4001
 
 
 def test_short_gaps_are_not_worth_recording() -> None:
     events = [Event(0, 2, "a"), Event(2.3, 4, "b"), Event(7, 8, "c")]
-    assert gaps(events, 0, 8.4, tolerance_s=0.5) == [(4, 7)]
+    assert gaps(events, 0, 8.4, tolerance_s=0.5) == [Gap(4, 7, UNDESCRIBED)]
+
+
+def test_a_gap_with_a_reason_keeps_it_and_what_is_silent_beside_it_is_a_gap_of_its_own() -> None:
+    unread = Gap(4, 6, "unreadable")
+    assert gaps([Event(0, 4, "a"), Event(7, 8, "b")], 0, 8, [unread], tolerance_s=0.5) == [
+        unread,
+        Gap(6, 7, UNDESCRIBED),
+    ]
+
+
+def test_an_event_says_nothing_about_times_that_nobody_saw() -> None:
+    assert cut_out([Event(0, 3, "a"), Event(3, 8, "b", ("key",))], [(2.0, 4.0), (5.0, 6.0)]) == [
+        Event(0, 2, "a"),
+        Event(4, 5, "b", ("key",)),
+        Event(6, 8, "b", ("key",)),
+    ]

@@ -1,0 +1,147 @@
+"""Looking at one window of a segment: read its frames, ask what happens, ask again in halves, or say why not.
+
+A window is read once, at the highest rate the budget allows; its motion is measured, and its frames are thinned to the
+rate chosen. One window's trouble is its own: where no valid reply is had, its frames are asked about in halves, down to
+a shortest length, and what stays without a reply, or cannot be read, is left as a gap with its reason. No window ends
+the requests of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from components.captioning.events import Event, Gap, check, realign, tidy
+from components.captioning.frame_rate import choose_rate
+from components.captioning.motion import motion_of, thin
+from components.captioning.prompts import CAPTIONER, CaptionReply
+from components.captioning.settings import CaptioningSettings
+from components.captioning.windows import Span, halves_of
+from components.core.errors import RecordError, ReplyError, VideoError
+from components.core.records import Segment, Video, digest_of
+from components.core.students.tags import strip as strip_tags
+from components.core.tasks import Task
+from components.core.teachers.prompts import Prompt, TimedImage
+from components.core.teachers.timed_images import timed_images
+from components.core.video.plans import FramePlan
+
+if TYPE_CHECKING:
+    from components.core.video.reader import Frame
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is captioned as one record: a segment and the video it belongs to."""
+
+    video: Video
+    segment: Segment
+
+    @property
+    def id(self) -> str:
+        """The segment's identifier."""
+        return self.segment.segment_id
+
+    @property
+    def length_s(self) -> float:
+        """Length of the segment in seconds."""
+        return self.segment.end_s - self.segment.start_s
+
+    def digest(self) -> str:
+        """What the captions depend on beside settings and code."""
+        return digest_of(self.video.digest(), self.segment.digest())
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one request told about a window, or part of one, in the video's time, and what it took.
+
+    `error` is why there is nothing: it becomes the record's where no look at the segment told anything.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    frames: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)
+    error: RecordError | None = None
+
+
+async def look_at(stretch: Stretch, window: Span, highest: float, task: Task) -> list[Look]:
+    """Look at one window of a segment, at `highest` frames per second or fewer.
+
+    Returns:
+        one look, or in order of time those that it was halved into.
+    """
+    settings: CaptioningSettings = task.settings
+    start_s, end_s = window
+    plan = FramePlan(
+        start_s=start_s,
+        end_s=end_s,
+        fps=highest,
+        max_frames=settings.frames_per_request,
+        max_pixels=settings.max_pixels,
+    )
+    try:
+        frames = await task.frames(stretch.video, plan)
+    except VideoError as error:
+        return [nothing(window, error)]
+    return await describe(frames, stretch, window, task)
+
+
+async def describe(frames: Sequence[Frame], stretch: Stretch, window: Span, task: Task) -> list[Look]:
+    """Ask about a window's frames; in halves where no valid reply is had about the whole."""
+    settings: CaptioningSettings = task.settings
+    try:
+        return [await ask(frames, stretch, window, task)]
+    except ReplyError as error:
+        halves = halves_of(window, [frame.asked_s for frame in frames], settings.shortest_window_s)
+        if not halves:
+            return [nothing(window, error)]
+    task.count(windows_halved=1)
+    looks: list[Look] = []
+    for start_s, end_s in halves:
+        shown = [frame for frame in frames if start_s <= frame.asked_s < end_s]
+        looks += await describe(shown, stretch, (start_s, end_s), task)
+    return looks
+
+
+async def ask(frames: Sequence[Frame], stretch: Stretch, window: Span, task: Task) -> Look:
+    """One request: what happens in a window.
+
+    Raises:
+        ReplyError: the captioner's replies stayed impossible.
+    """
+    settings: CaptioningSettings = task.settings
+    start_s, end_s = window
+    # In a thread: encoding many frames would hold up every other request.
+    images = await asyncio.to_thread(prepare, frames, stretch, start_s, settings)
+    duration_s = round(end_s - start_s, 3)
+    prompt = Prompt(system=CAPTIONER, payload={"duration_s": duration_s}, frames=images)
+
+    def is_possible(reply: CaptionReply) -> None:
+        check(events_of(reply), duration_s, tolerance_s=settings.tolerance_s)
+
+    reply = await task.teachers.ask(settings.captioner, prompt, CaptionReply, check=is_possible)
+    events, repairs = tidy(events_of(reply.value, reply.key), duration_s)
+    return Look(realign(events, start_s), frames=len(images), repairs=repairs)
+
+
+def prepare(
+    frames: Sequence[Frame], stretch: Stretch, start_s: float, settings: CaptioningSettings
+) -> list[TimedImage]:
+    """Choose the rate that the frames' motion deserves and encode the frames that it keeps."""
+    motion = motion_of(frames, full=settings.full_motion)
+    rate = choose_rate(stretch.length_s, motion, settings.budget, settings.rates)
+    return timed_images(thin(frames, rate), start_s=start_s, quality=settings.jpeg_quality)
+
+
+def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
+    """The events of a reply, still relative to their window; tags of the trace grammar are no part of a caption."""
+    return [Event(event.start_s, event.end_s, strip_tags(event.text), request_keys) for event in reply.events]
+
+
+def nothing(window: Span, error: RecordError) -> Look:
+    """A look that told nothing."""
+    return Look(gaps=[Gap(*window, reason=error.what)], error=error)
