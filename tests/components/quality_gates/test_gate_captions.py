@@ -74,6 +74,21 @@ def test_captions_of_the_first_sixty_percent_are_refused(tmp_path: Path, run_fol
     assert verdicts["valid_timestamps"]["status"] == "passed"
 
 
+def test_what_captioning_left_open_is_not_covered_and_the_refusal_says_why(
+    tmp_path: Path, run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def half(index: int, duration_s: float) -> list[tuple[float, float]]:
+        return [(0.0, 4.0)] if index < 10 else whole_seconds(index, duration_s)
+
+    corpus, shards, _ = caption_world(tmp_path, times=half, open_from=4.0, open_clips=10)
+    inputs = {"corpus": str(corpus), "shards": [str(shard) for shard in shards]}
+    with pytest.raises(SystemExit):
+        run_task(STAGE, settings="{}", inputs=inputs, output=str(tmp_path / "captions"), name="gate-captions")
+    assert "no valid reply (0.5)" in capsys.readouterr().err
+    assert stored(run_folder)["coverage"]["observed"] == pytest.approx(1 - 40 / 320)
+    assert json.loads((run_folder / "gates" / "captions.json").read_text())["counts"]["gaps"] == 10
+
+
 def test_one_event_beyond_the_video_is_refused(tmp_path: Path, run_folder: Path) -> None:
     def late(index: int, duration_s: float) -> list[tuple[float, float]]:
         spans = whole_seconds(index, duration_s)

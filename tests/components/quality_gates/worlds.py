@@ -11,6 +11,7 @@ from components.core.datasets import DatasetWriter
 from components.core.manifest import Manifest
 from components.core.records import (
     CaptionEvent,
+    Outcome,
     ProbeVerdict,
     Question,
     QuestionType,
@@ -79,8 +80,23 @@ def events_of(clip: Video, index: int, times: Times) -> list[CaptionEvent]:
     ]
 
 
-def caption_world(path: Path, clips: int = 40, times: Times = whole_seconds) -> tuple[Path, list[Path], list[Video]]:
-    """A corpus and its captioned shards: (corpus, shards, videos)."""
+def gap_of(clip: Video, start_s: float, end_s: float) -> CaptionEvent:
+    """What captioning leaves of seconds it got no valid reply about."""
+    name = f"gap-{clip.video_id[:8]}"
+    refused = {"outcome": Outcome.REJECTED, "reason": "no valid reply"}
+    segment = f"g-{clip.video_id[:8]}"
+    return CaptionEvent(
+        event_id=name, video_id=clip.video_id, segment_id=segment, start_s=start_s, end_s=end_s, text="", **refused
+    )
+
+
+def caption_world(
+    path: Path, clips: int = 40, times: Times = whole_seconds, open_from: float = 0.0, open_clips: int = 0
+) -> tuple[Path, list[Path], list[Video]]:
+    """A corpus and its captioned shards: (corpus, shards, videos).
+
+    The first `open_clips` videos have a gap from `open_from` to their end.
+    """
     videos = [video(index) for index in range(clips)]
     corpus = write_dataset(path / "corpus", {"videos": Video}, [("videos", clip) for clip in videos])
     tables: dict[str, type[Row]] = {"segments": Segment, "events": CaptionEvent}
@@ -93,6 +109,7 @@ def caption_world(path: Path, clips: int = 40, times: Times = whole_seconds) -> 
                 whole = Segment(segment_id=name, video_id=clip.video_id, start_s=0, end_s=clip.duration_s)
                 rows.append(("segments", whole))
                 rows += [("events", event) for event in events_of(clip, index, times)]
+                rows += [("events", gap_of(clip, open_from, clip.duration_s))] if index < open_clips else []
         shards.append(write_dataset(path / shard, tables, rows, shard=f"{shard}-abc"))
     return corpus, shards, videos
 
