@@ -48,6 +48,7 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStage:
 
 def render_clip(clip: Clip, folder: Path) -> Video:
     """Render a clip and describe it as ingestion would."""
+    folder.mkdir(exist_ok=True)
     path = folder / clip.file
     render(clip, path)
     info = probe(path)

@@ -203,11 +203,11 @@ def gaps_of(dataset: Dataset) -> list[CaptionEvent]:
 
 
 def test_five_percent_of_invalid_windows_leave_97_percent_of_the_seconds_captioned(
-    tmp_path: Path, folder: Path, run_stage: RunStage
+    tmp_path: Path, run_stage: RunStage
 ) -> None:
-    videos = [render_clip(long_clip(120.0, number), folder) for number in range(4)]
+    videos = [render_clip(long_clip(120.0, number), tmp_path / f"clip{number}") for number in range(4)]
     settings = {**LAPTOP, "rates": [2], "frames_per_request": 16, "captioner": {"role": "captioner", "attempts": 1}}
-    with running_teacher(workers=1, faults=["garbage=0.05@captioner"], seed=1) as url:
+    with running_teacher(workers=1, faults=["garbage=0.05@captioner"], seed=0) as url:
         found = run_stage(STAGE, url, "captioned", inputs_of(tmp_path, *videos), **settings)
     metrics = found.manifest.metrics
     covered = sum(event.end_s - event.start_s for event in found.rows("events"))
@@ -215,7 +215,7 @@ def test_five_percent_of_invalid_windows_leave_97_percent_of_the_seconds_caption
     assert not list(found.failures())
     assert 0.03 <= metrics["windows_halved"] / 60 <= 0.1
     assert covered >= 0.97 * metrics["seconds"] == pytest.approx(0.97 * 480)
-    assert covered + left_open == pytest.approx(480, abs=0.01)
+    assert left_open > 0 and covered + left_open == pytest.approx(480, abs=0.01)
 
 
 def test_what_is_never_described_is_a_gap_that_says_where_and_why(
