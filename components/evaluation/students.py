@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.core.errors import DatasetError
 from components.core.manifest import read_manifest
 from components.evaluation.systems import StudentName
 
@@ -18,12 +19,19 @@ def load_students(sft_model: Path, grpo_model: Path) -> dict[StudentName, Studen
     """The students by name.
 
     The untrained one lies beside the SFT model where that was built from scratch, else it is the base model that the
-    SFT manifest names; where neither is known, its row is left out.
+    SFT manifest names.
+
+    Raises:
+        DatasetError: neither is there.
     """
     from components.core.students.student import load_student
 
     sft = load_student(sft_model)
     beside = sft_model / UNTRAINED
     base = str(beside) if beside.is_dir() else read_manifest(sft_model).info.get("base_model", "")
-    students: dict[StudentName, Student] = {"untrained": load_student(base, sft.profile)} if base else {}
-    return students | {"sft": sft, "grpo": load_student(grpo_model)}
+    if not base:
+        raise DatasetError(
+            f"{sft_model} names no base model and holds no folder '{UNTRAINED}': its start is unknown.",
+            "Train it again with this version.",
+        )
+    return {"untrained": load_student(base, sft.profile), "sft": sft, "grpo": load_student(grpo_model)}

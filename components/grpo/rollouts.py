@@ -82,7 +82,7 @@ def sample_groups(
         for prompt in prompts
     ]
     student.model.eval()
-    sampled = sample(student.model, requests, decoding, student.prompter.end, generator)
+    sampled = sample(student.model, requests, decoding, student.ends, generator)
     return [
         Group(prompt, request, replies, [parse(student.text(reply)) for reply in replies], [], [])
         for prompt, request, replies in zip(prompts, requests, sampled, strict=True)

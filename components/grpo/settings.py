@@ -6,10 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.students.optimizers import OptimizerSettings
+from components.core.students.optimizers import OptimizerSettings, Peaks
 from components.core.students.task_losses import TaskWeights
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
+
+FROM_SCRATCH = Peaks(learning_rate=1.5e-4, matrix_learning_rate=0.003)
+"""A tenth of SFT's, or a seventh."""
+PRETRAINED = Peaks(learning_rate=1e-6)
+"""Video-R1's and Long-RL's. ReWatch-R1 reports 1e-5 second-hand, at which Video-Thinker saw training collapse."""
 
 
 class GrpoSettings(VideoStageSettings):
@@ -85,10 +90,8 @@ class GrpoSettings(VideoStageSettings):
     seed: int = 0
     """Of the order of the questions and of sampling."""
 
-    optimizer: OptimizerSettings = OptimizerSettings(
-        learning_rate=1.5e-4, matrix_learning_rate=0.003, warmup=0.05, decay=0.4
-    )
-    """A tenth of the rates from scratch (ReWatch-R1: AdamW 1e-5, second-hand)."""
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """Rates left out are those of `peaks`, by the student."""
 
     rows_per_forward: int = Field(default=64, ge=1)
     """Videos that go through the update together; more accumulate gradients."""
@@ -110,3 +113,7 @@ class GrpoSettings(VideoStageSettings):
 
     inferrer: RoleSettings = RoleSettings(role="inferrer")
     """Answers from the observations alone (the same model)."""
+
+    def peaks(self, *, pretrained: bool) -> Peaks:
+        """The learning rates for a student."""
+        return self.optimizer.peaks(PRETRAINED if pretrained else FROM_SCRATCH, pretrained=pretrained)

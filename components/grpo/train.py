@@ -22,6 +22,7 @@ from components.core.lineage import training_run
 from components.core.records import CaptionEvent, Question, digest_of
 from components.core.students import parity
 from components.core.students.checkpoints import Checkpoints
+from components.core.students.folders import written_whole
 from components.core.students.optimizers import Optimizer
 from components.core.students.packing import pack
 from components.core.students.sampling import Decoding
@@ -138,7 +139,7 @@ def train(task: Task) -> None:
         student.model.gradient_checkpointing_enable()
     if settings.freeze_vision:
         student.model.model.visual.requires_grad_(False)
-    optimizer = Optimizer(student.model, settings.optimizer)
+    optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
     checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     trainer = Trainer(
@@ -165,8 +166,9 @@ def train(task: Task) -> None:
             log.record(number, trainer.step(number))
             if (number + 1) % settings.checkpoint_every == 0 or number + 1 == settings.steps:
                 checkpoints.save(number + 1, student.model, optimizer, {})
-        student.save(task.output)
-        shutil.copy(checkpoints.log_path, task.output / checkpoints.log_path.name)
+        with written_whole(task.output, "the model") as partial:
+            student.write(partial)
+            shutil.copy(checkpoints.log_path, partial / checkpoints.log_path.name)
         task.info["mlflow_model"] = run.log_model(task.output, "student-grpo", settings.steps)
     task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
     task.metrics |= {
@@ -196,7 +198,7 @@ def _check(trainer: Trainer) -> dict[str, float]:
     length = min(settings.max_tokens, parity.TOKENS_PER_REPLY)
     decoding = Decoding(length, settings.temperature, settings.top_p, student.never)
     requests = [student.request(ask, replies=parity.REPLIES) for ask in asks]
-    return parity.assert_agreement(student.model, requests, decoding, student.prompter.end).metrics()
+    return parity.assert_agreement(student.model, requests, decoding, student.ends).metrics()
 
 
 STAGE = Stage(

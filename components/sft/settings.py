@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.core.settings import Settings
 from components.core.students.build import StudentSize
-from components.core.students.optimizers import OptimizerSettings
+from components.core.students.optimizers import OptimizerSettings, Peaks
+from components.core.students.profile import PRETRAINED as PRETRAINED_PROFILE
 from components.core.students.profile import StudentProfile
 from components.core.students.task_losses import TaskWeights
 from components.core.video.settings import VideoStageSettings
+
+FROM_SCRATCH = Peaks(learning_rate=1.5e-3, matrix_learning_rate=0.02)
+"""Ours, for the student of 1.4 million weights."""
+PRETRAINED = Peaks(learning_rate=1e-5)
+"""Video-Thinker's. ReWatch-R1's is 1e-6, second-hand, over ten epochs of some 5,000 steps."""
+WITH_A_BASE: dict[str, Any] = {
+    "student": PRETRAINED_PROFILE.model_dump(mode="json"),
+    "naming": {"steps": 0},
+    "max_duration_s": 0.0,
+    "max_reply_tokens": 4096,
+}
+"""The defaults where there is a base: those of the fields are the laptop's, for a student of nine hundred tokens."""
 
 
 class NamingSettings(Settings):
@@ -53,19 +66,20 @@ class SftSettings(VideoStageSettings):
     """The sft section of a profile."""
 
     base: str = ""
-    """The model to start from: a folder or Hugging Face path of a Qwen2.5-VL; empty builds one of `size`."""
+    """The model to start from: a folder or Hugging Face path of a Qwen2.5-VL; empty builds one of `size`. With a base,
+    what is left out below is what suits a pretrained model (`WITH_A_BASE`)."""
 
     size: StudentSize = StudentSize()
     """Size of a student built from scratch."""
 
     student: StudentProfile = StudentProfile()
-    """Prompts and frames; `style` must be `full` for a pretrained base."""
+    """Prompts and frames. A base that was made here keeps those it was trained with: others are refused."""
 
     seed: int = 0
     """Of the initial weights and of the order of the data."""
 
     naming: NamingSettings = NamingSettings()
-    """The vision tower's first lessons, for a student built from scratch."""
+    """The vision tower's first lessons, for a student built from scratch; no steps with a base."""
 
     phases: tuple[Phase, ...] = (
         Phase(steps=50, observe=8),
@@ -81,16 +95,17 @@ class SftSettings(VideoStageSettings):
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""
 
     max_duration_s: float = Field(default=16.0, ge=0)
-    """Longer videos are left out of training; 0 means no limit. The laptop's 16 frames show eight seconds."""
+    """Longer videos are left out of training; 0 means no limit, as with a base. The laptop's 16 frames show eight
+    seconds."""
 
     shift_pixels: int = Field(default=5, ge=0)
     """Every video is moved at random by up to so many pixels: from 300 clips alone the tower learns clips by heart."""
 
     max_reply_tokens: int = Field(default=256, ge=1)
-    """Samples with a longer reply are left out and counted."""
+    """Samples with a longer reply are left out and counted. 4,096 with a base: real captions are long."""
 
     optimizer: OptimizerSettings = OptimizerSettings()
-    """Muon with AdamW from scratch; AdamW, at 1e-5 or less, for a pretrained base."""
+    """Rates left out are those of `peaks`, by the student."""
 
     rows_per_forward: int = Field(default=64, ge=1)
     """Videos that go through the model together; a step with more accumulates gradients."""
@@ -107,7 +122,31 @@ class SftSettings(VideoStageSettings):
     device: str = "auto"
     """`auto` takes CUDA where there is one."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_base(cls, given: Any) -> Any:
+        return _laid_over(WITH_A_BASE, given) if isinstance(given, dict) and given.get("base") else given
+
+    @model_validator(mode="after")
+    def _contradict_nothing(self) -> SftSettings:
+        if self.base and self.naming.steps:
+            raise ValueError("naming.steps is for a student built from scratch: leave it out, or leave base out")
+        return self
+
+    def peaks(self, *, pretrained: bool) -> Peaks:
+        """The learning rates for a student."""
+        return self.optimizer.peaks(PRETRAINED if pretrained else FROM_SCRATCH, pretrained=pretrained)
+
     @property
     def text_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+
+def _laid_over(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`given` with what it leaves out taken from `defaults`, at every depth."""
+    merged = {**defaults, **given}
+    for name, default in defaults.items():
+        if isinstance(default, dict) and isinstance(given.get(name), dict):
+            merged[name] = _laid_over(default, given[name])
+    return merged

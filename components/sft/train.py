@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import DatasetError, TrainingError
+from components.core.errors import DatasetError, SettingsError, TrainingError
 from components.core.identity import work_identity
 from components.core.lineage import training_run
 from components.core.records import digest_of
 from components.core.students import parity
 from components.core.students.build import build_student
 from components.core.students.checkpoints import Checkpoints
+from components.core.students.folders import written_whole
 from components.core.students.optimizers import Optimizer
 from components.core.students.packing import Packed, pack
-from components.core.students.profile import save_profile
+from components.core.students.profile import load_profile, save_profile
 from components.core.students.prompting import Prefix, prompt_texts
 from components.core.students.sampling import Decoding
 from components.core.students.student import Ask, Student, load_student, parameter_count
@@ -99,6 +100,8 @@ def train(task: Task) -> None:
     """Train, or continue, and write the model's folder."""
     settings: SftSettings = task.settings
     lessons = _read_lessons(task, settings)
+    if settings.base:
+        task.info["base_model"] = settings.base
     checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
     student = _starting_student(settings, lessons, checkpoints.folder / UNTRAINED)
     student.model.train()
@@ -107,7 +110,7 @@ def train(task: Task) -> None:
     if settings.freeze_vision:
         student.model.model.visual.requires_grad_(False)
     videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
-    optimizer = Optimizer(student.model, settings.optimizer)
+    optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
     task.metrics |= _check(student, lessons, videos)
     first = int(checkpoints.load(student.model, optimizer)["step"])
     naming = settings.naming.steps if not settings.base else 0
@@ -173,12 +176,32 @@ def _key(task: Task) -> str:
 def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:
     """The base, built once where it is to be built: `untrained` lies with the checkpoints."""
     if settings.base:
-        return load_student(settings.base, settings.student, settings.device)
+        return _load_base(settings)
     if not (untrained / "student.json").is_file():
         texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
         build_student(untrained, texts, settings.size, settings.seed)
         save_profile(untrained, settings.student)
     return load_student(untrained, settings.student, settings.device)
+
+
+def _load_base(settings: SftSettings) -> Student:
+    """The base, asked as the settings say.
+
+    Raises:
+        SettingsError: they contradict what the base was trained with, or ask a pretrained model in the compact style.
+    """
+    saved = load_profile(Path(settings.base))
+    if saved is not None and saved.profile != settings.student:
+        raise SettingsError(
+            f"The base {settings.base} was trained with other prompts or frames than sft.student says.",
+            f"Set sft.student to its own: {saved.profile.model_dump_json()}.",
+        )
+    if saved is None and settings.student.style == "compact":
+        raise SettingsError(
+            f"sft.student.style is compact, and the base {settings.base} was not made here: it cannot know that style.",
+            "Leave sft.student.style out, or set it to full.",
+        )
+    return load_student(settings.base, settings.student, settings.device)
 
 
 def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> dict[str, float]:
@@ -189,14 +212,15 @@ def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> dict
         return {}
     decoding = Decoding(parity.TOKENS_PER_REPLY, temperature=1.0, never=student.never)
     student.model.eval()
-    return parity.assert_agreement(student.model, requests, decoding, student.prompter.end).metrics()
+    return parity.assert_agreement(student.model, requests, decoding, student.ends).metrics()
 
 
 def _write(student: Student, checkpoints: Checkpoints, output: Path) -> None:
-    student.save(output)
-    shutil.copy(checkpoints.log_path, output / checkpoints.log_path.name)
-    if (checkpoints.folder / UNTRAINED).is_dir():
-        shutil.copytree(checkpoints.folder / UNTRAINED, output / UNTRAINED, dirs_exist_ok=True)
+    with written_whole(output, "the model") as partial:
+        student.write(partial)
+        shutil.copy(checkpoints.log_path, partial / checkpoints.log_path.name)
+        if (checkpoints.folder / UNTRAINED).is_dir():
+            shutil.copytree(checkpoints.folder / UNTRAINED, partial / UNTRAINED)
 
 
 STAGE = Stage(

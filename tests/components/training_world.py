@@ -102,9 +102,10 @@ def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> 
     from components.core.students.packing import pack
     from components.core.students.scoring import log_probabilities
     from components.core.video.process import DecoderProcess
+    from components.sft.settings import FROM_SCRATCH
 
     student = tiny_student(folder)
-    optimizer = Optimizer(student.model, OptimizerSettings())
+    optimizer = Optimizer(student.model, OptimizerSettings(), FROM_SCRATCH)
     questions = {row.question_id: row for row in Dataset(data["questions"]).rows("questions")}
     traces = list(Dataset(data["trajectories"]).rows("trajectories"))
     rows = []

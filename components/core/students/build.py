@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from components.core.records import Strict
+from components.core.students.folders import write_processor
 from components.core.students.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
@@ -45,14 +46,14 @@ class StudentSize(Strict):
 
 
 def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int) -> None:
-    """Write config, weights (safetensors), tokenizer and image-processor settings to `path`.
+    """Write config, weights (safetensors), tokenizer and processor settings to `path`.
 
     Args:
         texts: the corpus the tokenizer is trained on: captions, questions, answers, traces, prompts.
         seed: of the initial weights.
     """
     import torch
-    from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessorPil
+    from transformers import Qwen2_5_VLForConditionalGeneration
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -66,7 +67,7 @@ def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
-    Qwen2VLImageProcessorPil().save_pretrained(path)
+    write_processor(path)
 
 
 def _config(size: StudentSize, vocabulary: int, token_id: object) -> Qwen2_5_VLConfig:

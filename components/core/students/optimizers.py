@@ -8,24 +8,41 @@ Muon orthogonalises in bfloat16, one matrix after another; here equal shapes go 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from components.core.errors import SettingsError
 from components.core.settings import Settings
 
 if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True)
+class Peaks:
+    """Highest learning rates: AdamW's, and Muon's for the matrices; 0 leaves those to AdamW, too."""
+
+    learning_rate: float
+    matrix_learning_rate: float = 0.0
+
+    @property
+    def name(self) -> Literal["muon", "adamw"]:
+        """Which optimiser moves the matrices."""
+        return "muon" if self.matrix_learning_rate else "adamw"
+
+
 class OptimizerSettings(Settings):
-    """How weights are moved."""
+    """How weights are moved. What is left out follows from the student, by the stage's own table of peaks."""
 
-    name: Literal["muon", "adamw"] = "muon"
-    """`muon` for students built from scratch, `adamw` for pretrained ones."""
+    name: Literal["", "muon", "adamw"] = ""
+    """Empty: `muon` for a student built from scratch, `adamw` for one that descends from a pretrained model."""
 
-    learning_rate: float = 1.5e-3
-    """Peak of AdamW; ReWatch-R1 reports 1e-6 for SFT and 1e-5 for RL on 7B (second-hand)."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak of AdamW. ReWatch-R1 reports 1e-6 for SFT and 1e-5 for RL on 7B (second-hand)."""
 
-    matrix_learning_rate: float = 0.02
+    matrix_learning_rate: float | None = Field(default=None, gt=0)
     """Peak of Muon."""
 
     momentum: float = 0.95
@@ -43,6 +60,32 @@ class OptimizerSettings(Settings):
     max_gradient_norm: float = 1.0
     """Gradients are clipped to this norm (of AdamW's parameters only, Muon's step does not depend on it)."""
 
+    def peaks(self, usual: Peaks, *, pretrained: bool) -> Peaks:
+        """The optimiser and its rates for a student.
+
+        Args:
+            usual: the stage's own for such a student.
+
+        Raises:
+            SettingsError: Muon on pretrained weights, or a rate for Muon where AdamW moves everything.
+        """
+        name = self.name or usual.name
+        if name == "muon" and pretrained:
+            raise SettingsError(
+                "optimizer.name is muon, and this student descends from a pretrained model: Muon's rates are for "
+                "students built from scratch.",
+                "Leave optimizer.name out, or set it to adamw.",
+            )
+        if name == "adamw" and self.matrix_learning_rate is not None:
+            raise SettingsError(
+                "optimizer.matrix_learning_rate is a rate of Muon, and AdamW moves this student.",
+                "Leave optimizer.matrix_learning_rate out; optimizer.learning_rate is AdamW's.",
+            )
+        return Peaks(
+            learning_rate=self.learning_rate or usual.learning_rate,
+            matrix_learning_rate=(self.matrix_learning_rate or usual.matrix_learning_rate) if name == "muon" else 0.0,
+        )
+
     def rate(self, step: int, steps: int) -> float:
         """Factor on the peak rates at `step` of `steps`."""
         rising = (step + 1) / max(1.0, self.warmup * steps)
@@ -53,7 +96,7 @@ class OptimizerSettings(Settings):
 class Optimizer:
     """Both optimisers behind one face: `step(rate)`, and their state as tensors for a checkpoint."""
 
-    def __init__(self, model: Any, settings: OptimizerSettings) -> None:
+    def __init__(self, model: Any, settings: OptimizerSettings, peaks: Peaks) -> None:
         import torch
 
         self.settings = settings
@@ -63,15 +106,15 @@ class Optimizer:
             if not parameter.requires_grad:
                 continue
             hidden = parameter.ndim >= 2 and "embed_tokens" not in name and "lm_head" not in name
-            (matrices if hidden and settings.name == "muon" else others).append(parameter)
+            (matrices if hidden and peaks.name == "muon" else others).append(parameter)
         self._clipped = others
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
+            torch.optim.AdamW(others, lr=peaks.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
         ]
-        self._peaks = [settings.learning_rate]
+        self._peaks = [peaks.learning_rate]
         if matrices:
-            self._parts.append(_muon(matrices, settings.matrix_learning_rate, settings.momentum))
-            self._peaks.append(settings.matrix_learning_rate)
+            self._parts.append(_muon(matrices, peaks.matrix_learning_rate, settings.momentum))
+            self._peaks.append(peaks.matrix_learning_rate)
 
     def step(self, rate: float) -> float:
         """Clip, move at `rate` times the peaks, clear the gradients; returns the norm before clipping."""

@@ -8,7 +8,7 @@ the number of tokens and the precision than about the code: one token in a thous
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +70,14 @@ def assert_positions(model: Any, request: Request) -> None:
         )
 
 
-def measure_disagreement(model: Any, requests: Sequence[Request], decoding: Decoding, end: int) -> Disagreement:
+def measure_disagreement(
+    model: Any, requests: Sequence[Request], decoding: Decoding, ends: Collection[int]
+) -> Disagreement:
     """How far the log-probabilities of sampled tokens lie from the trainer's for the same tokens."""
     import torch
 
     generator = torch.Generator(model.device).manual_seed(0)
-    sampled = sample(model, requests, decoding, end, generator)
+    sampled = sample(model, requests, decoding, ends, generator)
     differences = []
     for request, replies in zip(requests, sampled, strict=True):
         row = pack(request.prefix, [as_segment(request, reply) for reply in replies])
@@ -92,7 +94,9 @@ def summarise(differences: torch.Tensor) -> Disagreement:
     return Disagreement(float(values.mean()), float(values.quantile(0.99)), len(values))
 
 
-def assert_agreement(model: Any, requests: Sequence[Request], decoding: Decoding, end: int) -> Disagreement:
+def assert_agreement(
+    model: Any, requests: Sequence[Request], decoding: Decoding, ends: Collection[int]
+) -> Disagreement:
     """Positions and log-probabilities of these requests agree; returns what difference was seen.
 
     Raises:
@@ -100,7 +104,7 @@ def assert_agreement(model: Any, requests: Sequence[Request], decoding: Decoding
     """
     for request in requests:
         assert_positions(model, request)
-    seen = measure_disagreement(model, requests, decoding, end)
+    seen = measure_disagreement(model, requests, decoding, ends)
     name = precision(model)
     mean, percentile = LIMITS.get(name, LIMITS["bfloat16"])
     if not (seen.mean <= mean and seen.percentile_99 <= percentile):

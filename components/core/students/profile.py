@@ -90,13 +90,32 @@ class StudentProfile(Settings):
     """The frames of its videos."""
 
 
-def save_profile(folder: Path, profile: StudentProfile) -> None:
+class SavedProfile(StudentProfile):
+    """What stands beside the weights of a student that was made here."""
+
+    pretrained: bool = False
+    """Whether the weights descend from a pretrained model: rates that suit one built from scratch would wreck them."""
+
+    @property
+    def profile(self) -> StudentProfile:
+        """How the student is asked."""
+        return StudentProfile.model_validate(self.model_dump(exclude={"pretrained"}))
+
+
+PRETRAINED = StudentProfile(
+    style="full", frames=FrameSettings(fps=2.0, max_frames=192, width=0, height=0, max_pixels=128 * 28 * 28)
+)
+"""How a pretrained model is asked unless told otherwise (ReWatch-R1's frames)."""
+
+
+def save_profile(folder: Path, profile: StudentProfile, *, pretrained: bool = False) -> None:
     """Write the profile beside the weights."""
-    write_atomically(folder / PROFILE_NAME, profile.model_dump_json(indent=1).encode())
+    saved = SavedProfile.model_validate({**profile.model_dump(), "pretrained": pretrained})
+    write_atomically(folder / PROFILE_NAME, saved.model_dump_json(indent=1).encode())
 
 
-def load_profile(folder: Path) -> StudentProfile | None:
-    """The profile beside the weights; None for a model that was not trained here.
+def load_profile(folder: Path) -> SavedProfile | None:
+    """The profile beside the weights; None for a model that was not made here.
 
     Raises:
         DatasetError: the file is not a profile of this version.
@@ -105,7 +124,7 @@ def load_profile(folder: Path) -> StudentProfile | None:
     if not path.is_file():
         return None
     try:
-        return StudentProfile.model_validate_json(path.read_bytes())
+        return SavedProfile.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise DatasetError(
             f"{path} is not a student's profile.", "Train the student again with this version."

@@ -10,7 +10,7 @@ Log-probabilities are of the distribution that was sampled from, before top-p, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply: its tokens, with `<|im_end|>` where the student ended it, and their log-probabilities."""
+    """One reply: its tokens, with the one that ends it where the student did, and their log-probabilities."""
 
     token_ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
@@ -50,12 +50,16 @@ class Decoding:
 
 
 def sample(
-    model: Any, requests: Sequence[Request], decoding: Decoding, end: int, generator: torch.Generator | None = None
+    model: Any,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    ends: Collection[int],
+    generator: torch.Generator | None = None,
 ) -> list[list[Reply]]:
     """Replies to each request, in order.
 
     Args:
-        end: id of the token that ends a reply.
+        ends: ids of the tokens that end a reply.
         generator: source of randomness, for repeatable draws; needed unless the temperature is 0.
     """
     import torch
@@ -65,7 +69,7 @@ def sample(
         counts = torch.tensor([request.replies for request in requests], device=logits.device)
         owners = torch.arange(len(requests), device=logits.device).repeat_interleave(counts)
         state.select(owners)
-        drawn = _decode(model, state, logits[owners], decoding, end, generator)
+        drawn = _decode(model, state, logits[owners], decoding, ends, generator)
     replies: list[list[Reply]] = [[] for _ in requests]
     for owner, reply in zip(owners.tolist(), drawn, strict=True):
         replies[owner].append(reply)
@@ -175,7 +179,12 @@ def _read_requests(model: Any, requests: Sequence[Request], max_tokens: int) -> 
 
 
 def _decode(
-    model: Any, state: _State, logits: torch.Tensor, decoding: Decoding, end: int, generator: torch.Generator | None
+    model: Any,
+    state: _State,
+    logits: torch.Tensor,
+    decoding: Decoding,
+    ends: Collection[int],
+    generator: torch.Generator | None,
 ) -> list[Reply]:
     """Draw token after token until every row has ended or the limit is reached."""
     import torch
@@ -184,12 +193,13 @@ def _decode(
     tokens: list[list[int]] = [[] for _ in range(rows)]
     scores: list[list[float]] = [[] for _ in range(rows)]
     active = torch.arange(rows, device=logits.device)
+    ending = torch.tensor(sorted(ends), device=logits.device)
     for step in range(decoding.max_tokens):
         token, score = _draw(logits, decoding, generator)
         for row, drawn, drawn_score in zip(active.tolist(), token.tolist(), score.tolist(), strict=True):
             tokens[row].append(drawn)
             scores[row].append(drawn_score)
-        going = (token != end).nonzero()[:, 0]
+        going = torch.isin(token, ending, invert=True).nonzero()[:, 0]
         if len(going) == 0 or step + 1 == decoding.max_tokens:
             break
         if len(going) <= 0.7 * len(token):  # copying the cache costs more than a few rows that idle
@@ -200,13 +210,13 @@ def _decode(
         hidden = state.forward(model, embedded, state.position[None, :, None].expand(3, -1, 1), everywhere)
         state.position = state.position + 1
         logits = model.lm_head(hidden[:, -1])
-    return [_reply(ids, values, end) for ids, values in zip(tokens, scores, strict=True)]
+    return [_reply(ids, values, ends) for ids, values in zip(tokens, scores, strict=True)]
 
 
-def _reply(ids: list[int], scores: list[float], end: int) -> Reply:
-    """Cut at the first end token: rows that ended go on being drawn until they are dropped."""
-    length = ids.index(end) + 1 if end in ids else len(ids)
-    return Reply(tuple(ids[:length]), tuple(scores[:length]), end in ids)
+def _reply(ids: list[int], scores: list[float], ends: Collection[int]) -> Reply:
+    """Cut at the first token that ends it: rows that ended go on being drawn until they are dropped."""
+    length = next((place + 1 for place, token_id in enumerate(ids) if token_id in ends), len(ids))
+    return Reply(tuple(ids[:length]), tuple(scores[:length]), ids[length - 1] in ends)
 
 
 def _draw(

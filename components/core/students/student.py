@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import InputError
+from components.core.students.folders import copy_beside_weights, written_whole
 from components.core.students.frames import video_patches
-from components.core.students.profile import StudentProfile, load_profile, save_profile
+from components.core.students.profile import PRETRAINED, StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
 from components.core.students.sampling import Decoding, Reply, Request, sample
 from components.core.students.tokenizer import NEVER_SAMPLED
@@ -36,16 +37,32 @@ class Ask:
 
 
 class Student:
-    """A model that can be trained, sampled and saved."""
+    """A model that can be trained, sampled and saved.
 
-    def __init__(self, model: Any, tokenizer: Any, profile: StudentProfile) -> None:
+    Args:
+        source: the folder or Hugging Face path it was loaded from.
+        pretrained: whether its weights descend from a pretrained model.
+
+    Attributes:
+        ends: ids of the tokens that end a reply.
+        never: ids that no reply may contain: of tokens for prompts alone, and of none at all.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, profile: StudentProfile, source: str | Path, pretrained: bool
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.profile = profile
+        self.source = source
+        self.pretrained = pretrained
         self.prompter = Prompter(tokenizer, profile.style)
+        self.ends = _ends(model, tokenizer, self.prompter.end)
         unknown = tokenizer.unk_token_id
         ids = (tokenizer.convert_tokens_to_ids(token) for token in NEVER_SAMPLED)
-        self.never = tuple(token_id for token_id in ids if token_id is not None and token_id != unknown)
+        known = [token_id for token_id in ids if token_id is not None and token_id != unknown]
+        rows = model.get_input_embeddings().num_embeddings  # a pretrained vocabulary is padded with rows without text
+        self.never = (*known, *range(len(tokenizer), rows))
 
     def prefix(self, frames: Sequence[Frame], duration_s: float) -> Prefix:
         """The prompt of a video up to the first question, shared by all that is asked about it."""
@@ -78,7 +95,7 @@ class Student:
         texts: list[str] = []
         for start in range(0, len(asks), batch):
             requests = [self.request(ask) for ask in asks[start : start + batch]]
-            replies = sample(self.model, requests, decoding, self.prompter.end, generator)
+            replies = sample(self.model, requests, decoding, self.ends, generator)
             texts += [self.text(group[0]) for group in replies]
         return texts
 
@@ -88,18 +105,33 @@ class Student:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary Hugging Face folder, with the profile beside it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        save_profile(folder, self.profile)
+        """Write an ordinary Hugging Face folder, with the profile beside it.
+
+        Raises:
+            TrainingError: it could not be written; nothing of it is there then.
+        """
+        with written_whole(folder, "the model") as partial:
+            self.write(partial)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of `save` one after the other."""
+        from transformers import GenerationConfig
+
+        stated = self.model.generation_config
+        self.model.generation_config = GenerationConfig()  # a base's own may break rules that are checked on saving
+        try:
+            self.model.save_pretrained(folder)
+        finally:
+            self.model.generation_config = stated
+        copy_beside_weights(self.source, folder)
+        save_profile(folder, self.profile, pretrained=self.pretrained)
 
 
 def load_student(path: str | Path, profile: StudentProfile | None = None, device: str = "auto") -> Student:
     """Load a student from a folder, or any Qwen2.5-VL from a Hugging Face path.
 
     Args:
-        profile: used where the folder holds none; a pretrained model needs the style `full`.
+        profile: used where the folder holds none; a pretrained model is asked as ReWatch-R1 asks one by default.
         device: `auto` takes CUDA where there is one. CUDA runs in bfloat16, a CPU in float32.
 
     Raises:
@@ -121,8 +153,16 @@ def load_student(path: str | Path, profile: StudentProfile | None = None, device
             "Give a folder with config, weights and tokenizer, or a Hugging Face path.",
         ) from error
     torch.nn.Module.to(model, torch.device(chosen))
-    found = load_profile(Path(path)) or profile or StudentProfile(style="full")
-    return Student(model, tokenizer, found)
+    saved = load_profile(Path(path))
+    asked = saved.profile if saved else profile or PRETRAINED
+    return Student(model, tokenizer, asked, path, pretrained=saved is None or saved.pretrained)
+
+
+def _ends(model: Any, tokenizer: Any, end_of_turn: int) -> tuple[int, ...]:
+    """The end of a turn, and what else the model's generation settings and tokenizer end a reply with."""
+    stated = getattr(model.generation_config, "eos_token_id", None)
+    named = stated if isinstance(stated, list) else [stated]
+    return tuple(sorted({end for end in (end_of_turn, tokenizer.eos_token_id, *named) if end is not None}))
 
 
 def parameter_count(student: Student) -> int:

@@ -6,13 +6,20 @@ from pathlib import Path
 import pytest
 
 from components.core.datasets import Dataset
+from components.core.errors import DatasetError
+from components.core.manifest import Manifest, write_manifest
 from components.core.records import Question, Score
+from components.core.students.profile import FrameSettings, StudentProfile
+from components.core.students.student import load_student
 from components.evaluation.evaluate import STAGE
+from components.evaluation.students import load_students
 from components.evaluation.systems import SYSTEMS
 from components.teacher_server.launch import running_teacher
 from tests.components.core.judging.stages import run_stage, write_dataset
 from tests.components.evaluation.world import datasets, untaught_students
+from tests.components.pretrained_world import pretrained_folder
 
+FEW_FRAMES = StudentProfile(style="full", frames=FrameSettings(max_frames=4))
 SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2}
 
 
@@ -106,3 +113,25 @@ def test_without_a_held_out_question_the_table_says_so(inputs: dict[str, Path], 
     (score,) = result.rows("scores")
     assert score.value is None and "held-out" in score.reason
     assert list(result.rows("predictions")) == []
+
+
+def test_a_pretrained_base_has_its_row_before_training(inputs: dict[str, Path], tmp_path: Path) -> None:
+    base = pretrained_folder(tmp_path / "base")
+    models = {}
+    for name in ("sft", "grpo"):
+        load_student(base, FEW_FRAMES, device="cpu").save(tmp_path / name)
+        models[f"{name}_model"] = tmp_path / name
+        write_manifest(tmp_path / name, Manifest(stage=name, digest=name, info={"base_model": str(base)}))
+    students = load_students(models["sft_model"], models["grpo_model"])
+    assert set(students) == {"untrained", "sft", "grpo"}
+    assert students["untrained"].profile == students["sft"].profile
+    with running_teacher() as url:
+        evaluated = run_stage(STAGE, url, tmp_path / "run", {**inputs, **models}, SETTINGS)
+    assert by_name(evaluated)["untrained", "accuracy", "all"].n > 0
+
+
+def test_a_model_that_names_no_start_stops_the_evaluation(inputs: dict[str, Path], tmp_path: Path) -> None:
+    load_student(pretrained_folder(tmp_path / "base"), FEW_FRAMES, device="cpu").save(tmp_path / "sft")
+    write_manifest(tmp_path / "sft", Manifest(stage="sft", digest="sft"))
+    with pytest.raises(DatasetError, match="names no base model"):
+        load_students(tmp_path / "sft", tmp_path / "sft")

@@ -13,10 +13,13 @@ import pytest
 
 from components.core.datasets import Dataset
 from components.core.manifest import read_manifest
+from components.core.settings import parse_settings
 from components.core.students.student import load_student
+from components.sft.settings import SftSettings
 from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
-from tests.components.training_world import SIZE, training_data
+from tests.components.pretrained_world import pretrained_folder
+from tests.components.training_world import SIZE, tiny_student, training_data
 
 SETTINGS: dict[str, Any] = {
     "size": SIZE.model_dump(mode="json"),
@@ -97,14 +100,48 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: dict[str, Path], tmp
     assert read_manifest(broken / "output").digest == read_manifest(unbroken).digest
 
 
-def test_a_pretrained_folder_takes_the_place_of_one_built_here(data: dict[str, Path], tmp_path: Path) -> None:
-    """What a 7B path would do: full prompts, AdamW, gradient checkpointing, a frozen tower, an accumulated step."""
-    base = train(tmp_path / "base", data, naming={"steps": 0}, phases=[])
-    model = train(
-        tmp_path / "tuned",
+FROM_A_BASE: dict[str, Any] = {
+    "student": {"frames": {"max_frames": 8, "width": 56, "height": 56}},
+    "phases": [{"steps": 3, "videos": 4, "observe": 1, "think": 1}],
+}
+
+
+def train_base(folder: Path, data: dict[str, Path], base: Path, **settings: Any) -> Path:
+    """SFT from a base, with what it leaves to the defaults."""
+    run_stage(STAGE, "http://127.0.0.1:9/v1", folder, data, {**FROM_A_BASE, "base": str(base), **settings})
+    return folder / "output"
+
+
+def reason(folder: Path) -> str:
+    """Why the task failed, as its record says it."""
+    return str(json.loads((folder / "run" / "tasks" / "sft-s00000.json").read_text())["error"])
+
+
+def test_a_pretrained_base_is_asked_in_full_and_moved_by_adamw_at_its_own_rate(
+    data: dict[str, Path], tmp_path: Path
+) -> None:
+    base = pretrained_folder(tmp_path / "base")
+    model = train_base(tmp_path / "run", data, base)
+    before, after = load_student(base, device="cpu"), load_student(model, device="cpu")
+    assert after.profile.style == "full" and after.profile.frames.fps == 2.0 and after.pretrained
+    moved = max(
+        float((value - old).detach().abs().max())
+        for old, value in zip(before.model.parameters(), after.model.parameters(), strict=True)
+    )
+    assert 0 < moved <= 3.5e-5  # three steps of AdamW at 1e-5 at most
+    assert read_manifest(model).info["base_model"] == str(base)
+    assert not (model / "untrained").exists() and "loss_naming" not in curve(model)[0]
+
+
+def test_a_pretrained_base_trains_with_a_frozen_tower_and_accumulated_steps(
+    data: dict[str, Path], tmp_path: Path
+) -> None:
+    base = pretrained_folder(tmp_path / "base")
+    model = train_base(
+        tmp_path / "run",
         data,
-        base=str(base / "untrained"),
-        optimizer={"name": "adamw", "learning_rate": 1e-3},
+        base,
+        optimizer={"learning_rate": 1e-3},
         phases=[{"steps": 6, "videos": 4, "observe": 1, "think": 1}],
         gradient_checkpointing=True,
         freeze_vision=True,
@@ -116,6 +153,47 @@ def test_a_pretrained_folder_takes_the_place_of_one_built_here(data: dict[str, P
     frozen = dict(before.model.visual.named_parameters())
     assert all((frozen[name] == value).all() for name, value in after.model.visual.named_parameters())
     assert not (after.lm_head.weight == before.lm_head.weight).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"optimizer": {"name": "muon"}}, "optimizer.name is muon"),
+        ({"optimizer": {"matrix_learning_rate": 0.02}}, "optimizer.matrix_learning_rate is a rate of Muon"),
+        ({"student": {"style": "compact"}}, "sft.student.style is compact"),
+        ({"naming": {"steps": 4}}, "naming.steps is for a student built from scratch"),
+    ],
+)
+def test_settings_that_contradict_a_pretrained_base_are_refused(
+    settings: dict[str, Any], says: str, data: dict[str, Path], tmp_path: Path
+) -> None:
+    base = pretrained_folder(tmp_path / "base")
+    with pytest.raises(SystemExit) as ended:
+        train_base(tmp_path / "run", data, base, **settings)
+    assert ended.value.code == 2 and says in reason(tmp_path / "run")
+
+
+def test_a_base_that_was_made_here_is_asked_as_it_was_trained_or_refused(data: dict[str, Path], tmp_path: Path) -> None:
+    base = tiny_student(tmp_path / "base").source
+    with pytest.raises(SystemExit) as ended:
+        train_base(tmp_path / "refused", data, Path(base))
+    assert ended.value.code == 2
+    asked, _ = json.JSONDecoder().raw_decode(reason(tmp_path / "refused").partition("its own: ")[2])
+    model = train_base(tmp_path / "run", data, Path(base), student=asked)
+    assert load_student(model, device="cpu").profile.style == "compact"
+    assert not load_student(model, device="cpu").pretrained
+
+
+def test_defaults_by_base_survive_the_way_to_a_task() -> None:
+    for given in (
+        {},
+        {"base": "Qwen/Qwen2.5-VL-7B-Instruct"},
+        {"base": "x", "student": {"frames": {"max_frames": 64}}},
+    ):
+        settings = parse_settings(SftSettings, json.dumps(given))
+        assert parse_settings(SftSettings, settings.to_json()) == settings
+    assert settings.student.frames.max_frames == 64 and settings.student.frames.max_pixels == 128 * 28 * 28
+    assert SftSettings().student.style == "compact" and SftSettings().peaks(pretrained=False).name == "muon"
 
 
 def test_no_training_video_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 def check(student: Student) -> parity.Disagreement:
     decoding = Decoding(24, temperature=1.0, never=student.never)
-    return assert_agreement(student.model, requests(student, parity.REPLIES), decoding, student.prompter.end)
+    return assert_agreement(student.model, requests(student, parity.REPLIES), decoding, student.ends)
 
 
 @pytest.fixture(scope="module")
