@@ -6,7 +6,7 @@ RewatchError                   says what, where and the remedy
 │   └── SettingsError          an unknown or invalid setting
 ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
 │   ├── VideoError             unreadable, unsafe or over a limit
-│   └── ReplyError             a teacher's reply stayed invalid after every attempt
+│   └── ReplyError             a teacher's reply stayed invalid, or it refuses this request for good
 ├── TeacherUnavailable         an endpoint is down: the stage stops, everything paid for is kept
 ├── BudgetExceeded             the token or money budget is spent: the stage stops
 ├── TooManyFailures            the share of failed records passed its limit: the stage stops
@@ -60,7 +60,8 @@ class VideoError(RecordError):
 
 
 class ReplyError(RecordError):
-    """A teacher's reply stayed invalid after every attempt."""
+    """A teacher's reply stayed invalid after every attempt, or the teacher refuses this very request for good: its size,
+    its content. A request for less may still be answered."""
 
 
 class TeacherUnavailable(RewatchError):

@@ -1,8 +1,10 @@
 """Asking a teacher: look the call up, else send it, validate the reply, store it, and only then hand it on.
 
 A reply enters the store once it is valid, before anyone sees it. An invalid one (not JSON, not the schema, cut at
-`max_tokens`) is asked for again with the error, at most `attempts` times. Of identical requests in flight at one moment
-only one is sent.
+`max_tokens`) is asked for again with the error, at most `attempts` times; a refused one is not. A request that is
+refused for its size is sent with every second image until it is taken, and what was taken is where the role's later
+requests to that endpoint begin; its reply stays under the key of the whole request and tells how many images it is of.
+Of identical requests in flight at one moment only one is sent.
 """
 
 from __future__ import annotations
@@ -11,17 +13,19 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from components.core.errors import ReplyError, SettingsError
 from components.core.keyvalue import KeyValue
 from components.core.records import Lineage
 from components.core.teachers.endpoints import Endpoint, EndpointSettings
+from components.core.teachers.exchange import Oversized, TooLarge
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt, request_key, response_format
+from components.core.teachers.replies import Said, estimate_tokens, legible, parse_reply, read_answer
 from components.core.teachers.roles import RoleSettings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -38,6 +42,8 @@ class Reply(Generic[Model]):
     tokens_out: int
     teacher: str
     prompt_digest: str
+    images: int = 0
+    """How many of the prompt's images the teacher was sent: fewer than there are where all were too many."""
 
     def lineage(self, parents: Sequence[str] = (), *also: Reply[Any]) -> Lineage:
         """The lineage of a row made from this reply, from `parents` and from further replies."""
@@ -64,6 +70,8 @@ class Teachers:
         self._endpoints: dict[str, Endpoint] = {}
         self._calls = calls
         self._in_flight: dict[str, asyncio.Future[bytes]] = {}
+        self._most_images: dict[tuple[str, str, str], int] = {}
+        """What an endpoint took of a model's requests in a role after it had refused more."""
 
     async def ask(
         self,
@@ -94,8 +102,8 @@ class Teachers:
             if stored is not None:
                 try:
                     return self._reply(stored, request, cached=True)
-                except ValueError:
-                    # The stored reply passed a validation that has become stricter since: buy another.
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    # It passed a validation that has become stricter since, or is damaged: buy another.
                     return self._reply(await self._buy_once(request, replace=True), request, cached=False)
             if request.key not in self._in_flight:
                 return self._reply(await self._buy_once(request, replace=False), request, cached=False)
@@ -130,20 +138,19 @@ class Teachers:
 
     async def _buy(self, request: _Request[Model]) -> bytes:
         """Ask until the reply is valid; the value to store."""
-        role, messages = request.role, request.prompt.messages()
-        endpoint = self._endpoint(role)
-        body: dict[str, Any] = {"model": role.model_name, "messages": messages, **role.sampling()}
-        body["response_format"] = response_format(request.reply_type)
-        if request.sample:
-            body["seed"] = request.sample
+        role = request.role
         tokens_in = tokens_out = 0
+        correction: list[dict[str, Any]] = []
         problem = ""
         for attempt in range(1, role.attempts + 1):
-            self.ledger.check_budget()
             started = time.monotonic()
-            content, finish_reason, used_in, used_out = _unpack(await endpoint.complete(body, role.timeout_s))
+            said, images = await self._send(request, correction)
+            used_in = said.tokens_in
+            if used_in is None:
+                used_in = estimate_tokens(request.prompt.system + request.prompt.payload_json, images)
+            used_out = estimate_tokens(said.text) if said.tokens_out is None else said.tokens_out
             tokens_in, tokens_out = tokens_in + used_in, tokens_out + used_out
-            problem = request.problem_of(content, finish_reason)
+            problem = request.problem_of(said)
             self.ledger.book(
                 role.role,
                 role.teacher,
@@ -155,13 +162,41 @@ class Teachers:
                 cost=role.cost(used_in, used_out),
             )
             if not problem:
-                value = {"content": content, "tokens_in": tokens_in, "tokens_out": tokens_out, "attempts": attempt}
-                return json.dumps(value).encode()
-            body["messages"] = [*messages, *_correction(content, problem)]
+                value = {"content": said.text, "tokens_in": tokens_in, "tokens_out": tokens_out, "attempts": attempt}
+                return json.dumps({**value, "images": images}).encode()
+            if said.refusal:
+                raise ReplyError(
+                    f"The {role.role} ({role.teacher}) refuses this request: {said.refusal}.",
+                    "Another model may answer it.",
+                )
+            correction = _correction(said.text, problem)
         raise ReplyError(
             f"The {role.role}'s reply ({role.teacher}) stayed invalid after {role.attempts} attempts: {problem}.",
             "Try a stronger model or a larger max_tokens for this role.",
         )
+
+    async def _send(self, request: _Request[Model], correction: Sequence[dict[str, Any]]) -> tuple[Said, int]:
+        """One answer to a request, made smaller until the endpoint takes it; and of how many images it is."""
+        role, prompt = request.role, request.prompt
+        endpoint = self._endpoint(role)
+        served = (role.endpoint, role.model_name, role.role)
+        halved = False
+        while len(prompt.frames) > self._most_images.get(served, len(prompt.frames)):
+            prompt = replace(prompt, frames=prompt.frames[::2])
+        while True:
+            self.ledger.check_budget()
+            try:
+                answer = await endpoint.complete(request.body(prompt, correction), role.timeout_s, role.role)
+            except TooLarge:
+                if len(prompt.frames) < 2:
+                    raise
+                halved, prompt = True, replace(prompt, frames=prompt.frames[::2])
+                continue
+            except Oversized as error:
+                return Said("", problem=str(error), tokens_out=role.max_tokens), len(prompt.frames)
+            if halved:
+                self._most_images[served] = len(prompt.frames)
+            return read_answer(answer), len(prompt.frames)
 
     def _reply(self, stored: bytes, request: _Request[Model], *, cached: bool) -> Reply[Model]:
         value, role = json.loads(stored), request.role
@@ -173,6 +208,7 @@ class Teachers:
             tokens_out=value["tokens_out"],
             teacher=role.teacher,
             prompt_digest=request.prompt.digest,
+            images=value.get("images", len(request.prompt.frames)),
         )
         if cached:
             self.ledger.book(
@@ -211,46 +247,39 @@ class _Request(Generic[Model]):
     sample: int
     key: str
 
+    def body(self, prompt: Prompt, correction: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The request to send: `prompt` is the request's own, or what is left of it after images were taken away."""
+        body = {
+            "model": self.role.model_name,
+            "messages": [*prompt.messages(), *correction],
+            "response_format": response_format(self.reply_type),
+            **self.role.sampling(),
+        }
+        if self.sample:
+            body["seed"] = self.sample
+        return {name: value for name, value in body.items() if value is not None}
+
     def parse(self, content: str) -> Model:
         """Validate a reply's text, by its schema and by the caller's check."""
-        value = parse_reply(content, self.reply_type)
+        value = parse_reply(content, self.reply_type, self.role.max_tokens)
         if self.check is not None:
             self.check(value)
         return value
 
-    def problem_of(self, content: str, finish_reason: str) -> str:
+    def problem_of(self, said: Said) -> str:
         """What is wrong with a reply, in words its author can act on; empty if it is valid."""
-        if finish_reason == "length":
+        if said.refusal or said.problem:
+            return said.refusal or said.problem
+        if said.finish_reason == "length":
             return f"it was cut at {self.role.max_tokens} tokens; answer more briefly"
         try:
-            self.parse(content)
-        except json.JSONDecodeError as error:
-            return f"it is not JSON ({error})"
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            return f"{'.'.join(str(part) for part in first['loc']) or 'it'}: {first['msg']}"
+            self.parse(said.text)
         except ValueError as error:
-            return str(error)
+            return legible(str(error), 500)
         return ""
-
-
-def parse_reply(content: str, reply_type: type[Model]) -> Model:
-    """Validate a reply's text. Raw control characters inside strings pass (xgrammar lets servers write them)."""
-    return reply_type.model_validate(json.loads(content, strict=False))
-
-
-def _unpack(answer: dict[str, Any]) -> tuple[str, str, int, int]:
-    """Content, finish reason, prompt tokens and reply tokens; an answer of another form has the content ""."""
-    usage, choices = answer.get("usage"), answer.get("choices")
-    usage = usage if isinstance(usage, dict) else {}
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    used_in, used_out = (count if isinstance(count, int) else 0 for count in tokens)
-    return content if isinstance(content, str) else "", str(choice.get("finish_reason", "")), used_in, used_out
 
 
 def _correction(content: str, problem: str) -> list[dict[str, Any]]:
     request = f"That reply was invalid: {problem}. Reply again with JSON of the required schema only."
-    return [{"role": "assistant", "content": content[:4000]}, {"role": "user", "content": request}]
+    # Some chat templates refuse an empty turn of the assistant.
+    return [{"role": "assistant", "content": content[:4000] or "(nothing)"}, {"role": "user", "content": request}]

@@ -1,51 +1,60 @@
-"""One endpoint: the openai client, admission, retries, and the errors that end a stage.
+"""One endpoint: as many calls at once as it bears, each sent again for as long as that can help.
 
-The client is the one a person would use against vLLM. Its own retries are off: admission control needs to see every
-refusal. What can pass (429, 5xx, timeouts, lost connections) is sent again with jitter; what cannot (400) fails the
-record; what no retry mends (401, 403, 404, nobody listening) stops the stage with a remedy.
+What can pass (429, 5xx, time-outs, lost and refused connections) is sent again: admission control says when, and when
+the endpoint is given up. Whose fault a lost call is, the request's or the endpoint's, shows in what becomes of other
+calls: a request that is lost again and again while the endpoint answers others fails its record; while it answers
+nobody, it is the endpoint's. Where there are no others to tell, a trivial question is asked in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
-from components.core.teachers.admission import Admission, Trouble
+from components.core.settings import Settings
+from components.core.teachers.admission import Admission
+from components.core.teachers.exchange import Exchange, Passing
 
 ENDPOINTS_VARIABLE = "REWATCH_ENDPOINTS"
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 8.0
-LONGEST_BACKOFF_UNREACHABLE_S = 1.0
-ATTEMPTS_BY_TROUBLE = {"failed": 6, "overloaded": 1000, "unreachable": 1000}
-TIMEOUTS_PER_CALL = 4
-CONNECT_TIMEOUT_S = 3.0
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+FAILURES_TO_BLAME = 5
+TIMEOUTS_TO_BLAME = 2
+PROBE_TIMEOUT_S = 60.0
+PROBE = {"messages": [{"role": "user", "content": "Reply with OK."}], "max_tokens": 1}
+
+log = logging.getLogger("rewatch.teachers")
 
 
-class EndpointSettings(BaseModel):
-    """Where an endpoint listens and how patient to be with it."""
+class EndpointSettings(Settings):
+    """Where a teacher answers, in the OpenAI chat protocol, and how patient to be with it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    base_url: str = ""
+    """Such as `http://teacher:8000/v1`. Empty: the launcher starts the built-in teacher and fills it in."""
 
-    base_url: str
     api_key_env: str = ""
-    """Name of the environment variable that holds the key; the key itself is never a setting."""
+    """Name of the environment variable that holds the key, never the key; empty for a server that wants none."""
 
-    concurrency: int = Field(default=8, ge=1)
-    """Calls in flight at the start."""
+    concurrency: int = Field(default=2, ge=1)
+    """Calls in flight of one task at the start. It doubles with every round trip until calls wait for each other or are
+    refused, so it matters only where a round trip takes minutes."""
 
     max_concurrency: int = Field(default=64, ge=1)
-    patience_s: float = Field(default=60.0, gt=0)
-    """How long nothing but failures is borne before the stage stops."""
+    """Calls in flight of one task at most."""
+
+    patience_s: float = Field(default=1200.0, gt=0)
+    """How long an outage is waited out, in seconds, before the stage stops: long enough for a model server of many
+    gigabytes to be started again."""
 
 
 def endpoints_from_environment() -> dict[str, EndpointSettings]:
@@ -62,130 +71,120 @@ def endpoints_from_environment() -> dict[str, EndpointSettings]:
 
 
 class Endpoint:
-    """Sends requests to one endpoint, as many at once as it bears."""
+    """Sends requests to one endpoint."""
 
     def __init__(self, name: str, settings: EndpointSettings) -> None:
-        from httpx2 import ConnectTimeout, Response
-        from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
-
         self.name = name
         self.settings = settings
         self.admission = Admission(
-            limit=settings.concurrency, highest=settings.max_concurrency, patience_s=settings.patience_s
+            start_window=settings.concurrency, highest=settings.max_concurrency, patience_s=settings.patience_s
         )
-        self._timeout = Timeout
-        self._response_type = Response
-        self._connect_timeout = ConnectTimeout
-        address = urlsplit(settings.base_url)
-        self._client = AsyncOpenAI(
-            base_url=settings.base_url,
-            api_key=self._api_key(),
-            max_retries=0,
-            # Half the CPU time per call of the default transport (tests/bench).
-            http_client=DefaultAioHttpClient(
-                base_url=settings.base_url,
-                verify=address.scheme != "http",  # without TLS, loading the certificates would cost 40 ms of every task
-                trust_env=address.hostname not in LOOPBACK,  # a proxy cannot reach this machine's loopback
-            ),
-        )
+        if not settings.base_url:
+            raise SettingsError(f"The endpoint '{name}' has no address.", f"Set endpoints.{name}.base_url.")
+        self._exchange = Exchange(name, settings.base_url, self._api_key())
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._outage_told = False
 
-    async def complete(self, body: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    async def complete(self, body: dict[str, Any], timeout_s: float, role: str = "") -> dict[str, Any]:
         """POST one chat completion and return the response's JSON.
 
-        Raises:
-            ReplyError: if the endpoint refuses this very request.
-            TeacherUnavailable: if the endpoint is down, refuses the key, or does not know the model.
-        """
-        import openai
+        Args:
+            timeout_s: the role's time-out; the deadline follows how long the role's calls take.
 
-        troubles: dict[str, int] = {}
-        trouble: Trouble
+        Raises:
+            ReplyError: if the endpoint refuses this very request, or is lost on it alone; `TooLarge` for its size.
+            TeacherUnavailable: if the endpoint is down, refuses the key, or does not know the model.
+            Oversized: if the answer is longer than any reply.
+        """
+        lost = _Losses(self.admission.answers)
         while True:
             await self._enter()
+            started = time.monotonic()
+            probing = lost.is_unsure(self.admission.answers) or self.admission.is_down(started)
             try:
-                response = await self._post(body, timeout_s)
-            except openai.APITimeoutError as error:
-                if isinstance(error.__cause__, self._connect_timeout):  # or hung up while we waited
-                    trouble, reason, pause = "unreachable", f"connection lost ({error.__cause__})", 0.0
-                else:
-                    trouble, reason, pause = "overloaded", f"no answer within {timeout_s:g} s", 0.0
-                    troubles["timeout"] = troubles.get("timeout", 0) + 1
-            except openai.APIConnectionError as error:
-                trouble, reason, pause = "unreachable", f"connection failed ({error.__cause__ or error})", 0.0
-            except openai.APIStatusError as error:
-                trouble, reason, pause = self._classify(error, body)
-            except ValueError as error:
-                trouble, reason, pause = "failed", f"the answer is no JSON object ({error})", 0.0
-            else:
-                self.admission.succeeded()
+                if probing:
+                    deadline_s = self.admission.deadline_s(role, timeout_s) if lost.timed_out else PROBE_TIMEOUT_S
+                    await self._probe(body["model"], deadline_s)
+                    self._answered()
+                    continue
+                response = await self._exchange.post(body, self.admission.deadline_s(role, timeout_s))
+                now = time.monotonic()
+                self._answered()
+                self.admission.succeeded(role, now - started, timeout_s, now)
                 return response
+            except Passing as trouble:
+                now = time.monotonic()
+                self.admission.troubled(
+                    trouble.trouble, now, started_at=started, role=role, retry_after_s=trouble.retry_after_s
+                )
+                self._stop_if_open(trouble.reason)
+                if trouble.trouble in ("failed", "timed_out") and not probing:
+                    lost.add(trouble, self.admission.answers)
+                    if lost.are_to_blame:
+                        raise ReplyError(
+                            f"The endpoint '{self.name}' answers, but not this request: {trouble.reason}.",
+                            "Look at its log.",
+                        ) from trouble
+            except Exception:  # an answer all the same, if only a refusal
+                self._answered()
+                raise
             finally:
                 self._leave()
-            troubles[trouble] = troubles.get(trouble, 0) + 1
-            self._bear(trouble, reason, pause)
-            if troubles[trouble] >= ATTEMPTS_BY_TROUBLE[trouble] or troubles.get("timeout", 0) >= TIMEOUTS_PER_CALL:
-                raise ReplyError(f"The endpoint '{self.name}' did not answer a call: {reason}.", "Look at its log.")
-            longest = LONGEST_BACKOFF_UNREACHABLE_S if trouble == "unreachable" else LONGEST_BACKOFF_S
-            backoff = min(longest, FIRST_BACKOFF_S * 2 ** (sum(troubles.values()) - 1))
-            await asyncio.sleep(max(pause, backoff * random.uniform(0.5, 1.0)))
+            backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**lost.calls) if lost.calls else 0.0
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._exchange.close()
 
-    async def _post(self, body: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        timeout = self._timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        # The client's generic `post`: `chat.completions.create` spends 0.6 ms more on types that we validate ourselves.
-        raw = await self._client.post(
-            "/chat/completions", cast_to=self._response_type, body=body, options={"timeout": timeout}
-        )
-        answer = json.loads(raw.content, strict=False)
-        if not isinstance(answer, dict):
-            raise ValueError(f"it is a {type(answer).__name__}")
-        return answer
+    async def _probe(self, model: str, timeout_s: float) -> None:
+        """Ask something trivial, of one token; whatever the answer is, it is one."""
+        try:
+            await self._exchange.post({"model": model, **PROBE}, timeout_s)
+        except ReplyError:
+            return
 
-    def _classify(self, error: Any, body: dict[str, Any]) -> tuple[Trouble, str, float]:
-        status = error.status_code
-        reason = f"HTTP {status}"
-        if status in (429, 503):
-            return "overloaded", reason, _retry_after(error.response.headers.get("retry-after", ""))
-        if status >= 500 or status == 408:
-            return "failed", reason, 0.0
-        if status in (401, 403):
-            remedy = f"Check the key in ${self.settings.api_key_env or '(no api_key_env is set)'}."
-            raise TeacherUnavailable(f"The endpoint '{self.name}' refused the key (HTTP {status}).", remedy) from error
-        if status == 404:
-            raise TeacherUnavailable(
-                f"The endpoint '{self.name}' at {self.settings.base_url} does not know the model '{body['model']}'.",
-                "Check base_url and the role's model in the profile.",
-            ) from error
-        raise ReplyError(f"The endpoint '{self.name}' refused a request: {reason}.", "Look at its log.") from error
+    def _answered(self) -> None:
+        now = time.monotonic()
+        if self._outage_told:
+            log.warning("the teacher at %s answers again", self.settings.base_url)
+            self._outage_told = False
+        self.admission.answered(now)
 
-    def _bear(self, trouble: Trouble, reason: str, pause_s: float) -> None:
-        self.admission.troubled(trouble, time.monotonic(), pause_s)
+    def _stop_if_open(self, reason: str) -> None:
         if self.admission.is_open:
             self._wake_all()
             raise self._unavailable(reason)
+        if not self._outage_told and self.admission.is_down(time.monotonic()):
+            self._outage_told = True
+            patience_s = self.settings.patience_s
+            log.warning(
+                "the teacher at %s does not answer (%s); waiting for it, %.0f s at most (endpoints.%s.patience_s)",
+                *(self.settings.base_url, reason, patience_s, self.name),
+            )
 
     def _unavailable(self, reason: str) -> TeacherUnavailable:
         return TeacherUnavailable(
-            f"The teacher at {self.settings.base_url} (endpoint '{self.name}') does not answer: {reason}.",
-            "Start it or correct the endpoint in the profile, then run again: every stored reply is kept.",
+            f"The teacher at {self.settings.base_url} (endpoint '{self.name}') gave no answer for "
+            f"{self.settings.patience_s:g} s: {reason}.",
+            f"Start it, correct endpoints.{self.name}.base_url, or raise endpoints.{self.name}.patience_s in the "
+            "profile; then run again: every stored reply is kept.",
         )
 
     async def _enter(self) -> None:
         while True:
             if self.admission.is_open:
-                raise self._unavailable("it was given up after repeated failures")
-            wait_s = self.admission.wait_s(time.monotonic())
+                raise self._unavailable("it was given up")
+            now = time.monotonic()
+            wait_s = self.admission.wait_s(now)
             if wait_s == 0.0:
-                self.admission.start()
+                self.admission.start(now)
                 return
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
-                await asyncio.wait_for(turn, wait_s)
+                # Processes that were refused together shall not come back together.
+                await asyncio.wait_for(turn, None if wait_s is None else wait_s * random.uniform(1.0, 1.25))
             except TimeoutError:
                 continue
             except asyncio.CancelledError:
@@ -197,7 +196,7 @@ class Endpoint:
         self._wake()
 
     def _wake(self) -> None:
-        free = int(self.admission.limit) - self.admission.in_flight
+        free = int(self.admission.window) - self.admission.in_flight
         while self._waiting and free > 0:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -214,7 +213,7 @@ class Endpoint:
         variable = self.settings.api_key_env
         if not variable:
             return "none"
-        key = os.environ.get(variable, "")
+        key = os.environ.get(variable, "").strip()
         if not key:
             raise SettingsError(
                 f"The endpoint '{self.name}' takes its key from ${variable}, which is not set.", f"Set {variable}."
@@ -222,9 +221,33 @@ class Endpoint:
         return key
 
 
-def _retry_after(value: str) -> float:
-    """Seconds named by a Retry-After header; dates and nonsense count as one second."""
-    try:
-        return max(0.0, float(value)) if value else 0.0
-    except ValueError:
-        return 1.0
+@dataclass
+class _Losses:
+    """How often one request was lost, and how often that was its own fault: while the endpoint answered others."""
+
+    answers: int
+    """Answers of the endpoint when the request was last lost, or first sent."""
+
+    calls: int = 0
+    failures: int = 0
+    timeouts: int = 0
+    timed_out: bool = False
+    """Whether the last loss was a time-out."""
+
+    def add(self, trouble: Passing, answers: int) -> None:
+        self.calls += 1
+        self.timed_out = trouble.trouble == "timed_out"
+        if answers > self.answers:
+            self.answers = answers
+            if self.timed_out:
+                self.timeouts += 1
+            else:
+                self.failures += 1
+
+    def is_unsure(self, answers: int) -> bool:
+        """Whether it timed out for a second time and nothing was answered meanwhile."""
+        return self.timed_out and self.calls > 1 and answers == self.answers
+
+    @property
+    def are_to_blame(self) -> bool:
+        return self.failures >= FAILURES_TO_BLAME or self.timeouts >= TIMEOUTS_TO_BLAME

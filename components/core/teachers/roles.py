@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue, field_validator
 
 from components.core.settings import Settings
 
@@ -17,6 +17,7 @@ class RoleSettings(Settings):
     """Which model answers for a role, and how it is asked."""
 
     not_content: ClassVar[frozenset[str]] = frozenset({"endpoint", "price_in", "price_out", "timeout_s"})
+    reserved: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream", "n", "seed"})
 
     role: str
     """The role's name, such as `captioner` (DESIGN §4 lists them)."""
@@ -36,17 +37,37 @@ class RoleSettings(Settings):
     max_tokens: int = Field(default=2048, ge=1)
     """Longest reply, in tokens; a reply cut there is invalid."""
 
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling; none leaves it to the endpoint."""
+
+    reasoning_effort: str = ""
+    """Such as `low`, for models that take it; empty leaves it out of the request."""
+
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further fields of the request, such as `top_k` or `chat_template_kwargs`; null takes a field out of it. Models
+    that refuse `max_tokens` want `{max_tokens: null, max_completion_tokens: 4096}`."""
+
     attempts: int = Field(default=3, ge=1)
     """How often an invalid reply is asked for, the first time included."""
 
-    timeout_s: float = Field(default=120.0, gt=0)
-    """Seconds to wait for one reply before the call counts as timed out and is sent again."""
+    timeout_s: float = Field(default=600.0, gt=0)
+    """Seconds to wait for one whole reply before the call is sent again. Once it is known what this role's calls take,
+    eight times that if it is less (a minute at least), four times if it is more. Calls in flight grow only while they
+    take less than half of it: raise it, and the endpoint's `concurrency`, where a quiet server takes minutes."""
 
     price_in: float = Field(default=0.0, ge=0)
     """Price of a million prompt tokens."""
 
     price_out: float = Field(default=0.0, ge=0)
     """Price of a million reply tokens."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _reserves_what_is_not_sampling(cls, value: dict[str, Any]) -> dict[str, Any]:
+        taken = cls.reserved & value.keys()
+        if taken:
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
+        return value
 
     @property
     def model_name(self) -> str:
@@ -60,7 +81,12 @@ class RoleSettings(Settings):
 
     def sampling(self) -> dict[str, Any]:
         """The sampling part of a request, in the names of the OpenAI chat protocol."""
-        return {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        sampling: dict[str, Any] = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        if self.top_p is not None:
+            sampling["top_p"] = self.top_p
+        if self.reasoning_effort:
+            sampling["reasoning_effort"] = self.reasoning_effort
+        return {**sampling, **self.extra_body}
 
     def cost(self, tokens_in: int, tokens_out: int) -> float:
         """Price of one call."""
