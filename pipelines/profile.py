@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from components.core.errors import SettingsError
 from components.core.records import canonical_json
 from components.core.settings import Settings, StageSettings, parse_settings
+from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
 from components.quality_gates.settings import GATES, QualityGatesSettings
@@ -44,15 +45,6 @@ STAGES = (
     "promotion",
     "reporting",
 )
-
-
-class Endpoint(Settings):
-    """Where a teacher answers, in the OpenAI chat protocol."""
-
-    base_url: str = ""
-    """Such as `http://teacher:8000/v1`. Empty: the launcher starts the built-in teacher and fills it in."""
-    api_key_env: str = ""
-    """Name of the environment variable that holds the key; empty for a server that wants none."""
 
 
 class LaunchSettings(Settings):
@@ -83,7 +75,7 @@ class Profile:
 
     name: str
     launch: LaunchSettings
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, EndpointSettings]
     teachers: Mapping[str, Mapping[str, Any]]
     video: VideoSettings
     platform: Platform
@@ -138,9 +130,9 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         if key not in known:
             raise SettingsError(f"{where}: unknown setting {key!r}{_near(key, known)}.", "Correct it and run again.")
     teachers = {role: _teacher(role, given, where) for role, given in _group(content, "teachers", where).items()}
-    endpoints = {BUILTIN: Endpoint()}
+    endpoints = {BUILTIN: EndpointSettings()}
     for endpoint, given in _group(content, "endpoints", where).items():
-        endpoints[endpoint] = _parse(Endpoint, given, f"{where}, endpoints.{endpoint}")
+        endpoints[endpoint] = _parse(EndpointSettings, given, f"{where}, endpoints.{endpoint}")
     launch = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
     builtin = {name for name, endpoint in endpoints.items() if not endpoint.base_url}
     fill = filler(teachers, builtin, launch.teacher_faults)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.core.errors import InputError, TeacherUnavailable
-from pipelines.profile import Endpoint, Profile
+from components.core.teachers.endpoints import EndpointSettings
+from pipelines.profile import Profile
 
 MAX_ARGUMENT_BYTES = 100_000
 """Parameters travel as arguments of a command; Linux refuses one over 128 KiB."""
@@ -67,7 +68,7 @@ def check_writable(runs: Path) -> None:
         raise InputError(f"The runs folder {runs} cannot be written.", "Give a writable folder with --runs.")
 
 
-def check_endpoint(name: str, endpoint: Endpoint) -> None:
+def check_endpoint(name: str, endpoint: EndpointSettings) -> None:
     """Ask the endpoint for its models, once, with its key."""
     if endpoint.api_key_env and not os.environ.get(endpoint.api_key_env):
         raise InputError(

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from components.core.errors import InputError, SettingsError, TeacherUnavailable
+from components.core.teachers.endpoints import EndpointSettings
 from components.quality_gates.settings import GATES
 from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
-from pipelines.profile import FOLDER, STAGES, Endpoint, load_profile, settings_type
+from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
 
 ROOT = Path(__file__).parents[2]
 YAML_FILES = sorted(
@@ -93,13 +94,13 @@ def test_teachers_are_mapped_by_role_and_need_a_model(tmp_path: Path) -> None:
 
 def test_an_unreachable_teacher_is_told_before_the_run() -> None:
     with pytest.raises(TeacherUnavailable, match="does not answer") as refused:
-        check_endpoint("big", Endpoint(base_url="http://127.0.0.1:9/v1"))
+        check_endpoint("big", EndpointSettings(base_url="http://127.0.0.1:9/v1"))
     assert refused.value.exit_code == 2
 
 
 def test_a_key_that_is_not_set_is_told_before_the_run() -> None:
     with pytest.raises(InputError, match="NO_SUCH_KEY"):
-        check_endpoint("big", Endpoint(base_url="http://127.0.0.1:9/v1", api_key_env="NO_SUCH_KEY"))
+        check_endpoint("big", EndpointSettings(base_url="http://127.0.0.1:9/v1", api_key_env="NO_SUCH_KEY"))
 
 
 def test_settings_too_long_for_a_command_line_are_refused() -> None:

@@ -18,7 +18,7 @@ each other, so its capacity is read from how long calls take as well as from ref
     silence    counts from the first trouble after an answer; any answer ends it
     down       three calls lost in a row (not by time-out), two seconds into a silence: one probe per pause, which is a
                twentieth of the silence so far (¼ s to 15 s)
-    open       five troubles and a silence of `patience_s`: the endpoint is given up. 429 is borne three times as long:
+    open       three troubles and a silence of `patience_s`: the endpoint is given up. 429 is borne three times as long:
                whoever says it lives, and works for others
 
 Factor and floor of `overload` are those of NVIDIA-NeMo/DataDesigner, which lacked the breaker and stalled for ever (its
@@ -40,7 +40,7 @@ SLOWNESS_TO_DECREASE = 3.0
 CALLS_OF_A_PACE = 16
 CALLS_TO_KNOW_A_PACE = 4
 LEAST_DEADLINE_S = 60.0
-TROUBLES_TO_OPEN = 5
+TROUBLES_TO_OPEN = 3
 LOST_TO_BE_DOWN = 3
 SILENCE_TO_BE_DOWN_S = 2.0
 PATIENCE_WITH_REFUSALS = 3.0

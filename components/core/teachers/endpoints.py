@@ -17,12 +17,13 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
 from components.core.settings import Settings
-from components.core.teachers.admission import Admission
+from components.core.teachers.admission import Admission, Trouble
 from components.core.teachers.exchange import Exchange, Passing
 
 ENDPOINTS_VARIABLE = "REWATCH_ENDPOINTS"
@@ -56,6 +57,16 @@ class EndpointSettings(Settings):
     """How long an outage is waited out, in seconds, before the stage stops: long enough for a model server of many
     gigabytes to be started again."""
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        address = urlsplit(value)
+        if value and not (address.scheme in ("http", "https") and address.hostname):
+            raise ValueError("it is no address such as http://host:port/v1")
+        if "@" in address.netloc:
+            raise ValueError("it holds a user or password; name the key's variable in api_key_env")
+        return value
+
 
 def endpoints_from_environment() -> dict[str, EndpointSettings]:
     """The endpoints that the launcher or the cluster handed to this task.
@@ -66,7 +77,11 @@ def endpoints_from_environment() -> dict[str, EndpointSettings]:
     text = os.environ.get(ENDPOINTS_VARIABLE, "{}")
     try:
         return {name: EndpointSettings.model_validate(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError, ValidationError) as error:
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise SettingsError(f"{ENDPOINTS_VARIABLE}: {where}: {problem['msg']}.", "Correct it and run again.") from error
+    except (ValueError, AttributeError) as error:
         raise SettingsError(f"{ENDPOINTS_VARIABLE} is not a JSON object of endpoints: {error}.") from error
 
 
@@ -81,7 +96,7 @@ class Endpoint:
         )
         if not settings.base_url:
             raise SettingsError(f"The endpoint '{name}' has no address.", f"Set endpoints.{name}.base_url.")
-        self._exchange = Exchange(name, settings.base_url, self._api_key())
+        self._exchange = Exchange(name, settings.base_url, self._api_key(), settings.api_key_env)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._outage_told = False
 
@@ -97,6 +112,7 @@ class Endpoint:
             Oversized: if the answer is longer than any reply.
         """
         lost = _Losses(self.admission.answers)
+        tries = 0
         while True:
             await self._enter()
             started = time.monotonic()
@@ -112,26 +128,26 @@ class Endpoint:
                 self._answered()
                 self.admission.succeeded(role, now - started, timeout_s, now)
                 return response
-            except Passing as trouble:
-                now = time.monotonic()
+            except Passing as passing:
+                now, trouble = time.monotonic(), passing.trouble
                 self.admission.troubled(
-                    trouble.trouble, now, started_at=started, role=role, retry_after_s=trouble.retry_after_s
+                    trouble, now, started_at=started, role=role, retry_after_s=passing.retry_after_s
                 )
-                self._stop_if_open(trouble.reason)
-                if trouble.trouble in ("failed", "timed_out") and not probing:
+                self._stop_if_open(passing.reason)
+                if trouble in ("failed", "timed_out") and not probing:
                     lost.add(trouble, self.admission.answers)
                     if lost.are_to_blame:
-                        raise ReplyError(
-                            f"The endpoint '{self.name}' answers, but not this request: {trouble.reason}.",
-                            "Look at its log.",
-                        ) from trouble
+                        what = f"The endpoint '{self.name}' answers, but not this request: {passing.reason}."
+                        raise ReplyError(what, "Look at its log.") from passing
             except Exception:  # an answer all the same, if only a refusal
                 self._answered()
                 raise
             finally:
                 self._leave()
-            backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**lost.calls) if lost.calls else 0.0
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+            if trouble != "refused" and not self.admission.is_down(now):  # else admission control sets the pace
+                tries += 1
+                backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries - 1, 9))
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -234,9 +250,9 @@ class _Losses:
     timed_out: bool = False
     """Whether the last loss was a time-out."""
 
-    def add(self, trouble: Passing, answers: int) -> None:
+    def add(self, trouble: Trouble, answers: int) -> None:
         self.calls += 1
-        self.timed_out = trouble.trouble == "timed_out"
+        self.timed_out = trouble == "timed_out"
         if answers > self.answers:
             self.answers = answers
             if self.timed_out:

@@ -1,9 +1,10 @@
 """One HTTP exchange with an endpoint, bounded in time and in bytes, and a name for every way it can end.
 
-What can pass becomes `Passing` and is sent again; what cannot fails the record (`ReplyError`; `TooLarge` where a smaller
-request may do) or stops the stage (`TeacherUnavailable`), always with what the server said. Plain aiohttp: it can stop
-reading, and costs half the CPU time of the openai package per call and 0.9 s less to import. Redirects are not followed,
-for they would carry the key to wherever they point; compressed answers are not asked for, since a small one can be huge.
+What can pass becomes `Passing` and is sent again; what cannot fails the record (`ReplyError`; `TooLarge` where a
+smaller request may do) or stops the stage (`TeacherUnavailable`), always with what the server said. Plain aiohttp: it
+can stop reading, and costs less CPU time than the openai package per call and 0.9 s less to import. Redirects are not
+followed, for they would carry the key to wherever they point; compressed answers are not asked for, since a small one
+can be huge.
 """
 
 from __future__ import annotations
@@ -60,11 +61,12 @@ class Oversized(Exception):
 class Exchange:
     """The connections to one endpoint."""
 
-    def __init__(self, name: str, base_url: str, key: str) -> None:
+    def __init__(self, name: str, base_url: str, key: str, key_env: str = "") -> None:
         from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
         self._name = name
         self._key = key
+        self._key_env = key_env
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._proxy = _proxy_for(base_url)
         self._session = ClientSession(
@@ -139,7 +141,9 @@ class Exchange:
         if status in (400, 403, 422) and MODERATED.search(text):
             return ReplyError(f"The endpoint '{self._name}' refused the content of a request: {reason}.")
         if status in (401, 403):
-            return self._stop(f"refused the key: {reason}", "Check the variable that api_key_env names.")
+            return self._stop(
+                f"refused the key: {reason}", f"Check the key in ${self._key_env or '(no api_key_env is set)'}."
+            )
         if status == 404:
             model = legible(str(body["model"]), 200)
             remedy = "Check base_url and the role's model in the profile."

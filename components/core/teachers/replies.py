@@ -3,7 +3,8 @@
 The JSON of a reply may stand in `content` (as text or as a list of parts), in the arguments of a tool call, or in a
 reasoning field that swallowed it; behind `<think>…</think>`, in a fence, or amid a polite sentence. Once found it is
 read strictly: no second value for a key, no NaN or infinity, no depth that exhausts the stack, no longer than a reply
-of that many tokens can be. Lone surrogates and control characters, which neither files nor terminals bear, become U+FFFD.
+of that many tokens can be. Lone surrogates and control characters, which neither files nor terminals bear, become
+U+FFFD.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ FILTERED = frozenset({"content_filter", "refusal", "safety", "recitation", "proh
 """Finish reasons that say the reply was withheld; OpenAI's, Anthropic's and Google's words."""
 
 _APOLOGY = re.compile(
-    r"\W*(i['’]?m (very |really |so )?sorry|i am sorry|sorry\b|i apologi[sz]e|i (can(no|['’])t|am (not able|unable)|won['’]t)"
-    r"|i['’]m (not able|unable)|unfortunately,? i)",
+    r"\W*(i(['’]m| am) (very |really |so )?(sorry|not able|unable)|sorry\b|i apologi[sz]e|i (can(no|['’])t|won['’]t)"
+    r"|unfortunately,? i)",
     re.I,
 )
 _FENCE = re.compile(r"```[\w-]*\s*\n(.*?)(?:\n\s*```|\Z)", re.S)

@@ -226,26 +226,6 @@ async def test_what_no_retry_mends_stops_the_stage_with_a_remedy(
     assert "very-secret" not in str(caught.value)
 
 
-async def test_an_unreachable_teacher_is_noticed_within_seconds(tmp_path: Path) -> None:
-    with loopback(script(GOOD)) as server:
-        url = server.url
-    async with teachers(tmp_path, url) as client:
-        started = time.monotonic()
-        errors = await asyncio.gather(*[ask(client, number) for number in range(20)], return_exceptions=True)
-    assert time.monotonic() - started < 8
-    assert {type(error) for error in errors} == {TeacherUnavailable}
-    assert url in str(errors[0])
-
-
-async def test_an_outage_ends_every_waiting_call_instead_of_stalling(tmp_path: Path) -> None:
-    with loopback(script(refuses(429))) as server:
-        async with teachers(tmp_path, server.url, patience_s=1.0, concurrency=2) as client:
-            started = time.monotonic()
-            errors = await asyncio.gather(*[ask(client, number) for number in range(30)], return_exceptions=True)
-    assert time.monotonic() - started < 10
-    assert {type(error) for error in errors} == {TeacherUnavailable}
-
-
 async def test_calls_in_flight_stay_within_the_admitted_number(tmp_path: Path) -> None:
     with loopback(script(says({"match": True}, after_s=0.01))) as server:
         async with teachers(tmp_path, server.url, concurrency=4, max_concurrency=4) as client:
