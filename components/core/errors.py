@@ -60,8 +60,8 @@ class VideoError(RecordError):
 
 
 class ReplyError(RecordError):
-    """A teacher's reply stayed invalid after every attempt, or the teacher refuses this very request for good: its size,
-    its content. A request for less may still be answered."""
+    """A teacher's reply stayed invalid after every attempt, or the teacher refuses this very request for good, for its
+    size or its content. A request for less may still be answered."""
 
 
 class TeacherUnavailable(RewatchError):
