@@ -43,10 +43,15 @@ PREPROCESSOR = {
 }
 
 
-def pretrained_folder(folder: Path, *, seed: int = 0) -> Path:
-    """Write the folder: some 30 thousand weights in two shards."""
+def pretrained_folder(folder: Path, *, seed: int = 0, official_ids: bool = False) -> Path:
+    """Write the folder: some 30 thousand weights in two shards.
+
+    Args:
+        official_ids: give every special token the id it has in the official repositories, by a vocabulary of their size
+            (152,064 rows, 9.8 million weights).
+    """
     folder.mkdir(parents=True)
-    size = _write_tokenizer(folder)
+    size = _write_tokenizer(folder, 151_643 if official_ids else 0)
     ids = {token: size - len(SPECIAL) + place for place, token in enumerate(SPECIAL)}
     config = {
         "architectures": ["Qwen2_5_VLForConditionalGeneration"],
@@ -93,7 +98,7 @@ def pretrained_folder(folder: Path, *, seed: int = 0) -> Path:
             "temporal_patch_size": 2,
         },
         "rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 3]},
-        "vocab_size": size + 7,
+        "vocab_size": 152_064 if official_ids else size + 7,
     }
     generation = {
         "bos_token_id": ids["<|endoftext|>"],
@@ -115,8 +120,12 @@ def pretrained_folder(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def _write_tokenizer(folder: Path) -> int:
-    """Byte-level BPE as Qwen2's: special tokens behind the merges; returns how many tokens there are."""
+def _write_tokenizer(folder: Path, ordinary: int) -> int:
+    """Byte-level BPE as Qwen2's: special tokens behind the merges; returns how many tokens there are.
+
+    Args:
+        ordinary: fill up to so many ordinary tokens, with ones that no text is cut into.
+    """
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
@@ -125,6 +134,11 @@ def _write_tokenizer(folder: Path) -> int:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=420, initial_alphabet=alphabet, show_progress=False)
     raw.train_from_iterator([*TEXTS, *prompt_texts("full")], trainer)
+    if ordinary:
+        state = json.loads(raw.to_str())
+        vocabulary = state["model"]["vocab"]
+        vocabulary |= {f"filler{place}": place for place in range(len(vocabulary), ordinary)}
+        raw = Tokenizer.from_str(json.dumps(state))
     raw.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
     raw.save(str(folder / "tokenizer.json"))
     model = json.loads((folder / "tokenizer.json").read_text())["model"]

@@ -59,10 +59,13 @@ def frames(count: int = 6, *, seed: int = 0, side: int = 56) -> list[Frame]:
     return [Frame(index / 2, rng.integers(0, 255, shape, dtype=np.uint8), index / 2) for index in range(count)]
 
 
-def training_data(folder: Path, count: int) -> dict[str, Path]:
-    """Captions, questions and traces of `count` rendered training clips, as the gates leave them."""
+def training_data(folder: Path, count: int, held_out: int = 0) -> dict[str, Path]:
+    """Captions, questions and traces of `count` rendered clips, as the gates leave them; the last few are held out."""
     worlds = [held_out_video(number, folder) for number in range(count)]
-    videos = [video.model_copy(update={"split": "train"}) for video, _, _ in worlds]
+    videos = [
+        video.model_copy(update={"split": "train" if place < count - held_out else "eval"})
+        for place, (video, _, _) in enumerate(worlds)
+    ]
     events = [event for _, captions, _ in worlds for event in captions]
     questions = [question for _, _, asked in worlds for question in asked if question.is_single_look]
     traces = [_trace(question, events) for question in questions]
