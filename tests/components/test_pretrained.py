@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -157,8 +158,16 @@ def test_anyone_loads_the_result_with_the_ordinary_classes_and_it_generates(stag
 
 
 @pytest.mark.parametrize("stage", ["sft_model", "grpo_model"])
-def test_auto_processor_loads_the_result(stage: str, way: dict[str, Path]) -> None:
+def test_auto_processor_loads_the_result_and_it_generates_from_a_video(stage: str, way: dict[str, Path]) -> None:
     pytest.importorskip("torchvision", reason="transformers' video processors need torchvision")
-    from transformers import AutoProcessor, Qwen2_5_VLProcessor
+    from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 
-    assert isinstance(AutoProcessor.from_pretrained(way[stage]), Qwen2_5_VLProcessor)
+    processor = AutoProcessor.from_pretrained(way[stage])
+    assert isinstance(processor, Qwen2_5_VLProcessor)
+    content = [{"type": "video"}, {"type": "text", "text": "What colour is the shape at [00:03]?"}]
+    asked = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    video = np.stack([frame.pixels for frame in frames(4)])
+    inputs = processor(text=[asked], videos=[video], return_tensors="pt", do_sample_frames=False, fps=2.0)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(way[stage])
+    assert inputs["video_grid_thw"].tolist() == [[2, 4, 4]]
+    assert model.generate(**inputs, max_new_tokens=4).shape[1] > inputs["input_ids"].shape[1]
