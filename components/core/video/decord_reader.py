@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from components.core.errors import VideoError
 from components.core.video.containers import demuxer_of
 from components.core.video.limits import VideoLimits
-from components.core.video.opening import open_video, origin_of
+from components.core.video.opening import open_video
 from components.core.video.plans import FramePlan
 from components.core.video.probe import probe
-from components.core.video.reader import Frame
+from components.core.video.reader import Frame, refuse_empty
+from components.core.video.timeline import Timeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,16 +73,17 @@ class DecordReader:
             except (decord.DECORDError, RuntimeError, AssertionError, IndexError) as error:
                 cause = str(error).strip().splitlines()[-1:] or [type(error).__name__]
                 raise VideoError(f"decord cannot read {path.name}: {cause[0][:200]}.", USE_PYAV) from error
-        return [
+        frames = [
             Frame(time_s=times[number], pixels=pixels[number], asked_s=asked_s)
-            for number, asked_s in zip(numbers, asked, strict=True)
+            for number, asked_s in zip(numbers, asked, strict=False)
         ]
+        refuse_empty(path, plan, frames)
+        return frames
 
     def _shift_s(self, path: Path) -> float:
-        """Seconds from what a player shows as zero to the first timestamp of the picture, decord's own zero."""
+        """Seconds from the first picture shown to the first timestamp of the stream, decord's own zero."""
         with open_video(path, self.limits) as (container, stream):
-            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-            return start_s - origin_of(container)
+            return Timeline(container, stream).seconds(stream.start_time or 0)
 
 
 def _sized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -95,19 +97,19 @@ def _sized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _on_screen(path: Path, times: list[float], ends_s: float, asked: list[float]) -> list[int]:
-    """The number of the frame on screen at each time asked for.
+    """The number of the frame on screen at each time asked for, up to the last that the index knows.
 
     Raises:
-        VideoError: the index has no times, times before the start, or ends before the times asked for.
+        VideoError: the index has no times, or times before the start.
     """
     if times[0] < -0.5 / 1000 or times != sorted(times):
         why = "its start is cut off by an edit list" if -1e6 < times[0] < 0 else "its frames carry no times"
         raise VideoError(f"decord gets the frames of {path.name} wrong: {why}.", USE_PYAV)
     slack_s = max(0.1, 2 * (times[-1] - times[0]) / len(times))
-    if asked[-1] > max(ends_s, times[-1]) + slack_s:
-        raise VideoError(
-            f"{path.name} ends at {ends_s:.2f} s, before the {asked[-1]:.2f} s that were asked for.",
-            "The file is truncated or damaged: copy it again.",
-        )
+    shown_until_s = max(ends_s, times[-1]) + slack_s
     # Timestamps come as 32-bit floats.
-    return [max(0, bisect_right(times, asked_s + 1e-6 + asked_s * 1e-6) - 1) for asked_s in asked]
+    return [
+        max(0, bisect_right(times, asked_s + 1e-6 + asked_s * 1e-6) - 1)
+        for asked_s in asked
+        if asked_s <= shown_until_s
+    ]

@@ -1,4 +1,4 @@
-"""Opening a container safely, and what time zero means in it."""
+"""Opening a container safely, and the shape of its pixels."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def open_video(path: Path, limits: VideoLimits) -> Iterator[tuple[InputContainer
             raise VideoError(f"{path.name} lists no streams: its index is missing or cut.", "Copy the file again.")
         if stream is None:
             raise VideoError(f"{path.name} holds no video stream.", "Leave audio files out of the corpus.")
-        pixels = stream.codec_context.width * stream.codec_context.height
+        native = stream.codec_context.width, stream.codec_context.height
+        pixels = max(math.prod(native), math.prod(shown_size(stream, *native)))
         if pixels > limits.max_frame_pixels:
             raise VideoError(
                 f"{path.name} has frames of {pixels} pixels, over the limit of {limits.max_frame_pixels}.",
                 f"Scale it down, or --set video.limits.max_frame_pixels={pixels}.",
             )
-        duration_s = duration_of(container, stream)
+        duration_s = _stated_duration_s(container, stream)
         if duration_s > limits.max_duration_s:
             raise VideoError(
                 f"{path.name} lasts {duration_s:.0f} s, over the limit of {limits.max_duration_s:.0f} s.",
@@ -63,19 +64,18 @@ def open_video(path: Path, limits: VideoLimits) -> Iterator[tuple[InputContainer
             raise VideoError(f"{path.name} is damaged: {_cause(error)}.", "Copy or encode the file again.") from error
 
 
-def origin_of(container: InputContainer) -> float:
-    """The container's own time, in seconds, of what a player shows as zero.
+def shown_size(stream: VideoStream, width: int, height: int) -> tuple[int, int]:
+    """Width and height of a picture as a player shows it before turning it: a pixel may be wider than it is high."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / 16 <= aspect <= 16:
+        return width, height
+    return max(1, round(width * aspect)), height
 
-    A transport stream starts wherever its clock stood. A negative start is audio priming, which players cut.
-    """
-    return max(0.0, (container.start_time or 0) / 1_000_000)
 
-
-def duration_of(container: InputContainer, stream: VideoStream) -> float:
-    """Length of the picture in seconds; 0 when the container does not say."""
+def _stated_duration_s(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return max(0.0, (container.duration or 0) / 1_000_000)
+    return (container.duration or 0) / 1_000_000
 
 
 def _is_cover(stream: VideoStream) -> bool:

@@ -7,6 +7,8 @@ how a reader gets at the frames. The frame for a time is the one on screen then:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -53,6 +55,22 @@ class FramePlan(BaseModel):
         if wanted <= self.max_frames:
             return [self.start_s + index / self.fps for index in range(wanted)]
         return [self.start_s + span * index / self.max_frames for index in range(self.max_frames)]
+
+    def missing(self, got: Iterable[float]) -> list[tuple[float, float]]:
+        """From where to where, in seconds, no picture could be read: each stretch of times asked for in vain.
+
+        Args:
+            got: the times that were answered, `Frame.asked_s` of every frame returned.
+        """
+        answered = set(got)
+        asked = [*self.times(), self.end_s]
+        stretches: list[tuple[float, float]] = []
+        for time_s, following_s in pairwise(asked):
+            if time_s in answered:
+                continue
+            start_s = stretches.pop()[0] if stretches and stretches[-1][1] == time_s else time_s
+            stretches.append((start_s, following_s))
+        return stretches
 
     def size(self, native_width: int, native_height: int) -> tuple[int, int]:
         """Width and height in pixels of the frames returned for a video shown at `native_width` × `native_height`.

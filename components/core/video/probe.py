@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import VideoError
 from components.core.video.limits import VideoLimits
-from components.core.video.opening import duration_of, open_video, origin_of
+from components.core.video.opening import open_video, shown_size
+from components.core.video.timeline import Timeline
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 
@@ -40,12 +41,15 @@ def probe(path: Path, limits: VideoLimits | None = None) -> VideoInfo:
     with open_video(path, limits or VideoLimits()) as (container, stream):
         size_bytes = path.stat().st_size
         _refuse_truncated(path, stream, size_bytes)
-        frame = next(container.decode(stream), None)
+        timeline = Timeline(container, stream)
+        frame = _first_frame(timeline, stream)
         if frame is None:
             raise VideoError(f"{path.name} holds no frame that can be decoded.", "Copy or encode the file again.")
         rotation = round(frame.rotation / 90) * 90 % 360
-        width, height = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
-        duration_s = duration_of(container, stream) or _last_packet_ends_s(container, stream)
+        width, height = shown_size(stream, frame.width, frame.height)
+        if rotation % 180:
+            width, height = height, width
+        duration_s = timeline.seconds(timeline.end())
         if duration_s <= 0:
             raise VideoError(f"{path.name} does not say how long it is.", "Remux it into MP4 or Matroska.")
         return VideoInfo(
@@ -70,10 +74,14 @@ def _refuse_truncated(path: Path, stream: VideoStream, size_bytes: int) -> None:
         )
 
 
-def _last_packet_ends_s(container: InputContainer, stream: VideoStream) -> float:
-    ends = [
-        float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        for packet in container.demux(stream)
-        if packet.pts is not None
-    ]
-    return max(ends, default=0.0) - origin_of(container)
+def _first_frame(timeline: Timeline, stream: VideoStream) -> VideoFrame | None:
+    import av
+
+    for read in timeline.from_the_start():
+        try:
+            frames = stream.codec_context.decode(read.packet)
+        except av.InvalidDataError:
+            continue
+        if frames:
+            return frames[0]
+    return next(iter(stream.codec_context.decode(None)), None)

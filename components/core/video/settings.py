@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from components.core.settings import Settings, StageSettings
 from components.core.video.limits import VideoLimits
-
-_PACKAGES = {"pyav": "av", "decord": "decord"}
+from components.core.video.reader import pyav_name
 
 
 class VideoSettings(Settings):
@@ -25,8 +24,8 @@ class VideoSettings(Settings):
 
     @property
     def reader_name(self) -> str:
-        """Reader and version, such as `pyav-18.0.0`, without loading it."""
-        return f"{self.reader}-{version(_PACKAGES[self.reader])}"
+        """Reader and version, such as `pyav-18.0.0-plan1`, without loading it."""
+        return pyav_name() if self.reader == "pyav" else f"decord-{version('decord')}"
 
     def content(self) -> dict[str, Any]:
         """The reader and its version: two of them may see another frame at the same time of a video."""

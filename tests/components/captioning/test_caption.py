@@ -99,7 +99,7 @@ def test_one_unreadable_video_is_a_failure_and_the_others_are_captioned(
     tmp_path: Path, folder: Path, video: Video, teacher: str, run_stage: RunStage
 ) -> None:
     broken = folder / "broken.mp4"
-    broken.write_bytes(Path(video.uri).read_bytes()[:3000])
+    broken.write_bytes(Path(video.uri).read_bytes()[:300])
     bad = video.model_copy(update={"video_id": "b" * 64, "uri": str(broken)})
     found = run_stage(STAGE, teacher, "captioned", inputs_of(tmp_path, video, bad), **LAPTOP)
     assert {event.video_id for event in found.rows("events")} == {video.video_id}
@@ -275,4 +275,4 @@ def test_a_window_without_frames_is_a_gap_and_the_others_are_captioned(
         found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, longer), **settings)
     assert [(event.start_s, event.end_s) for event in events_of(found)] == [(0, 8)]
     (gap,) = gaps_of(found)
-    assert (gap.start_s, gap.end_s) == (8, 16) and "ends at" in gap.reason
+    assert (gap.start_s, gap.end_s) == (8, 16) and "no picture" in gap.reason

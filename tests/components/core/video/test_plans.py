@@ -102,6 +102,13 @@ def test_an_exact_size_wins_over_the_native_one() -> None:
     assert FramePlan(end_s=1, width=56, height=56).size(320, 240) == (56, 56)
 
 
+def test_times_without_an_answer_are_told_as_stretches() -> None:
+    plan = FramePlan(start_s=10, end_s=15, fps=2)
+    assert plan.missing(plan.times()) == []
+    assert plan.missing([10.0, 10.5, 12.0, 14.0]) == [(11.0, 12.0), (12.5, 14.0), (14.5, 15.0)]
+    assert plan.missing([]) == [(10.0, 15.0)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"end_s": 0}, {"end_s": 1, "width": 56}, {"end_s": 1, "fps": 0}, {"end_s": 1, "min_pixels": 2, "max_pixels": 1}],

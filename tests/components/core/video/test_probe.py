@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from components.core.errors import VideoError
 from components.core.video.containers import demuxer_of
 from components.core.video.probe import probe
 
-from .conftest import Numbered
+from .conftest import Maker
+from .kinds import KINDS, Numbered, Recipe
 
 
 def test_a_probe_says_length_rate_size_and_codec(plain: Numbered) -> None:
@@ -22,9 +22,11 @@ def test_a_probe_says_length_rate_size_and_codec(plain: Numbered) -> None:
     assert info.size_bytes == plain.path.stat().st_size
 
 
-def test_the_length_is_found_in_containers_that_do_not_state_it_by_stream(make_video: Callable[..., Numbered]) -> None:
-    for name in ("length.mkv", "length.ts"):
-        assert probe(make_video(name, bf="2").path).duration_s == pytest.approx(20, abs=0.3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_video_is_as_long_as_its_picture(make_video: Maker, kind: str) -> None:
+    """Not as its sound, nor as the clock it was recorded by."""
+    video = make_video(kind)
+    assert probe(video.path).duration_s == pytest.approx(video.duration_s, abs=0.1)
 
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n/etc/hostname\n#EXT-X-ENDLIST\n"
@@ -62,10 +64,9 @@ def test_an_empty_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_copy_is_found_without_decoding_it(
-    make_video: Callable[..., Numbered], tmp_path: Path, share: float
-) -> None:
-    whole = make_video("whole.mp4", bf="2", movflags="+faststart").path.read_bytes()
+def test_a_truncated_copy_is_found_without_decoding_it(make_video: Maker, tmp_path: Path, share: float) -> None:
+    recipe = Recipe(".mp4", options={"bf": "2"}, muxer={"movflags": "+faststart"})
+    whole = make_video("index first", recipe).path.read_bytes()
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(VideoError, match=r"truncated|no streams|cannot be read"):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from components.core.errors import VideoError
 from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.process import DecoderProcess
-from components.core.video.reader import PyAVReader
+from components.core.video.reader import PLAN_REVISION, PyAVReader
 from components.core.video.sandboxed import FrameService
 from components.core.video.settings import VideoSettings
 from components.core.video.worker import reader_of
 from pipelines.profile import load_profile
 
-from .conftest import Numbered, number_of
+from .kinds import Numbered, number_of
 
 PLAN = FramePlan(end_s=4, fps=20, width=32, height=32)
 
@@ -133,6 +134,10 @@ def test_the_child_reads_with_the_reader_that_the_settings_name(plain: Numbered,
         loaded = Path(f"/proc/{process._process.pid}/maps").read_text()
     assert ("libdecord" in loaded) == (reader == "decord")
     assert reader_of(settings).name == settings.reader_name
+
+
+def test_the_reader_is_named_with_its_version_and_that_of_the_plan() -> None:
+    assert VideoSettings().reader_name == f"pyav-{version('av')}-plan{PLAN_REVISION}"
 
 
 def test_another_reader_makes_other_record_keys_and_other_limits_do_not() -> None:
