@@ -126,7 +126,7 @@ def test_every_row_of_the_table_is_there_the_untrained_base_too(way: dict[str, P
     for system in ("untrained", "sft_direct", "sft_think", "grpo_direct", "grpo_think", "wrong_video"):
         row = scores[system, "accuracy", "all"]
         assert row.value is not None and row.clusters == 2
-    assert row.protocol.pixels == "at most 3136 in all"
+    assert "3136 in all" in row.protocol.pixels
 
 
 def test_promotion_decides_on_it_and_says_why(way: dict[str, Path]) -> None:
