@@ -146,9 +146,7 @@ class Timeline:
                 yield shown(first, following(first, first.at))
             if len(stamps) > 8 * REORDERED:
                 del stamps[: bisect_left(stamps, min(each.at for each in waiting))]
-        # Whoever asks may have rounded the length to a millisecond.
-        spare = int(0.001 / self.tick_s) + 1
-        yield from (shown(each, following(each, self._ends(each) + spare)) for each in waiting)
+        yield from (shown(each, following(each, self._ends(each))) for each in waiting)
 
     def end(self) -> int:
         """The tick when the last picture leaves the screen. Moves the container to its end."""
