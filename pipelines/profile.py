@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from components.core.errors import SettingsError
 from components.core.records import canonical_json
 from components.core.settings import Settings, StageSettings, parse_settings
+from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
@@ -55,6 +56,8 @@ class LaunchSettings(Settings):
     """Folder, `s3://` prefix or manifest of the videos; `--videos` replaces it."""
     runs: str = "runs"
     """Folder of runs, state and cache (subprocess and docker)."""
+    budget: Budget = Budget()
+    """What all tasks of the run together may pay their teachers, in tokens and in money."""
     teacher_workers: int = Field(default=2, ge=1)
     """Worker processes of the built-in teacher."""
     teacher_faults: tuple[str, ...] = ()

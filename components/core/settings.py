@@ -54,12 +54,6 @@ class WorkSettings(Settings):
     failure_rate_after: int = Field(default=20, ge=1)
     """The failure rate is looked at only after so many records."""
 
-    budget_tokens: int = Field(default=0, ge=0)
-    """Tokens, in and out, that one task may pay for; 0 means no limit."""
-
-    budget_cost: float = Field(default=0.0, ge=0)
-    """Money that one task may pay, in the currency of the roles' prices; 0 means no limit."""
-
 
 class StageSettings(Settings):
     """Base of every stage's settings."""
@@ -67,7 +61,7 @@ class StageSettings(Settings):
     not_content: ClassVar[frozenset[str]] = frozenset({"work"})
 
     work: WorkSettings = WorkSettings()
-    """Concurrency, limits and budget; results do not depend on it."""
+    """Concurrency and limits; results do not depend on it."""
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)

@@ -3,6 +3,7 @@
     calls          every reply a teacher was paid for
     records        finished records by `<stage>/<key>`: the rows a stage made of one record
     checkpoints/   folders by key, for training
+    spend/<run_id> what each process of a run paid its teachers, where the run has a budget (teachers/budget.py)
 
 Outputs cannot serve for this: the orchestrator gives every run new output paths and a cluster uploads them only after
 success. Stores are opened on first use, since many tasks need none.

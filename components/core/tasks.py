@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +25,8 @@ from components.core.progress import Progress
 from components.core.records import Row, Video, digest_of
 from components.core.settings import StageSettings
 from components.core.state import State
-from components.core.task_record import run_dir
+from components.core.task_record import RUN_ID_VARIABLE, run_dir
+from components.core.teachers.budget import budget_from_environment
 from components.core.teachers.ledger import Ledger
 from components.core.work import Engine, Outcomes, RecordType, current_counts
 
@@ -93,9 +95,10 @@ class Task:
     @cached_property
     def ledger(self) -> Ledger:
         """Where the task's calls are booked."""
-        folder, work = run_dir(), self.settings.work
+        folder = run_dir()
         path = None if folder is None else folder / "ledger" / f"{self.name}.jsonl"
-        return Ledger(path, budget_tokens=work.budget_tokens, budget_cost=work.budget_cost)
+        run_id = os.environ.get(RUN_ID_VARIABLE, "")
+        return Ledger(path, budget_from_environment(self.state.root, run_id, self.name))
 
     @cached_property
     def teachers(self) -> Teachers:

@@ -199,6 +199,7 @@ class LocalRun:
             "REWATCH_RUN_DIR": str(folder.path.absolute()),
             "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
             "REWATCH_ENDPOINTS": canonical_json(endpoints),
+            "REWATCH_BUDGET": self.profile.launch.budget.to_json(),
         }
 
     def _watch(self, folder: RunFolder, watcher: RunWatcher, environment: dict[str, str]) -> int:

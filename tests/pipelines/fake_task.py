@@ -23,6 +23,7 @@ def end_task(name: str, shard: str = "", output: str = "") -> None:
         "tokens": 15,
         "error": None,
         "output": output,
+        "info": {"budget": os.environ.get("REWATCH_BUDGET", "")},
     }
     if shard and "FAKE_SLEEP" in os.environ:
         (run / "tasks" / f"{name}-{shard}.pid").write_text(str(os.getpid()))

@@ -51,6 +51,12 @@ def last_record(tmp_path: Path) -> dict:
     return latest.read()
 
 
+def last_folder(tmp_path: Path) -> Path:
+    latest = RunsRoot(tmp_path / "runs").latest()
+    assert latest is not None
+    return latest.path
+
+
 def test_a_run_prints_a_line_per_task_and_keeps_run_json(tmp_path: Path, videos: Path) -> None:
     said: list[str] = []
     assert a_run(tmp_path, videos, said).start() == 0
@@ -62,6 +68,14 @@ def test_a_run_prints_a_line_per_task_and_keeps_run_json(tmp_path: Path, videos:
     assert Path(record["datasets"]["captions"]).is_dir()
     assert any("work s00000" in line and "3 rows, 1 rejected" in line for line in said)
     assert not any("Traceback" in line or "KFP" in line for line in said)
+
+
+def test_every_task_is_handed_the_budget_of_the_run(tmp_path: Path, videos: Path) -> None:
+    run = a_run(tmp_path, videos, [])
+    limited = replace(run.profile, launch=LaunchSettings.model_validate({"budget": {"tokens": 5_000_000}}))
+    assert replace(run, profile=limited).start() == 0
+    handed = [json.loads(path.read_text()) for path in (last_folder(tmp_path) / "tasks").glob("work-*.json")]
+    assert [json.loads(record["info"]["budget"]) for record in handed] == [{"cost": 0.0, "tokens": 5_000_000}] * 2
 
 
 def test_a_second_run_takes_finished_tasks_from_the_cache(tmp_path: Path, videos: Path) -> None:

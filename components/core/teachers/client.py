@@ -184,7 +184,7 @@ class Teachers:
         while len(prompt.frames) > self._most_images.get(served, len(prompt.frames)):
             prompt = replace(prompt, frames=prompt.frames[::2])
         while True:
-            self.ledger.check_budget()
+            await self.ledger.check_budget()
             try:
                 answer = await endpoint.complete(request.body(prompt, correction), role.timeout_s, role.role)
             except TooLarge:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from components.core.errors import BudgetExceeded
+from components.core.teachers.budget import RunBudget, Spend
 
 LINES_PER_WRITE = 64
 SECONDS_PER_WRITE = 0.5
@@ -47,13 +47,11 @@ class Ledger:
 
     Args:
         path: the JSONL file; None keeps totals only.
-        budget_tokens: tokens that may be paid for; 0 means no limit.
-        budget_cost: money that may be paid; 0 means no limit.
+        budget: of the run; None means no limit.
     """
 
     path: Path | None = None
-    budget_tokens: int = 0
-    budget_cost: float = 0.0
+    budget: RunBudget | None = None
     total: Usage = field(default_factory=Usage)
     by_role: dict[str, Usage] = field(default_factory=dict)
     _file: TextIO | None = None
@@ -94,22 +92,14 @@ class Ledger:
                 self._written_at = now
                 self.flush()
 
-    def check_budget(self) -> None:
-        """Refuse the next paid call once the budget is spent; calls in flight at that moment still end and are paid.
+    async def check_budget(self) -> None:
+        """Refuse the next paid call once the run's budget is spent; calls in flight at that moment still end.
 
         Raises:
             BudgetExceeded: naming what was spent.
         """
-        if self.budget_tokens and self.total.tokens >= self.budget_tokens:
-            raise BudgetExceeded(
-                f"The budget of {self.budget_tokens} tokens is spent ({self.total.tokens}).",
-                "Raise work.budget_tokens; what was paid for is kept.",
-            )
-        if self.budget_cost and self.total.cost >= self.budget_cost:
-            raise BudgetExceeded(
-                f"The budget of {self.budget_cost:.2f} is spent ({self.total.cost:.2f}).",
-                "Raise work.budget_cost; what was paid for is kept.",
-            )
+        if self.budget is not None:
+            await self.budget.check(self._spend())
 
     def by_role_as_json(self) -> dict[str, dict[str, float]]:
         """Totals by role, for the task record."""
@@ -127,8 +117,13 @@ class Ledger:
         self._lines = []
 
     def close(self) -> None:
-        """Write what is buffered and close the file."""
+        """Write what is buffered, close the file and publish what was paid."""
         self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self.budget is not None:
+            self.budget.close(self._spend())
+
+    def _spend(self) -> Spend:
+        return Spend(self.total.tokens, self.total.cost)

@@ -53,7 +53,7 @@ def test_settings_are_frozen() -> None:
 
 def test_speed_place_and_price_leave_the_digest_alone() -> None:
     fast = CaptionSettings(
-        work=WorkSettings(concurrency=99, budget_tokens=5),
+        work=WorkSettings(concurrency=99, max_failure_rate=1.0),
         captioner=RoleSettings(role="captioner", endpoint="vllm", price_in=1.0, timeout_s=3.0),
     )
     assert fast.digest() == CaptionSettings().digest()

@@ -14,6 +14,7 @@ import pytest
 from components.core.errors import BudgetExceeded, ReplyError, SettingsError, TeacherUnavailable
 from components.core.keyvalue import SqliteKeyValue
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers, TimedImage
+from components.core.teachers.budget import Budget, RunBudget
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.core.teachers.ledger import Ledger
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
@@ -35,7 +36,8 @@ GOOD = says({"match": True})
 @asynccontextmanager
 async def teachers(folder: Path, url: str, *, budget_tokens: int = 0, **settings: Any) -> AsyncIterator[Teachers]:
     calls = SqliteKeyValue(folder / "calls.sqlite")
-    ledger = Ledger(folder / "ledger.jsonl", budget_tokens=budget_tokens)
+    budget = RunBudget(Budget(tokens=budget_tokens), str(folder / "spend"), "test") if budget_tokens else None
+    ledger = Ledger(folder / "ledger.jsonl", budget)
     client = Teachers({"builtin": EndpointSettings(base_url=url, **settings)}, calls, ledger)
     try:
         yield client

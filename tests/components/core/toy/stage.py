@@ -24,6 +24,9 @@ class ToySettings(StageSettings):
     records: int = 10
     """How many records to make."""
 
+    words: str = "text"
+    """What they say before their number."""
+
     writer: RoleSettings = RoleSettings(role="question_writer", attempts=2)
     """Who writes."""
 
@@ -33,7 +36,8 @@ async def run(task: Task) -> None:
     if "written" in task.inputs:
         await task.map(task.rows("written", "summaries"), ask)
     else:
-        await task.map([Summary(video_id=f"v{n:03}", text=f"text {n}") for n in range(task.settings.records)], ask)
+        words = task.settings.words
+        await task.map([Summary(video_id=f"v{n:03}", text=f"{words} {n}") for n in range(task.settings.records)], ask)
 
 
 async def ask(summary: Summary, task: Task) -> list[Row]:
