@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import InputError
+from components.core.video.settings import VideoSettings
 from pipelines.launch.folders import RunsRoot
 from pipelines.launch.local import LocalRun
 from pipelines.launch.progress import RunWatcher
@@ -33,7 +34,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 def a_run(tmp_path: Path, videos: Path, said: list[str], pipeline: str = FAKE, until: str = "") -> LocalRun:
-    profile = Profile("laptop", LaunchSettings(), {}, {}, Platform(), {})
+    profile = Profile("laptop", LaunchSettings(), {}, {}, VideoSettings(), Platform(), {})
     return LocalRun(
         profile,
         str(videos),
