@@ -129,6 +129,7 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from components.core.addresses import as_address
     from components.ingestion.watermark import advance
     from pipelines.launch.folders import RunsRoot
     from pipelines.launch.local import LocalRun
@@ -141,7 +142,7 @@ def _run(parsed: argparse.Namespace) -> int:
     runs = RunsRoot(parsed.runs or Path(profile.launch.runs))
     return LocalRun(
         profile=profile,
-        videos=parsed.videos or profile.launch.videos,
+        videos=as_address(parsed.videos or profile.launch.videos),
         runs=runs,
         until=parsed.until,
         resume_command=shlex.join(["rewatch", *parsed.words]),

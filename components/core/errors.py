@@ -29,9 +29,9 @@ class RewatchError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        # A file's name may hold bytes that are no text; what says so goes into rows, which hold text only.
+        self.what, self.remedy = (words.encode("utf-8", "backslashreplace").decode() for words in (what, remedy))
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}".strip()

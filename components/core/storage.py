@@ -1,22 +1,26 @@
 """Local folders and S3 behind one small interface.
 
-A URI is a local path, `file://…` or `s3://bucket/key`. boto3 takes its endpoint and credentials from its usual
-environment variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …). Which buckets may be read is for the caller to
-restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
+A URI is a local path, `file://…` (addresses.py) or `s3://bucket/key`, its key as it is. boto3 takes its endpoint and
+credentials from its usual environment variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …). Which buckets may be
+read is for the caller to restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import stat
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
+from components.core.addresses import address_of, local
 from components.core.errors import InputError, MissingObject
 from components.core.manifest import write_atomically
 
@@ -29,13 +33,21 @@ class StoredObject:
     size_bytes: int
     version: str
     """Changes when the content does: modification time in nanoseconds, or the object's entity tag."""
+    problem: str = ""
+    """Why it cannot be read, where listing already shows it: a link to nothing, a pipe, a closed folder."""
 
 
 class Storage(Protocol):
     """Where files lie."""
 
     def list(self, uri: str) -> Iterator[StoredObject]:
-        """Every file below a folder or prefix, in order of name; the file itself if `uri` names one."""
+        """Every file below a folder or prefix, in order of URI; the file itself if `uri` names one.
+
+        A folder that cannot be listed has a URI that ends in a slash, and a problem.
+
+        Raises:
+            MissingObject: nothing local is there; below a prefix there may be nothing.
+        """
         ...
 
     def exists(self, uri: str) -> bool:
@@ -85,15 +97,13 @@ class LocalStorage:
     """Files on this machine."""
 
     def list(self, uri: str) -> Iterator[StoredObject]:
-        """Every file below a folder, hidden ones left out, in order of path."""
+        """Every file below a folder, hidden ones left out. Links are followed, and every folder is listed once."""
         root = local(uri)
-        if not root.exists():
-            raise InputError(f"There is no file or folder at {root}.", "Correct the path.")
-        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
-        for path in files:
-            if not any(part.startswith(".") for part in path.relative_to(root).parts):
-                status = path.stat()
-                yield StoredObject(str(path), status.st_size, str(status.st_mtime_ns))
+        try:
+            is_folder = stat.S_ISDIR(root.stat().st_mode)
+        except (OSError, ValueError) as error:  # ValueError: no name that a file could have
+            raise MissingObject(f"There is no file or folder at {root}.", "Correct the path.") from error
+        yield from sorted(_below(root), key=lambda item: item.uri) if is_folder else [_stored(root)]
 
     def exists(self, uri: str) -> bool:
         """Whether a file is there."""
@@ -147,12 +157,16 @@ class S3Storage:
         self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=64))
 
     def list(self, uri: str) -> Iterator[StoredObject]:
-        """Every object below a prefix, in order of key."""
+        """Every object below a prefix, markers of folders left out."""
         bucket, prefix = self._locate(uri)
         with _explained(uri):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield StoredObject(f"s3://{bucket}/{entry['Key']}", entry["Size"], entry["ETag"].strip('"'))
+                    key = str(entry["Key"])
+                    if not key.endswith("/"):
+                        yield StoredObject(f"s3://{bucket}/{key}", entry["Size"], entry["ETag"].strip('"'))
+                    if key == prefix:
+                        return  # the object itself: the first in order, and others only begin like it
 
     def exists(self, uri: str) -> bool:
         """Whether an object is there."""
@@ -199,7 +213,8 @@ class S3Storage:
         bucket, key = self._locate(uri)
         folder = Path(tempfile.mkdtemp(prefix="rewatch-"))
         try:
-            path = folder / ("object" + Path(key).suffix)
+            # The end of its own name, for messages and kinds of file: a key may be longer than a name, or be "..".
+            path = folder / f"object-{re.sub(r'[^A-Za-z0-9._-]', '_', PurePosixPath(key).name)[-80:]}"
             with _explained(uri):
                 self._client.download_file(bucket, key, str(path))
             yield path
@@ -207,11 +222,10 @@ class S3Storage:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _locate(self, uri: str) -> tuple[str, str]:
-        parts = urlsplit(uri, allow_fragments=False)
-        key = uri.removeprefix(f"s3://{parts.netloc}").lstrip("/")
-        if self._buckets and parts.netloc not in self._buckets:
-            raise InputError(f"The bucket '{parts.netloc}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
-        return parts.netloc, key
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if self._buckets and bucket not in self._buckets:
+            raise InputError(f"The bucket '{bucket}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
+        return bucket, key
 
 
 @cache
@@ -219,9 +233,38 @@ def _s3_storage(buckets: tuple[str, ...]) -> S3Storage:
     return S3Storage(buckets)
 
 
-def local(uri: str) -> Path:
-    """The path that a local URI names."""
-    return Path(unquote(urlsplit(uri).path)) if uri.startswith("file://") else Path(uri).expanduser()
+def _below(root: Path) -> Iterator[StoredObject]:
+    """Every file below a folder; folders behind links come last, so that what has a place of its own is found there."""
+    folders, linked = [root], deque[Path]()
+    seen: set[tuple[int, int]] = set()
+    while folders or linked:
+        folder = folders.pop() if folders else linked.popleft()
+        try:
+            status = folder.stat()
+            names = [] if (status.st_dev, status.st_ino) in seen else sorted(path.name for path in folder.iterdir())
+        except OSError as error:
+            yield StoredObject(f"{address_of(folder)}/", 0, "", f"The folder cannot be listed ({error.strerror}).")
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for path in (folder / name for name in names if not name.startswith(".")):
+            if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder on the way is closed
+                yield _stored(path)
+            elif path.is_symlink():
+                linked.append(path)
+            else:
+                folders.append(path)
+
+
+def _stored(path: Path) -> StoredObject:
+    address = address_of(path)
+    try:
+        status = path.stat()
+    except OSError as error:
+        why = f"It is a link to nothing ({error.strerror})." if path.is_symlink() else f"It is gone ({error.strerror})."
+        return StoredObject(address, 0, "", why)
+    if not stat.S_ISREG(status.st_mode):
+        return StoredObject(address, 0, "", "It is no file but a pipe, a socket or a device.")
+    return StoredObject(address, status.st_size, str(status.st_mtime_ns))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from components.core.errors import InputError
 from components.core.records import canonical_json
 from components.core.task_record import RUN_ID_VARIABLE, run_dir
 from components.core.tasks import Stage, Task, run_task
-from components.ingestion.fingerprints import content_hashes
+from components.ingestion.fingerprints import fingerprints
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.shards import shard_ids
@@ -46,7 +46,8 @@ def discover(task: Task) -> None:
     """List, hash, and write the ids of the shards."""
     settings: IngestionSettings = task.settings
     listed = list_videos(settings)
-    hashes = set(content_hashes([item.stored for item in listed], task.state.root, settings.buckets))
+    taken = fingerprints([item.stored for item in listed], task.state.root, settings.buckets)
+    hashes = {fingerprint.digest for fingerprint in taken}
     new = hashes - seen(task.state.root)
     task.metrics |= {"files": len(listed), "videos": len(hashes), "new_videos": len(new)}
     if settings.only_new and not new:

@@ -1,4 +1,4 @@
-"""The sha256 of every file listed, read again only when the file changed.
+"""What tells files apart: the sha256 of every file listed, read again only when the file changed.
 
 Hashes are kept in the state root by address, size and version (modification time, entity tag), so that listing an
 unchanged corpus costs a directory listing. Identifiers, shards and splits all come from these hashes, never from names.
@@ -10,33 +10,62 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from components.core.storage import StoredObject, storage_for
+from components.core.errors import MissingObject
+from components.core.storage import StoredObject, is_s3, storage_for
 
 HASHES = "ingestion/hashes.json"
 _THREADS = 4
 
 
-def content_hashes(stored: Sequence[StoredObject], state_root: str, buckets: tuple[str, ...] = ()) -> list[str]:
-    """The sha256 (hex) of each file's content, in order.
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a file is known by: the sha256 (hex) of its content; of its address where that cannot be read.
+
+    A file that cannot be read today is thus one record of its own, and a new video once it can be.
+    """
+
+    digest: str
+    problem: str = ""
+
+
+def fingerprints(stored: Sequence[StoredObject], state_root: str, buckets: tuple[str, ...] = ()) -> list[Fingerprint]:
+    """The fingerprint of each file, in order.
 
     Raises:
-        InputError: a file vanished or cannot be read while it was hashed.
+        InputError: the bucket cannot be asked, or may not be.
     """
     storage = storage_for(state_root)
     address = f"{state_root.rstrip('/')}/{HASHES}"
     known: dict[str, str] = json.loads(storage.read(address)) if storage.exists(address) else {}
+    found = {_key(item): Fingerprint(known[_key(item)]) for item in stored if _key(item) in known}
     missing = [item for item in stored if _key(item) not in known]
     if missing:
         with ThreadPoolExecutor(_THREADS) as pool:
-            fresh = pool.map(lambda item: _hash(item, buckets), missing)
-            known |= dict(zip(map(_key, missing), fresh, strict=True))
+            fresh = dict(zip(map(_key, missing), pool.map(lambda item: _take(item, buckets), missing), strict=True))
+        found |= fresh
+        known |= {key: taken.digest for key, taken in fresh.items() if not taken.problem}
         storage.write(address, json.dumps(known, indent=0, sort_keys=True).encode())
-    return [known[_key(item)] for item in stored]
+    return [found[_key(item)] for item in stored]
 
 
 def _key(item: StoredObject) -> str:
     return f"{item.size_bytes} {item.version} {item.uri}"
+
+
+def _take(item: StoredObject, buckets: tuple[str, ...]) -> Fingerprint:
+    problem = item.problem
+    try:
+        if not problem:
+            return Fingerprint(_hash(item, buckets))
+    except MissingObject as error:
+        problem = error.what
+    except OSError as error:
+        if is_s3(item.uri):
+            raise  # it is this machine that has no room for the copy
+        problem = f"It cannot be read ({error.strerror})."
+    return Fingerprint(hashlib.sha256(f"unreadable {item.uri}".encode()).hexdigest(), problem)
 
 
 def _hash(item: StoredObject, buckets: tuple[str, ...]) -> str:

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from components.core.errors import InputError, VideoError
+from components.core.errors import InputError, MissingObject, VideoError
 from components.core.progress import Progress
 from components.core.records import Failure, Outcome, Row, Video, digest_of
 from components.core.storage import storage_for
 from components.core.tasks import Stage, Task
 from components.core.video.probe import VideoInfo
 from components.core.video.sandboxed import FrameService
-from components.ingestion.fingerprints import content_hashes
+from components.ingestion.fingerprints import fingerprints
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.shards import shard_ids, shard_of, split_of
@@ -34,6 +34,8 @@ class Member:
 
     video_id: str
     files: tuple[Listed, ...]
+    problem: str
+    """Why the content could not be read; empty if it could."""
 
 
 async def ingest(task: Task) -> None:
@@ -64,10 +66,11 @@ async def ingest(task: Task) -> None:
 
 def _members(task: Task, settings: IngestionSettings) -> list[Member]:
     listed = list_videos(settings)
-    hashes = content_hashes([item.stored for item in listed], task.state.root, settings.buckets)
+    taken = fingerprints([item.stored for item in listed], task.state.root, settings.buckets)
+    problems = {fingerprint.digest: fingerprint.problem for fingerprint in taken}
     files: dict[str, list[Listed]] = {}
-    for item, video_id in zip(listed, hashes, strict=True):
-        files.setdefault(video_id, []).append(item)
+    for item, fingerprint in zip(listed, taken, strict=True):
+        files.setdefault(fingerprint.digest, []).append(item)
     wanted = set(files)
     if settings.only_new:
         wanted -= seen(task.state.root)
@@ -75,7 +78,7 @@ def _members(task: Task, settings: IngestionSettings) -> list[Member]:
         _refuse_changed(settings, wanted)
         parts = {shard.split("-")[0] for shard in settings.shards}
         wanted = {video_id for video_id in wanted if shard_of(video_id, settings.shard_count) in parts}
-    return [Member(video_id, tuple(files[video_id])) for video_id in sorted(wanted)]
+    return [Member(video_id, tuple(files[video_id]), problems[video_id]) for video_id in sorted(wanted)]
 
 
 def _refuse_changed(settings: IngestionSettings, video_ids: Iterable[str]) -> None:
@@ -96,7 +99,7 @@ async def _rows(
     first = member.files[0]
     try:
         info, reused = await _probe(task, service, member)
-    except VideoError as error:
+    except (VideoError, MissingObject) as error:
         failure = Failure(record_id=member.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error))
         task.log.warning("quarantined %s: %s", first.stored.uri, error)
         return [failure], False
@@ -138,6 +141,8 @@ def _refusal(member: Member, info: VideoInfo, benchmarks: dict[str, str], settin
 
 async def _probe(task: Task, service: FrameService, member: Member) -> tuple[VideoInfo, bool]:
     settings: IngestionSettings = task.settings
+    if member.problem:
+        raise VideoError(f"{member.files[0].stored.uri}: {member.problem}", "Mend it, or take it out of the corpus.")
     key = f"probe/{digest_of(member.video_id, settings.video.reader_name, settings.video.limits.model_dump())}"
     if (stored := await task.state.records.get(key)) is not None:
         return VideoInfo.model_validate_json(stored), True

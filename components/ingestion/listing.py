@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from components.core.errors import InputError
-from components.core.storage import Storage, StoredObject, is_s3, local, storage_for
+from components.core.addresses import address_of, local
+from components.core.errors import InputError, MissingObject
+from components.core.storage import Storage, StoredObject, is_s3, storage_for
 from components.core.video.containers import VIDEO_SUFFIXES
 from components.ingestion.settings import IngestionSettings
 
 MANIFEST_SUFFIX = ".jsonl"
+_COMMENT = re.compile(r"(?:^|\s)#")
+"""A name may hold the sign too: `clip#1` is an entry of a benchmark's list."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,12 @@ class Listed:
     @property
     def stem(self) -> str:
         """The file's name without suffix: the id by which benchmarks list videos."""
-        return PurePosixPath(self.stored.uri).stem
+        uri = self.stored.uri
+        return PurePosixPath(uri if is_s3(uri) else local(uri)).stem
 
 
 def list_videos(settings: IngestionSettings) -> list[Listed]:
-    """Every video that `settings.videos` names, in order of URI.
+    """Every video that `settings.videos` names, in order of URI; what cannot be read is among them, with its problem.
 
     Raises:
         InputError: nothing is there, nothing there is a video, or a manifest is malformed.
@@ -44,11 +50,8 @@ def list_videos(settings: IngestionSettings) -> list[Listed]:
     if where.endswith(MANIFEST_SUFFIX):
         listed = _from_manifest(where, storage, settings)
     else:
-        listed = [
-            Listed(stored, settings.source, settings.licence)
-            for stored in storage.list(where)
-            if PurePosixPath(stored.uri).suffix.lower() in VIDEO_SUFFIXES
-        ]
+        found = (stored for stored in storage.list(where) if _may_be_video(stored))
+        listed = [Listed(stored, settings.source, settings.licence) for stored in found]
     if not listed:
         known = " ".join(sorted(VIDEO_SUFFIXES))
         raise InputError(f"There are no videos at {where}.", f"Put files there whose names end in one of: {known}.")
@@ -60,30 +63,56 @@ def benchmark_entries(settings: IngestionSettings) -> dict[str, str]:
     entries: dict[str, str] = {}
     for uri in settings.benchmarks:
         name = PurePosixPath(uri).stem
-        for line in storage_for(uri, settings.buckets).read(uri).decode().splitlines():
-            entry = line.split("#")[0].strip()
+        for line in _lines(storage_for(uri, settings.buckets), uri):
+            entry = _COMMENT.split(line, maxsplit=1)[0].strip()
             if entry:
                 entries.setdefault(entry, name)
     return entries
 
 
+def _may_be_video(stored: StoredObject) -> bool:
+    """By its name; a folder that cannot be listed may hold some."""
+    return PurePosixPath(stored.uri).suffix.lower() in VIDEO_SUFFIXES or stored.uri.endswith("/")
+
+
 def _from_manifest(uri: str, storage: Storage, settings: IngestionSettings) -> list[Listed]:
     listed: dict[str, Listed] = {}
-    for number, line in enumerate(storage.read(uri).decode().splitlines(), start=1):
+    for number, line in enumerate(_lines(storage, uri), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-            address = str(entry["uri"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            address = entry["uri"]
+            if not (isinstance(address, str) and address):
+                raise ValueError("no address")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"Line {number} of {uri} is no JSON object with a 'uri'.", 'Write lines such as {"uri": "a.mp4"}.'
             ) from error
-        address = _resolve(address, uri)
         source, licence = (str(entry.get(key) or getattr(settings, key)) for key in ("source", "licence"))
-        for stored in storage_for(address, settings.buckets).list(address):
+        for stored in _named(_resolve(address, uri), settings):
             listed[stored.uri] = Listed(stored, source, licence)
     return list(listed.values())
+
+
+def _named(address: str, settings: IngestionSettings) -> Iterator[StoredObject]:
+    """The file that a manifest names, whatever its name, or the videos of the folder; nothing there is one problem."""
+    found: list[StoredObject] = []
+    problem = f"Nothing is there, and the manifest {PurePosixPath(settings.videos).name} names it."
+    try:
+        found = list(storage_for(address, settings.buckets).list(address))
+    except MissingObject as error:
+        problem = error.what
+    if not found:
+        yield StoredObject(address.encode("utf-8", "backslashreplace").decode(), 0, "", problem)
+    else:
+        itself = address if is_s3(address) else address_of(local(address))
+        yield from (stored for stored in found if stored.uri == itself or _may_be_video(stored))
+
+
+def _lines(storage: Storage, uri: str) -> list[str]:
+    """The lines of a text; bytes that are no UTF-8 stand for themselves, as in names of files."""
+    return storage.read(uri).decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
 
 
 def _resolve(address: str, manifest: str) -> str:

@@ -8,7 +8,9 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.core.addresses import local
 from components.core.errors import InputError, TeacherUnavailable
+from components.core.storage import LocalStorage
 from components.core.teachers.endpoints import EndpointSettings
 from pipelines.profile import Profile
 
@@ -36,12 +38,12 @@ def check_videos(videos: str) -> None:
     """A local folder must exist and hold files; buckets and manifests are checked by ingestion."""
     if videos.startswith("s3://"):
         return
-    path = Path(videos)
+    path = local(videos)
     if not path.exists():
         raise InputError(
             f"There is no folder {videos}.", "Give a folder of videos with --videos, or make one with `rewatch corpus`."
         )
-    if path.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*")):
+    if path.is_dir() and next(LocalStorage().list(videos), None) is None:
         raise InputError(f"The folder {videos} holds no files.", "Put videos into it, or make some: `rewatch corpus`.")
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
+from components.core.identity import identity_of
 from components.core.settings import Settings, StageSettings
 from components.core.video.limits import VideoLimits
 from components.core.video.reader import pyav_name
+
+_MODULES = {"pyav": "components.core.video.reader", "decord": "components.core.video.decord_reader"}
 
 
 class VideoSettings(Settings):
@@ -28,8 +31,12 @@ class VideoSettings(Settings):
         return pyav_name() if self.reader == "pyav" else f"decord-{version('decord')}"
 
     def content(self) -> dict[str, Any]:
-        """The reader and its version: two of them may see another frame at the same time of a video."""
-        return {"reader": self.reader_name}
+        """The reader, its version and our code around it: what decides which pixels a stage gets for a time.
+
+        Stages read through the engine, whose code is no part of a record's key, so that it has to come in here.
+        """
+        return {"reader": self.reader_name, "code": identity_of(_MODULES[self.reader]).digest}
+
 
 
 class VideoStageSettings(StageSettings):
