@@ -38,7 +38,6 @@ class VideoSettings(Settings):
         return {"reader": self.reader_name, "code": identity_of(_MODULES[self.reader]).digest}
 
 
-
 class VideoStageSettings(StageSettings):
     """Base of the settings of every stage that reads videos."""
 
