@@ -16,7 +16,7 @@ from components.core.students.parity import LIMITS, assert_agreement, assert_pos
 from components.core.students.prompting import Prefix, Segment
 from components.core.students.sampling import Decoding, Request
 from components.core.students.student import Ask, Student
-from tests.components.training_world import frames, taught_student, tiny_student, training_data
+from tests.components.training_world import frames, tiny_student
 
 PRECISIONS = ["float32", "bfloat16"]
 
@@ -42,13 +42,6 @@ def arithmetic(precision: str) -> Iterator[None]:
 def check(student: Student) -> parity.Disagreement:
     decoding = Decoding(24, temperature=1.0, never=student.never)
     return assert_agreement(student.model, requests(student, parity.REPLIES), decoding, student.ends)
-
-
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Student:
-    """A student that has learned to look: what it says depends on the video and on the positions."""
-    folder = tmp_path_factory.mktemp("taught")
-    return taught_student(folder / "student", training_data(folder, 3))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -28,6 +28,18 @@ def test_greedy_decoding_equals_the_library(student: Student) -> None:
     assert list(reply.token_ids) == expected.tolist()
 
 
+def test_greedy_replies_do_not_depend_on_what_is_asked_beside_them(taught: Student) -> None:
+    """Evaluation compares models whose answers were generated in batches of other sizes."""
+    videos = [taught.prefix(frames(count, seed=count), count / 2) for count in (8, 2, 4)]
+    asks = [
+        Ask(video, "think", question) for video in videos for question in ("What colour?", "Which shape at [00:01]?")
+    ]
+    alone = [taught.generate([ask], max_tokens=10)[0] for ask in asks]
+    assert taught.generate(asks, max_tokens=10) == taught.generate(asks, max_tokens=10, batch=4) == alone
+    assert taught.generate(asks[::-1], max_tokens=10)[::-1] == alone
+    assert len(set(alone)) > 1
+
+
 def test_the_same_seed_draws_the_same_and_another_draws_differently(student: Student) -> None:
     asks = [Ask(student.prefix(frames(4), 2.0), "think", "What colour?")] * 3
     drawn = [student.generate(asks, max_tokens=12, temperature=1.0, seed=seed) for seed in (1, 1, 2)]
