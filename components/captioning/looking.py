@@ -2,8 +2,8 @@
 
 A window is read once, at the highest rate the budget allows; its motion is measured, and its frames are thinned to the
 rate chosen. One window's trouble is its own: where no valid reply is had, its frames are asked about in halves, down to
-a shortest length, and what stays without a reply, or cannot be read, is left as a gap with its reason. No window ends
-the requests of another.
+a shortest length, and what stays without a reply, or cannot be read, is left as a gap with its reason. What is said
+about seconds that nobody could see is cut out of the events around them. No window ends the requests of another.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from components.captioning.events import Event, Gap, check, realign, tidy
+from components.captioning.events import Event, Gap, check, cut_out, realign, tidy
 from components.captioning.frame_rate import choose_rate
 from components.captioning.motion import motion_of, thin
 from components.captioning.prompts import CAPTIONER, CaptionReply
 from components.captioning.settings import CaptioningSettings
-from components.captioning.windows import Span, halves_of
+from components.captioning.windows import Span, halves_of, without
 from components.core.errors import RecordError, ReplyError, VideoError
 from components.core.records import Segment, Video, digest_of
 from components.core.students.tags import strip as strip_tags
@@ -30,6 +30,9 @@ from components.core.video.plans import FramePlan
 
 if TYPE_CHECKING:
     from components.core.video.reader import Frame
+
+
+UNREADABLE = "no picture can be read here: the file is damaged"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,10 @@ async def look_at(stretch: Stretch, window: Span, highest: float, task: Task) ->
         frames = await task.frames(stretch.video, plan)
     except VideoError as error:
         return [nothing(window, error)]
-    return await describe(frames, stretch, window, task)
+    unread = plan.missing(frame.asked_s for frame in frames)
+    lost = [(lost_s, until_s) for lost_s, until_s in unread if until_s - lost_s > settings.tolerance_s]
+    seen = await describe(frames, stretch, window, task)
+    return [*(unseen(look, lost) for look in seen), Look(gaps=[Gap(*span, UNREADABLE) for span in lost])]
 
 
 async def describe(frames: Sequence[Frame], stretch: Stretch, window: Span, task: Task) -> list[Look]:
@@ -103,7 +109,8 @@ async def describe(frames: Sequence[Frame], stretch: Stretch, window: Span, task
     looks: list[Look] = []
     for start_s, end_s in halves:
         shown = [frame for frame in frames if start_s <= frame.asked_s < end_s]
-        looks += await describe(shown, stretch, (start_s, end_s), task)
+        if shown:  # all of it may be unreadable, which is a gap of its own
+            looks += await describe(shown, stretch, (start_s, end_s), task)
     return looks
 
 
@@ -140,6 +147,12 @@ def prepare(
 def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
     """The events of a reply, still relative to their window; tags of the trace grammar are no part of a caption."""
     return [Event(event.start_s, event.end_s, strip_tags(event.text), request_keys) for event in reply.events]
+
+
+def unseen(look: Look, lost: Sequence[Span]) -> Look:
+    """A look without what it says about seconds that nobody could see."""
+    gaps = [replace(gap, start_s=a, end_s=b) for gap in look.gaps for a, b in without((gap.start_s, gap.end_s), lost)]
+    return replace(look, events=cut_out(look.events, lost), gaps=gaps)
 
 
 def nothing(window: Span, error: RecordError) -> Look:

@@ -5,6 +5,7 @@ Motion is measured on frames that were read anyway, so it costs no second decodi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,10 @@ def cell_means(frames: Sequence[Frame]) -> np.ndarray:
 def thin(frames: Sequence[Frame], rate: float) -> list[Frame]:
     """Keep the frames that `rate` looks per second would have asked for, beginning with the first."""
     kept: list[Frame] = []
+    due_s = frames[0].asked_s if frames else 0.0
     for frame in frames:
-        if frame.asked_s >= frames[0].asked_s + len(kept) / rate - 1e-6:
+        if frame.asked_s >= due_s - 1e-6:
             kept.append(frame)
+            looks = math.floor((frame.asked_s - frames[0].asked_s) * rate + 1e-6)
+            due_s = frames[0].asked_s + (looks + 1) / rate  # the next on the grid, also after frames that are missing
     return kept

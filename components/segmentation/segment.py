@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
+from components.core.errors import VideoError
 from components.core.records import Lineage, Row, Segment, Video, short_id
 from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt
@@ -103,7 +104,7 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
 
 
 async def snap(video: Video, cut_s: float, task: Task) -> float:
-    """Move a cut to the clearest scene cut within one low-rate step of it; where there is none, leave it."""
+    """Move a cut to the clearest scene cut within one low-rate step of it; where none can be seen, leave it."""
     settings: SegmentationSettings = task.settings
     if not settings.snap_fps:
         return cut_s
@@ -114,7 +115,11 @@ async def snap(video: Video, cut_s: float, task: Task) -> float:
         fps=settings.snap_fps,
         max_pixels=settings.max_pixels,
     )
-    change_s = strongest_change(await task.frames(video, plan))
+    try:
+        change_s = strongest_change(await task.frames(video, plan))
+    except VideoError as error:
+        task.log.warning("video %s: the cut at %.1f s stays: %s", video.video_id[:12], cut_s, error.what)
+        return cut_s
     return change_s if change_s is not None and 0 < change_s < video.duration_s else cut_s
 
 

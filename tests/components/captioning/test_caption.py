@@ -17,6 +17,7 @@ from components.sandbox.scene import Clip
 from components.sandbox.scripts import learning_clip, long_clip, showcase_clip
 from components.teacher_server.launch import running_teacher
 from tests.components.core.teachers.loopback import Answer, loopback, says
+from tests.components.core.video.kinds import KINDS, make
 from tests.components.writing_stages import RunStage, payload_of, render_clip, scripted, write_dataset
 
 LAPTOP = {"rates": [2, 4], "max_pixels": 19_200}
@@ -276,3 +277,16 @@ def test_a_window_without_frames_is_a_gap_and_the_others_are_captioned(
     assert [(event.start_s, event.end_s) for event in events_of(found)] == [(0, 8)]
     (gap,) = gaps_of(found)
     assert (gap.start_s, gap.end_s) == (8, 16) and "no picture" in gap.reason
+
+
+def test_a_damaged_middle_is_a_gap_and_no_event_speaks_of_it(tmp_path: Path, video: Video, run_stage: RunStage) -> None:
+    name = "damaged middle, MP4"
+    made = make(name, KINDS[name], tmp_path)
+    damaged = video.model_copy(update={"video_id": "d" * 64, "uri": str(made.path), "duration_s": 20.0})
+    settings = {**LAPTOP, "rates": [4], "frames_per_request": 128}
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "numbers")})) as server:
+        found = run_stage(STAGE, server.url, "captioned", inputs_of(tmp_path, damaged), **settings)
+    before, after = events_of(found)
+    (gap,) = gaps_of(found)
+    assert (before.start_s, before.end_s, after.start_s, after.end_s) == (0, gap.start_s, gap.end_s, 20)
+    assert 1 <= gap.end_s - gap.start_s <= 10 and "damaged" in gap.reason

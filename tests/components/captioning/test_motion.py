@@ -44,3 +44,9 @@ def test_thinning_keeps_exactly_the_looks_of_the_slower_rate(count: int, stride:
     picture = np.zeros((2, 2, 3), np.uint8)
     frames = [Frame(5 + index / 8, picture, 5 + index / 8) for index in range(count)]
     assert thin(frames, 8 / stride) == frames[::stride]
+
+
+def test_thinning_goes_on_at_the_same_rate_after_frames_that_are_missing() -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    frames = [Frame(index / 4, picture, index / 4) for index in (0, 1, 2, 13, 14, 15, 16, 17, 18)]
+    assert [frame.asked_s for frame in thin(frames, 1.0)] == [0.0, 3.25, 4.0]

@@ -112,6 +112,19 @@ def test_one_unreadable_video_is_a_failure_and_the_others_are_segmented(
     assert [failure.error for failure in found.failures()] == ["VideoError"]
 
 
+def test_a_cut_that_cannot_be_looked_at_stays_where_it_was_proposed(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    """The row says 240 seconds, the file holds 120: nothing can be seen around the last cuts."""
+    longer = video.model_copy(update={"duration_s": 240.0})
+    edges = [0, 40, 80, 120, 160, 200, 240]
+    said = {"segments": [{"start_s": a, "end_s": b, "title": ""} for a, b in pairwise(edges)]}
+    settings = {**SMALL, "frames_per_request": 128}
+    with loopback(scripted({"segments": lambda _: said})) as server:
+        found = run_stage(STAGE, server.url, "segments", corpus_of(tmp_path, longer), **settings)
+    assert [segment.start_s for segment in segments_of(found)][-2:] == [160, 200]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"min_s": 700}, {"min_s": 500, "max_s": 900}, {"frames_per_request": 64}, {"targets": 600}]
 )
