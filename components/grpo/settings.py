@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from components.core.students.optimizers import OptimizerSettings, Peaks
+from components.core.students.precision import Arithmetic, Saved
 from components.core.students.task_losses import TaskWeights
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
@@ -107,6 +108,14 @@ class GrpoSettings(VideoStageSettings):
 
     device: str = "auto"
     """`auto` takes CUDA where there is one."""
+
+    arithmetic: Arithmetic = "auto"
+    """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
+    stored in float32 while they are trained, whatever they run in."""
+
+    saved: Saved = "base"
+    """What weights are saved in. `base`: as the model started from, such as bfloat16, half the size of float32 and all
+    that bfloat16 arithmetic sees of them; `float32` keeps what movement is finer, for a stage that trains on."""
 
     judge: RoleSettings = RoleSettings(role="judge")
     """Checks observations against the caption (ReWatch-R1: Qwen3-30B-A3B-Instruct)."""

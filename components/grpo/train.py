@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from components.core.errors import TrainingError
@@ -133,8 +134,9 @@ def train(task: Task) -> None:
     settings: GrpoSettings = task.settings
     captions, videos, questions = read_questions(task, settings)
     source = task.paths("sft_model")[0]
-    student = load_student(source, device=settings.device)
-    reference = load_student(source, device=settings.device) if settings.kl else None
+    load = partial(load_student, source, device=settings.device, arithmetic=settings.arithmetic)
+    student = load(saved=settings.saved, trained=True)
+    reference = load() if settings.kl else None
     if settings.gradient_checkpointing:
         student.model.gradient_checkpointing_enable()
     if settings.freeze_vision:
@@ -166,9 +168,9 @@ def train(task: Task) -> None:
             log.record(number, trainer.step(number))
             if (number + 1) % settings.checkpoint_every == 0 or number + 1 == settings.steps:
                 checkpoints.save(number + 1, student.model, optimizer, {})
-        with written_whole(task.output, "the model") as partial:
-            student.write(partial)
-            shutil.copy(checkpoints.log_path, partial / checkpoints.log_path.name)
+        with written_whole(task.output, "the model") as folder:
+            student.write(folder)
+            shutil.copy(checkpoints.log_path, folder / checkpoints.log_path.name)
         task.info["mlflow_model"] = run.log_model(task.output, "student-grpo", settings.steps)
     task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
     task.metrics |= {

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from components.core.students.frames import TEMPORAL_PATCH, VideoPatches, video_patches
+from components.core.students.precision import autocast
 from components.core.students.prompting import Prompter
 from components.core.students.videos import Videos
 from components.core.students.vision import encode_videos
@@ -41,9 +42,10 @@ def naming_loss(model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPat
     """Cross entropy between the words of each event, equally likely, and what its visual tokens predict."""
     import torch
 
-    encoded = encode_videos(model, [video for video, _ in moments])
-    pooled = torch.stack([tokens.mean(0) for tokens in encoded])
-    predicted = model.lm_head(model.model.language_model.norm(pooled)).float().log_softmax(-1)
+    with autocast(model):
+        encoded = encode_videos(model, [video for video, _ in moments])
+        pooled = torch.stack([tokens.mean(0) for tokens in encoded])
+        predicted = model.lm_head(model.model.language_model.norm(pooled)).float().log_softmax(-1)
     target = torch.zeros_like(predicted)
     for row, (_, text) in enumerate(moments):
         ids = prompter.encode(f" {text}")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from components.core.settings import Settings
 from components.core.students.build import StudentSize
 from components.core.students.optimizers import OptimizerSettings, Peaks
+from components.core.students.precision import Arithmetic, Saved
 from components.core.students.profile import PRETRAINED as PRETRAINED_PROFILE
 from components.core.students.profile import StudentProfile
 from components.core.students.task_losses import TaskWeights
@@ -121,6 +122,14 @@ class SftSettings(VideoStageSettings):
 
     device: str = "auto"
     """`auto` takes CUDA where there is one."""
+
+    arithmetic: Arithmetic = "auto"
+    """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
+    stored in float32 while they are trained, whatever they run in."""
+
+    saved: Saved = "base"
+    """What weights are saved in. `base`: as the model started from, such as bfloat16, half the size of float32 and all
+    that bfloat16 arithmetic sees of them; `float32` keeps what movement is finer, for a stage that trains on."""
 
     @model_validator(mode="before")
     @classmethod

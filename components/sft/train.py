@@ -181,7 +181,7 @@ def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrain
         texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
         build_student(untrained, texts, settings.size, settings.seed)
         save_profile(untrained, settings.student)
-    return load_student(untrained, settings.student, settings.device)
+    return _load(untrained, settings)
 
 
 def _load_base(settings: SftSettings) -> Student:
@@ -201,7 +201,18 @@ def _load_base(settings: SftSettings) -> Student:
             f"sft.student.style is compact, and the base {settings.base} was not made here: it cannot know that style.",
             "Leave sft.student.style out, or set it to full.",
         )
-    return load_student(settings.base, settings.student, settings.device)
+    return _load(settings.base, settings)
+
+
+def _load(path: str | Path, settings: SftSettings) -> Student:
+    return load_student(
+        path,
+        settings.student,
+        settings.device,
+        arithmetic=settings.arithmetic,
+        saved=settings.saved,
+        trained=True,
+    )
 
 
 def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> dict[str, float]:

@@ -43,10 +43,11 @@ PREPROCESSOR = {
 }
 
 
-def pretrained_folder(folder: Path, *, seed: int = 0, official_ids: bool = False) -> Path:
-    """Write the folder: some 30 thousand weights in two shards.
+def pretrained_folder(folder: Path, *, seed: int = 0, tied: bool = False, official_ids: bool = False) -> Path:
+    """Write the folder: some hundred thousand weights in two shards.
 
     Args:
+        tied: one matrix for embedding and head, as the 3B has; the 7B has two.
         official_ids: give every special token the id it has in the official repositories, by a vocabulary of their size
             (152,064 rows, 9.8 million weights).
     """
@@ -76,7 +77,7 @@ def pretrained_folder(folder: Path, *, seed: int = 0, official_ids: bool = False
         "rms_norm_eps": 1e-06,
         "rope_theta": 1000000.0,
         "sliding_window": 32768,
-        "tie_word_embeddings": False,
+        "tie_word_embeddings": tied,
         "torch_dtype": "bfloat16",
         "transformers_version": "4.41.2",
         "use_cache": True,
@@ -186,6 +187,7 @@ def _write_weights(folder: Path, seed: int) -> None:
     weights = {
         name.replace("model.language_model.", "model.").replace("model.visual.", "visual."): value.bfloat16()
         for name, value in model.state_dict().items()
+        if not (model.config.tie_word_embeddings and name == "lm_head.weight")
     }
     names = sorted(weights)
     shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}

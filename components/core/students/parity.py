@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.core.errors import TrainingError
 from components.core.students.packing import pack
+from components.core.students.precision import autocast
 from components.core.students.prompting import Segment
 from components.core.students.sampling import Decoding, Reply, Request, sample
 from components.core.students.scoring import log_probabilities
@@ -121,7 +122,8 @@ def precision(model: Any) -> str:
     import torch
 
     device = model.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else model.dtype
+    with autocast(model):
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else model.dtype
     return str(dtype).removeprefix("torch.")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.core.students.precision import autocast, embed_tokens
 from components.core.students.prompting import Prefix
 from components.core.students.scoring import embed
 
@@ -64,7 +65,7 @@ def sample(
     """
     import torch
 
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(model):
         state, logits = _read_requests(model, requests, decoding.max_tokens)
         counts = torch.tensor([request.replies for request in requests], device=logits.device)
         owners = torch.arange(len(requests), device=logits.device).repeat_interleave(counts)
@@ -91,7 +92,7 @@ class _KeyValues:
         end = self.length + key.shape[2]
         if layer not in self.buffers:
             shape = (key.shape[0], key.shape[1], self.room, key.shape[3])
-            self.buffers[layer] = (key.new_empty(shape), value.new_empty(shape))
+            self.buffers[layer] = (value.new_empty(shape), value.new_empty(shape))  # rotation leaves keys in float32
         keys, values = self.buffers[layer]
         keys[:, :, self.length : end] = key
         values[:, :, self.length : end] = value
@@ -172,7 +173,7 @@ def _read_requests(model: Any, requests: Sequence[Request], max_tokens: int) -> 
     lengths = torch.tensor([len(request.token_ids) for request in requests], device=device)
     steps = torch.arange(ids.shape[1], device=device)
     positions = (state.position[:, None] + steps).expand(3, -1, -1)
-    hidden = state.forward(model, model.get_input_embeddings()(ids), positions, steps < lengths[:, None])
+    hidden = state.forward(model, embed_tokens(model, ids), positions, steps < lengths[:, None])
     state.position = state.position + lengths
     last = hidden[torch.arange(len(requests), device=device), lengths - 1]
     return state, model.lm_head(last)
@@ -205,7 +206,7 @@ def _decode(
         if len(going) <= 0.7 * len(token):  # copying the cache costs more than a few rows that idle
             state.select(going)
             active, token = active[going], token[going]
-        embedded = model.get_input_embeddings()(token[:, None])
+        embedded = embed_tokens(model, token[:, None])
         everywhere = torch.ones_like(token[:, None], dtype=torch.bool)
         hidden = state.forward(model, embedded, state.position[None, :, None].expand(3, -1, 1), everywhere)
         state.position = state.position + 1

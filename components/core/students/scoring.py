@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.core.students.packing import Packed, attention_mask
+from components.core.students.precision import autocast, embed_tokens
 from components.core.students.vision import encode_videos
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def embed(model: Any, token_ids: torch.Tensor, rows: Sequence[Any]) -> torch.Ten
     """
     import torch
 
-    embedded = model.get_input_embeddings()(token_ids)
+    embedded = embed_tokens(model, token_ids)
     unique = {id(prefix.video): prefix.video for prefix in rows}
     encoded = dict(zip(unique, encode_videos(model, list(unique.values())), strict=True))
     visual = torch.cat([encoded[id(prefix.video)] for prefix in rows]).to(embedded.dtype)
@@ -46,14 +47,15 @@ def run_packed(model: Any, rows: Sequence[Packed]) -> tuple[torch.Tensor, torch.
     parents = pad_sequence([row.parents for row in rows], batch_first=True).to(device)
     predictors = pad_sequence([row.predictors for row in rows], batch_first=True).to(device)
     positions = pad_sequence([row.positions.T for row in rows], batch_first=True).permute(2, 0, 1).to(device)
-    hidden = model.model.language_model(
-        inputs_embeds=embed(model, ids, [row.prefix for row in rows]),
-        position_ids=positions,
-        attention_mask={"full_attention": attention_mask(owners, parents)},
-        use_cache=False,
-    ).last_hidden_state
     batch, place = scored.nonzero(as_tuple=True)
-    logits = model.lm_head(hidden[batch, predictors[batch, place]])
+    with autocast(model):
+        hidden = model.model.language_model(
+            inputs_embeds=embed(model, ids, [row.prefix for row in rows]),
+            position_ids=positions,
+            attention_mask={"full_attention": attention_mask(owners, parents)},
+            use_cache=False,
+        ).last_hidden_state
+        logits = model.lm_head(hidden[batch, predictors[batch, place]])
     return logits, ids[batch, place], torch.stack([batch, owners[batch, place]], dim=1)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError
 from components.core.students.folders import copy_beside_weights, written_whole
 from components.core.students.frames import video_patches
+from components.core.students.precision import Arithmetic, Saved, choose, save_weights, set_arithmetic
 from components.core.students.profile import PRETRAINED, StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
 from components.core.students.sampling import Decoding, Reply, Request, sample
@@ -42,6 +43,7 @@ class Student:
     Args:
         source: the folder or Hugging Face path it was loaded from.
         pretrained: whether its weights descend from a pretrained model.
+        saved_as: the type its weights are saved in.
 
     Attributes:
         ends: ids of the tokens that end a reply.
@@ -49,13 +51,21 @@ class Student:
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, profile: StudentProfile, source: str | Path, pretrained: bool
+        self,
+        model: Any,
+        tokenizer: Any,
+        profile: StudentProfile,
+        source: str | Path,
+        *,
+        pretrained: bool,
+        saved_as: torch.dtype,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.profile = profile
         self.source = source
         self.pretrained = pretrained
+        self.saved_as = saved_as
         self.prompter = Prompter(tokenizer, profile.style)
         self.ends = _ends(model, tokenizer, self.prompter.end)
         unknown = tokenizer.unk_token_id
@@ -120,42 +130,73 @@ class Student:
         stated = self.model.generation_config
         self.model.generation_config = GenerationConfig()  # a base's own may break rules that are checked on saving
         try:
-            self.model.save_pretrained(folder)
+            save_weights(self.model, folder, self.saved_as)
         finally:
             self.model.generation_config = stated
         copy_beside_weights(self.source, folder)
         save_profile(folder, self.profile, pretrained=self.pretrained)
 
 
-def load_student(path: str | Path, profile: StudentProfile | None = None, device: str = "auto") -> Student:
+def load_student(
+    path: str | Path,
+    profile: StudentProfile | None = None,
+    device: str = "auto",
+    *,
+    arithmetic: Arithmetic = "auto",
+    saved: Saved = "base",
+    trained: bool = False,
+) -> Student:
     """Load a student from a folder, or any Qwen2.5-VL from a Hugging Face path.
 
     Args:
         profile: used where the folder holds none; a pretrained model is asked as ReWatch-R1 asks one by default.
-        device: `auto` takes CUDA where there is one. CUDA runs in bfloat16, a CPU in float32.
+        device: `auto` takes CUDA where there is one.
+        arithmetic: what it runs in, see `precision.py`.
+        saved: the type of the saved weights: as in the folder, or float32.
+        trained: its weights will be moved, hence are held in float32.
 
     Raises:
         InputError: there is no such model.
     """
     import torch
-    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+    from transformers import AutoTokenizer, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    dtype = torch.bfloat16 if chosen.startswith("cuda") else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype)
+        config = Qwen2_5_VLConfig.from_pretrained(path)
+        runs_in = choose(arithmetic, chosen, lambda: _count_weights(config))
+        kept = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+        held = torch.float32 if trained or runs_in == torch.float32 else kept
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=held)
     except OSError as error:
         raise InputError(
             f"No Qwen2.5-VL could be loaded from '{path}' ({type(error).__name__}).",
             "Give a folder with config, weights and tokenizer, or a Hugging Face path.",
         ) from error
+    set_arithmetic(model, runs_in)
     torch.nn.Module.to(model, torch.device(chosen))
-    saved = load_profile(Path(path))
-    asked = saved.profile if saved else profile or PRETRAINED
-    return Student(model, tokenizer, asked, path, pretrained=saved is None or saved.pretrained)
+    own = load_profile(Path(path))
+    return Student(
+        model,
+        tokenizer,
+        own.profile if own else profile or PRETRAINED,
+        path,
+        pretrained=own is None or own.pretrained,
+        saved_as=kept if saved == "base" else torch.float32,
+    )
+
+
+def _count_weights(config: Any) -> int:
+    """Weights of the model that a config describes, which is laid out without memory for them."""
+    import torch
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    with torch.device("meta"):
+        parameters: list[torch.nn.Parameter] = list(Qwen2_5_VLForConditionalGeneration(config).parameters())
+    return sum(parameter.numel() for parameter in parameters)
 
 
 def _ends(model: Any, tokenizer: Any, end_of_turn: int) -> tuple[int, ...]:
