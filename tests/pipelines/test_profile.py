@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from components.core.errors import InputError, SettingsError, TeacherUnavailable
-from components.core.teachers.endpoints import EndpointSettings
+from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.quality_gates.settings import GATES
+from pipelines.launch.folders import RunsRoot
+from pipelines.launch.local import LocalRun
 from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
 
@@ -96,6 +98,39 @@ def test_an_unreachable_teacher_is_told_before_the_run() -> None:
     with pytest.raises(TeacherUnavailable, match="does not answer") as refused:
         check_endpoint("big", EndpointSettings(base_url="http://127.0.0.1:9/v1"))
     assert refused.value.exit_code == 2
+
+
+def test_how_patient_to_be_with_an_endpoint_is_set_in_the_profile_and_reaches_the_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_here = {"patience_s": 77.0, "concurrency": 5, "max_concurrency": 9, "api_key_env": "KEY"}
+    given = [f"endpoints.big.{name}={value}" for name, value in set_here.items()]
+    address = "endpoints.big.base_url=http://127.0.0.1:9/v1"
+    profile = load_profile("laptop", [address, *given, "teachers.default={endpoint: big, model: m, timeout_s: 33}"])
+    run = LocalRun(profile, "videos", RunsRoot(tmp_path / "runs"), tracking=False)
+    folder = run.runs.new_run()
+    with run._teacher(folder) as endpoints:
+        environment = run._environment(folder, endpoints, None)
+    monkeypatch.setenv("REWATCH_ENDPOINTS", environment["REWATCH_ENDPOINTS"])
+    received = endpoints_from_environment()["big"]
+    assert {name: getattr(received, name) for name in set_here} == set_here
+    assert {role.timeout_s for role in profile.roles()} == {33.0}
+    with pytest.raises(SettingsError, match="did you mean 'patience_s'"):
+        load_profile("laptop", [address, "endpoints.big.patience=3"])
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("teacher:8000/v1", "no address"),
+        ("ftp://teacher/v1", "no address"),
+        ("http://me:secret@host/v1", "password"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_password_is_refused(address: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint) as refused:
+        load_profile("laptop", [f"endpoints.big.base_url={address}"])
+    assert "secret" not in str(refused.value)
 
 
 def test_a_key_that_is_not_set_is_told_before_the_run() -> None:

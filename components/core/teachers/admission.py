@@ -141,6 +141,8 @@ class Admission:
 
     def answered(self, now: float) -> None:
         """The endpoint gave an answer, if only a refusal of that request: it lives."""
+        if self.is_down(now):
+            self.not_before = now
         self.answers += 1
         self._troubles = self._lost = 0
         self._answered_at = now

@@ -29,7 +29,7 @@ from components.core.teachers.exchange import Exchange, Passing
 ENDPOINTS_VARIABLE = "REWATCH_ENDPOINTS"
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 8.0
-FAILURES_TO_BLAME = 5
+FAILURES_TO_BLAME = 4
 TIMEOUTS_TO_BLAME = 2
 PROBE_TIMEOUT_S = 60.0
 PROBE = {"messages": [{"role": "user", "content": "Reply with OK."}], "max_tokens": 1}
@@ -261,8 +261,8 @@ class _Losses:
                 self.failures += 1
 
     def is_unsure(self, answers: int) -> bool:
-        """Whether it timed out for a second time and nothing was answered meanwhile."""
-        return self.timed_out and self.calls > 1 and answers == self.answers
+        """Whether it was lost more than once and nothing has been answered since."""
+        return self.calls > 1 and answers == self.answers
 
     @property
     def are_to_blame(self) -> bool:
