@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import RewatchError
+from pipelines.launch.cache import forget_failed
 from pipelines.launch.folders import RunFolder, write_json
 from pipelines.launch.observer import TaskObserver
 from pipelines.platform import Platform
@@ -72,6 +73,7 @@ def run(pipeline: Any, job: dict[str, Any], folder: RunFolder) -> int:
     """Run the loaded pipeline under the job's runner; 0 when it succeeded, 1 when a task failed."""
     from kfp import local
 
+    forget_failed(folder.path.parent, Path(job["cache"]))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addFilter(TaskObserver(folder, Path(job["cache"])))

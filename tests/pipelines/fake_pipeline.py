@@ -1,7 +1,8 @@
 """A small pipeline in the shape of the real one, whose tasks write the records that real tasks write.
 
-`FAKE_FAIL=<shard>` makes that shard's task fail with a message, `FAKE_DIE=<shard>` makes it die without one. Both are
-environment variables because those are not part of KFP's cache key: the same task succeeds in the next run.
+`FAKE_FAIL=<shard>` makes that shard's task fail with a message, `FAKE_DIE=<shard>` makes it die without one,
+`FAKE_LOSE=<shard>` lets it succeed with a failed record. They are environment variables because those are not part of
+KFP's cache key: the same task does better in the next run.
 """
 
 from typing import Any

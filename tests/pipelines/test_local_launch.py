@@ -91,6 +91,20 @@ def test_a_second_run_takes_finished_tasks_from_the_cache(tmp_path: Path, videos
     assert all(task["calls"] == 0 for task in second["tasks"] if task["status"] == "cached")
 
 
+def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_LOSE", "s00001-bb")
+    assert a_run(tmp_path, videos, []).start() == 0
+    monkeypatch.delenv("FAKE_LOSE")
+    statuses = []
+    for _ in range(2):
+        assert a_run(tmp_path, videos, []).start() == 0
+        statuses.append({task["name"]: task["status"] for task in last_record(tmp_path)["tasks"]})
+    assert statuses[0]["work-s00000"] == "cached" and statuses[0]["work-s00001"] == "succeeded"
+    assert statuses[1]["work-s00001"] == statuses[1]["gate-captions"] == "cached"
+
+
 def test_a_failure_names_task_shard_cause_remedy_log_and_command(
     tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

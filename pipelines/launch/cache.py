@@ -1,0 +1,36 @@
+"""What KFP's cache must not keep: tasks that succeeded, but with failed records.
+
+KFP caches every task that succeeded, and nothing that a task does can tell it otherwise. So before a run, entries of
+tasks that left failed records behind are removed: they run again, take their finished records from the state, and try
+the failed ones anew. Files that ingestion could not read are no failed records: they are what they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def forget_failed(runs: Path, cache: Path) -> int:
+    """Remove the cache entries of tasks that ended with failed records; how many there were.
+
+    Args:
+        runs: the runs folder, whose task records tell.
+        cache: folder of KFP's cache entries.
+    """
+    lost = set(_outputs_with_failures(runs))
+    forgotten = 0
+    for entry in cache.glob("*.json") if lost else ():
+        values = json.loads(entry.read_text()).values()
+        if any(isinstance(value, dict) and value.get("uri") in lost for value in values):
+            entry.unlink()
+            forgotten += 1
+    return forgotten
+
+
+def _outputs_with_failures(runs: Path) -> Iterator[str]:
+    for path in runs.glob("*/tasks/*.json"):
+        record = json.loads(path.read_text())
+        if record.get("status") == "succeeded" and (record.get("records") or {}).get("failed"):
+            yield str(record.get("output"))
