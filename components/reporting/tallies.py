@@ -92,6 +92,7 @@ def _funnel(ancestry: Ancestry, captioned: int, questions: Sequence[Question]) -
         if ancestry.labelled("captions") is not None:
             failures = [row for artifact in ancestry.of_stage("captioning") for row in _failed(artifact)]
             yield FunnelStep("captioned", "videos", captioned, ingested, _reasons(failures))
+            yield from _described(ancestry)
     passed = ancestry.labelled("questions")
     if passed is not None:
         refused = [row for row in _rejected(passed, "questions") if row.form == "open"]
@@ -105,6 +106,20 @@ def _funnel(ancestry: Ancestry, captioned: int, questions: Sequence[Question]) -
         refused = [*_rejected(trajectories, "trajectories"), *_failed(trajectories)]
         kept = trajectories.manifest.tables["trajectories"].ok
         yield FunnelStep("re-watched", "trajectories", kept, kept + len(refused), _reasons(refused))
+
+
+def _described(ancestry: Ancestry) -> Iterable[FunnelStep]:
+    """How many seconds of the captioned videos have events, where captioning left gaps, and why the others have not."""
+    captions = ancestry.labelled("captions")
+    gaps = _rejected(captions, "events") if captions else []
+    if not gaps:
+        return
+    total = round(sum(video.duration_s for video in _rows(captions, "videos")))
+    seconds: Counter[str] = Counter()
+    for gap in gaps:
+        seconds[plain_reason(gap.reason)] += gap.end_s - gap.start_s
+    reasons = tuple((reason, round(lost)) for reason, lost in seconds.most_common(6))
+    yield FunnelStep("described", "seconds", total - round(sum(seconds.values())), total, reasons)
 
 
 def _types(questions: Sequence[Question], split_of: dict[str, str]) -> Iterable[tuple[str, int, int]]:

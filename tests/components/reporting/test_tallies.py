@@ -1,0 +1,23 @@
+"""What the funnel says of seconds that nobody described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.core.records import CaptionEvent, Row, Segment, Video
+from components.reporting.tallies import tally
+from components.reporting.walking import walk
+from tests.components.quality_gates.worlds import caption_world, events_of, gap_of, whole_seconds, write_dataset
+
+
+def test_gaps_are_told_in_seconds_with_their_reasons(tmp_path: Path) -> None:
+    corpus, _, videos = caption_world(tmp_path, clips=4)
+    tables: dict[str, type[Row]] = {"videos": Video, "segments": Segment, "events": CaptionEvent}
+    rows: list[tuple[str, Row]] = [("videos", clip) for clip in videos]
+    rows += [("events", event) for n, clip in enumerate(videos) for event in events_of(clip, n, whole_seconds)]
+    rows += [("events", gap_of(clip, 5.0, 8.0)) for clip in videos[:2]]
+    captions = write_dataset(tmp_path / "captions", tables, rows)
+    steps = {step.name: step for step in tally(walk({"corpus": corpus, "captions": captions})).funnel}
+    described = steps["described"]
+    assert (described.unit, described.passed, described.of) == ("seconds", 26, 32)
+    assert described.reasons == (("no valid reply", 6),)
