@@ -25,6 +25,11 @@ Factor and floor of `overload` are those of NVIDIA-NeMo/DataDesigner, which lack
 issue 575). `queueing` is TCP Vegas's idea (Brakmo and Peterson, 1995) with a ratio in place of a count, since a server
 that batches slows down a little with every call long before it is full; the bound by the time-out is for processes
 that join a busy server and have never seen it at its quickest.
+
+Tried and dropped (20 tasks on 32 slots, simulated): without `queueing` every window grows to the highest and time-outs
+pay for abandoned work; with a count of waiting calls a batching server stays at a third of its throughput; without
+leaving places to others 12 of 20 tasks are refused for 20 minutes in a row by a server that does not queue; probes of
+one minute after time-outs never come through a server whose queue is longer than that.
 """
 
 from __future__ import annotations

@@ -181,8 +181,8 @@ class Endpoint:
 
     def _unavailable(self, reason: str) -> TeacherUnavailable:
         return TeacherUnavailable(
-            f"The teacher at {self.settings.base_url} (endpoint '{self.name}') gave no answer for "
-            f"{self.settings.patience_s:g} s: {reason}.",
+            f"The teacher at {self.settings.base_url} (endpoint '{self.name}') does not answer: for "
+            f"{self.admission.silent_s(time.monotonic()):.0f} s there was nothing but trouble, last {reason}.",
             f"Start it, correct endpoints.{self.name}.base_url, or raise endpoints.{self.name}.patience_s in the "
             "profile; then run again: every stored reply is kept.",
         )
@@ -190,7 +190,7 @@ class Endpoint:
     async def _enter(self) -> None:
         while True:
             if self.admission.is_open:
-                raise self._unavailable("it was given up")
+                raise self._unavailable("another call's")
             now = time.monotonic()
             wait_s = self.admission.wait_s(now)
             if wait_s == 0.0:
