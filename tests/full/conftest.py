@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from components.core.datasets import Dataset
+from components.core.manifest import read_manifest
+
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "pipelines" / "tiny.yaml"
 
@@ -41,6 +44,13 @@ def latest(runs: Path) -> dict[str, Any]:
     """run.json of the newest run."""
     record: dict[str, Any] = json.loads(max(runs.glob("*/run.json")).read_text())
     return record
+
+
+def read_by(captions: Dataset) -> str:
+    """The reader of the frames that a gated dataset of captions was made from: it stands with the tasks before it."""
+    readers = {read_manifest(Path(upstream.path)).reader for upstream in captions.manifest.upstream}
+    assert len(readers) == 1
+    return readers.pop()
 
 
 @pytest.fixture(scope="session")

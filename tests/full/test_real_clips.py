@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.core.datasets import Dataset
-from tests.full.conftest import latest, run
+from tests.full.conftest import latest, read_by, run
 
 pytestmark = pytest.mark.full
 
@@ -31,15 +31,17 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return videos
 
 
+@pytest.mark.parametrize("reader", ["pyav", "decord"])
 def test_real_clips_are_captioned_in_absolute_time_and_the_broken_file_is_quarantined(
-    clips: Path, tmp_path: Path
+    clips: Path, tmp_path: Path, reader: str
 ) -> None:
-    done = run(tmp_path / "runs", clips)
+    done = run(tmp_path / "runs", clips, "--set", f"video.reader={reader}")
     assert done.returncode == 0, done.stdout + done.stderr
     record = latest(tmp_path / "runs")
     ingest = next(task for task in record["tasks"] if task["name"] == "ingest")
     assert ingest["rows"]["failed"] == 1
     captions = Dataset(Path(record["datasets"]["captions"]))
+    assert read_by(captions).startswith(f"{reader}-")
     for video in captions.rows("videos"):
         events = [event for event in captions.rows("events") if event.video_id == video.video_id]
         assert events
