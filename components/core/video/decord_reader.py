@@ -105,11 +105,11 @@ def _on_screen(path: Path, times: list[float], ends_s: float, asked: list[float]
     if times[0] < -0.5 / 1000 or times != sorted(times):
         why = "its start is cut off by an edit list" if -1e6 < times[0] < 0 else "its frames carry no times"
         raise VideoError(f"decord gets the frames of {path.name} wrong: {why}.", USE_PYAV)
-    slack_s = max(0.1, 2 * (times[-1] - times[0]) / len(times))
-    shown_until_s = max(ends_s, times[-1]) + slack_s
+    # Where the container does not say how long the last picture stays, it stays as long as others do.
+    until_s = ends_s if ends_s > times[-1] else times[-1] + (times[-1] - times[0]) / max(1, len(times) - 1)
     # Timestamps come as 32-bit floats.
     return [
         max(0, bisect_right(times, asked_s + 1e-6 + asked_s * 1e-6) - 1)
         for asked_s in asked
-        if asked_s <= shown_until_s
+        if asked_s < until_s - 1e-6
     ]

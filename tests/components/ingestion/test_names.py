@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from components.core.addresses import as_address
 from components.core.datasets import Dataset
 from components.core.storage import storage_for
 from components.ingestion.discover import discover_shards
@@ -72,6 +73,19 @@ def test_a_video_is_ingested_whatever_its_name_and_found_again_by_its_address(na
     assert {bytes_of(video.uri) for video in dataset.rows("videos")} == contents
     for video in dataset.rows("videos"):
         assert video.uri.encode().decode().splitlines() == [video.uri]
+
+
+def test_a_folder_whose_own_name_is_not_utf_8_is_taken_from_the_command_line(
+    corpus: Corpus, ingest: Ingest, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"films \xe9")
+    folder.mkdir()
+    shutil.copy(corpus.videos / "learning-0001.mp4", folder / "a.mp4")
+    address = as_address(str(folder))
+    assert address == f"file://{tmp_path}/films%20%E9"
+    check_videos(address)
+    assert counts(ingest(address)) == {"ok": 1}
+    assert as_address("some/folder") == "some/folder"
 
 
 def test_a_manifest_names_them_all(named: Path, ingest: Ingest, tmp_path: Path) -> None:

@@ -112,6 +112,22 @@ def test_one_unreadable_video_is_a_failure_and_the_others_are_segmented(
     assert [failure.error for failure in found.failures()] == ["VideoError"]
 
 
+def test_a_limit_raised_in_the_stages_video_section_is_the_one_that_holds(
+    tmp_path: Path, video: Video, run_stage: RunStage
+) -> None:
+    said = {"segments": [{"start_s": 0, "end_s": 40, "title": ""}, {"start_s": 40, "end_s": 120, "title": ""}]}
+    short = video.model_copy(update={"video_id": "c" * 64, "duration_s": 30.0})
+    rows = {}
+    with loopback(scripted({"segments": lambda _: said})) as server:
+        for limit_s in (100, 121):
+            settings = {**SMALL, "video": {"limits": {"max_duration_s": limit_s}}}
+            corpus = corpus_of(tmp_path / str(limit_s), video, short)
+            rows[limit_s] = run_stage(STAGE, server.url, f"segments-{limit_s}", corpus, **settings)
+    (refused,) = rows[100].failures()
+    assert "--set video.limits.max_duration_s=120" in refused.reason
+    assert list(rows[121].failures()) == []
+
+
 def test_a_cut_that_cannot_be_looked_at_stays_where_it_was_proposed(
     tmp_path: Path, video: Video, run_stage: RunStage
 ) -> None:

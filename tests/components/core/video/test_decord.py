@@ -129,10 +129,15 @@ def test_limits_hold_for_decord_too(plain: Numbered) -> None:
         DecordReader(VideoLimits(max_reply_mb=1)).read(plain.path, FramePlan(end_s=20, fps=10))
 
 
-def test_times_after_the_end_have_no_frame(plain: Numbered) -> None:
-    assert len(DecordReader().read(plain.path, FramePlan(end_s=60))) == 21
+@pytest.mark.parametrize("kind", RIGHT)
+def test_times_after_the_end_have_no_frame_as_with_pyav(make_video: Maker, kind: str) -> None:
+    video = make_video(kind)
+    plan = FramePlan(start_s=video.times_s[-1] - 0.5, end_s=video.times_s[-1] + 2, fps=8)
+    ours, theirs = (reader.read(video.path, plan) for reader in (PyAVReader(), DecordReader()))
+    assert [frame.asked_s for frame in theirs] == [frame.asked_s for frame in ours]
+    assert len(ours) < len(plan.times())
     with pytest.raises(VideoError, match="no picture"):
-        DecordReader().read(plain.path, FramePlan(start_s=30, end_s=60))
+        DecordReader().read(video.path, FramePlan(start_s=60, end_s=61))
 
 
 def test_a_file_that_decord_cannot_read_is_quarantined_when_it_is_probed(make_video: Maker) -> None:
