@@ -7,13 +7,15 @@ looked up among the timestamps that it indexed. What stays wrong, seen on videos
 - HEVC with open GOPs, and intra refresh: after a seek the pictures that it drops still count, so that what follows is
   up to 0.4 s later than it claims. No way was found to tell such a file beforehand;
 - a start cut off by an edit list (wrong by its length), transport and program streams (wrong by up to 2.5 s, and its
-  own FFmpeg cannot be told as what to open them), AVI (no times), AV1 (no decoder): refused, with the way out;
-- a damaged middle is passed over in silence, with other frames in place of those lost;
+  own FFmpeg cannot be told as what to open them), AVI (no times), AV1 and Theora (no decoder): refused, with the way
+  out. So is MP4 with a damaged middle;
+- a damaged middle of Matroska is passed over in silence: the frame before it stands for all that is lost;
 - the whole file is read for the index however few frames are wanted; times are 32-bit floats, 2 ms off at six hours.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +73,7 @@ class DecordReader:
                 # One by one: a batch would hold every frame twice.
                 pixels = {number: _sized(video[number].asnumpy(), width, height) for number in sorted(set(numbers))}
             except (decord.DECORDError, RuntimeError, AssertionError, IndexError) as error:
-                cause = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-                raise VideoError(f"decord cannot read {path.name}: {cause[0][:200]}.", USE_PYAV) from error
+                raise VideoError(f"decord cannot read {path.name}: {_cause(error)}.", USE_PYAV) from error
         frames = [
             Frame(time_s=times[number], pixels=pixels[number], asked_s=asked_s)
             for number, asked_s in zip(numbers, asked, strict=False)
@@ -84,6 +85,12 @@ class DecordReader:
         """Seconds from the first picture shown to the first timestamp of the stream, decord's own zero."""
         with open_video(path, self.limits) as (container, stream):
             return Timeline(container, stream).seconds(stream.start_time or 0)
+
+
+def _cause(error: Exception) -> str:
+    """What decord says, without the time and the place in its source that it begins with."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return re.sub(r"^\[[\d:]+\] \S+: ", "", lines[0])[:200].rstrip(". ")
 
 
 def _sized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
