@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.core.errors import InputError, RewatchError
+from components.core.errors import InputError, RewatchError, as_disk_full
+from components.core.processes import reach_loopback
+from components.core.terminal import say, silence
 
 EPILOG = """\
 examples:
@@ -30,18 +32,27 @@ A failed run is resumed by the same command: finished tasks, finished records an
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run one command; returns the exit code."""
+    reach_loopback(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parser().parse_args(words)
     parsed.words = words
     try:
         return int(parsed.command(parsed))
     except RewatchError as error:
-        print(f"rewatch: {error.what}", file=sys.stderr)
-        if error.remedy:
-            print(f"  {error.remedy}", file=sys.stderr)
-        return error.exit_code
+        return _tell(error)
     except BrokenPipeError:
+        silence(sys.stdout)
         return 0
+    except OSError as error:
+        return _tell(as_disk_full(error) or RewatchError(f"The system refused: {error}.", "Mend that and run again."))
+
+
+def _tell(error: RewatchError) -> int:
+    """Print what went wrong and what to do about it; returns the exit code."""
+    say(f"rewatch: {' '.join(error.what.split())}", sys.stderr)
+    if error.remedy:
+        say(f"  {error.remedy}", sys.stderr)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -137,8 +148,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     profile = load_profile(parsed.profile, parsed.overrides)
     if profile.launch.runner == "cluster":
-        print(f"rewatch: the profile {profile.name} runs on a cluster: use `rewatch submit`.", file=sys.stderr)
-        return 2
+        raise InputError(f"The profile {profile.name} runs on a cluster.", "Use `rewatch submit`.")
     runs = RunsRoot(parsed.runs or Path(profile.launch.runs))
     return LocalRun(
         profile=profile,
@@ -176,7 +186,7 @@ def _compile(parsed: argparse.Namespace) -> int:
 
     profile = load_profile(parsed.profile, parsed.overrides)
     path = compile_pipeline(profile.platform, parsed.output)
-    print(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
+    say(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
     return 0
 
 
@@ -186,7 +196,8 @@ def _submit(parsed: argparse.Namespace) -> int:
 
     profile = load_profile(parsed.profile, parsed.overrides)
     submitted = submit(profile, parsed.videos or profile.launch.videos, parsed.run_name)
-    print(f"submitted {submitted.run_id}\n  {submitted.address}")
+    say(f"submitted {submitted.run_id}")
+    say(f"  {submitted.address}")
     return 0
 
 
@@ -208,7 +219,7 @@ def _report(parsed: argparse.Namespace) -> int:
     from pipelines.launch.status import find_report
 
     path = find_report(RunsRoot(parsed.runs or Path("runs")), parsed.run_id)
-    print(path)
+    say(str(path))
     if parsed.open:
         import webbrowser
 
@@ -220,7 +231,7 @@ def _promote(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import promote_version
 
-    print(promote_version(parsed.version))
+    say(promote_version(parsed.version))
     return 0
 
 
@@ -228,7 +239,7 @@ def _rollback(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import rollback
 
-    print(rollback())
+    say(rollback())
     return 0
 
 
@@ -252,7 +263,7 @@ def _corpus(parsed: argparse.Namespace) -> int:
     if parsed.seed is not None:
         settings = settings.model_copy(update={"seed": parsed.seed})
     made = generate(parsed.out / "videos", parsed.out / "truth", settings)
-    print(f"corpus: {made.files} files in {made.videos} {'rendered' if made.made else 'were there already'}")
+    say(f"corpus: {made.files} files in {made.videos} {'rendered' if made.made else 'were there already'}")
     return 0
 
 
@@ -262,7 +273,7 @@ def _cache(parsed: argparse.Namespace) -> int:
 
     root = RunsRoot(parsed.runs or Path("runs"))
     if parsed.forget_tasks:
-        print(f"forgot {forget_tasks(root)} tasks; stored replies and finished records stay")
+        say(f"forgot {forget_tasks(root)} tasks; stored replies and finished records stay")
     print_cache(root)
     return 0
 

@@ -10,12 +10,17 @@ RewatchError                   says what, where and the remedy
 ├── TeacherUnavailable         an endpoint is down: the stage stops, everything paid for is kept
 ├── BudgetExceeded             the token or money budget is spent: the stage stops
 ├── TooManyFailures            the share of failed records passed its limit: the stage stops
+├── DiskFull                   there is no room to write: the task stops, what was written is kept
 ├── DatasetError               a dataset is missing, incomplete or of another schema
 ├── GateFailed                 a quality gate refused the data
 └── TrainingError              sampler and trainer disagree, a loss is not finite, a checkpoint is foreign
 """
 
 from __future__ import annotations
+
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class RewatchError(Exception):
@@ -80,6 +85,20 @@ class TooManyFailures(RewatchError):
     exit_code = 2
 
 
+class DiskFull(RewatchError):
+    """There is no room left to write; what was written is kept."""
+
+    exit_code = 2
+
+    @classmethod
+    def of(cls, place: object, reason: str = "") -> DiskFull:
+        """At a place, such as a file or a folder."""
+        return cls(
+            f"There is no room left to write {place}{f' ({reason})' if reason else ''}.",
+            "Free space, or choose another disk with --runs, and run again: what was finished and bought is kept.",
+        )
+
+
 class DatasetError(RewatchError):
     """A dataset is missing, incomplete or of another schema."""
 
@@ -90,3 +109,14 @@ class GateFailed(RewatchError):
 
 class TrainingError(RewatchError):
     """Sampler and trainer disagree, a loss is not finite, or a checkpoint is not ours."""
+
+
+def as_disk_full(error: BaseException, where: object = "") -> DiskFull | None:
+    """What a full disk, a spent quota or a file over the shell's limit raises as our own error; None for all else.
+
+    Libraries that write from compiled code hand on the system's words without its number.
+    """
+    number = getattr(error, "errno", None)
+    if number not in NO_ROOM and not any(words in str(error) for words in ("No space left", "quota exceeded")):
+        return None
+    return DiskFull.of(getattr(error, "filename", None) or where or "a file", str(error))

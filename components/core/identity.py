@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVERS = ("components.core.tasks", "components.core.lineage")
-"""The doors to what drives work and books it: engine, stores, progress, MLflow. No row or weight depends on them."""
+DRIVERS = ("components.core.tasks", "components.core.lineage", "components.core.processes")
+"""The doors to what drives work and books it: engine, stores, progress, processes, MLflow. No row or weight depends on
+them."""
 
 DISTRIBUTIONS = {
     "PIL": "pillow",

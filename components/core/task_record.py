@@ -16,11 +16,12 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.manifest import write_atomically
+from components.core.terminal import printable
 
 RUN_DIR_VARIABLE = "REWATCH_RUN_DIR"
 RUN_ID_VARIABLE = "REWATCH_RUN_ID"
@@ -119,7 +120,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+        return printable(json.dumps(line, ensure_ascii=False))  # its escapes are those of JSON
 
 
 class _ConsoleLines(logging.Formatter):
@@ -128,7 +129,17 @@ class _ConsoleLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
         clock = time.strftime("%H:%M:%S", time.gmtime(record.created))
-        return f"{clock} {record.name.removeprefix('rewatch.')} {level}{record.getMessage()}"
+        return f"{clock} {record.name.removeprefix('rewatch.')} {level}{printable(record.getMessage())}"
+
+
+class _Console(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on: nobody reads, or the disk behind the stream is full, and a log must not end what it tells of."""
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on, as the console does."""
 
 
 def open_log(name: str) -> logging.Logger:
@@ -137,14 +148,14 @@ def open_log(name: str) -> logging.Logger:
     close_log(log)
     log.setLevel(logging.INFO)
     log.propagate = False
-    console = logging.StreamHandler(sys.stderr)
+    console = _Console(sys.stderr)
     console.setFormatter(_ConsoleLines())
     log.addHandler(console)
     folder = run_dir()
     if folder is not None:
         path = folder / "logs" / f"{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = logging.FileHandler(path, encoding="utf-8")
+        lines = _LogFile(path, encoding="utf-8")
         lines.setFormatter(_JsonLines())
         log.addHandler(lines)
     return log

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.datasets import part_of
-from components.core.errors import DatasetError, InputError, RewatchError
+from components.core.errors import DatasetError, InputError, RewatchError, as_disk_full
 from components.core.identity import work_identity
 from components.core.manifest import (
     MANIFEST_NAME,
@@ -29,6 +29,7 @@ from components.core.manifest import (
     read_manifest,
     write_manifest,
 )
+from components.core.processes import join_run
 from components.core.settings import parse_settings
 from components.core.state import State
 from components.core.task_record import (
@@ -70,6 +71,7 @@ def run_task(
     Raises:
         SystemExit: on any error, with its exit code; the reason is on stderr and in the task record.
     """
+    join_run()
     label = f"{name or stage.name}-{part_of(shard)}" if shard else name or stage.name
     started, clock = time.monotonic(), CpuClock()
     run_id = os.environ.get(RUN_ID_VARIABLE, "")
@@ -89,7 +91,11 @@ def run_task(
         record.error = _describe(caught)
         log.error("%s", _one_line(record.error), exc_info=caught)
     record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
-    write_task_record(record)
+    try:
+        write_task_record(record)
+    except OSError as caught:  # the launcher finds that there is no record, and that the disk is full
+        log.error("the task record cannot be written: %s", caught)
+        error = error or as_disk_full(caught) or caught
     if error is None:
         log.info("%s", _summary(record))
     close_log(log)
@@ -240,6 +246,7 @@ def _terminated_as_interrupt() -> Iterator[None]:
 
 
 def _describe(error: BaseException) -> TaskError:
+    error = as_disk_full(error) or error
     if isinstance(error, RewatchError):
         return TaskError(type=type(error).__name__, what=error.what, remedy=error.remedy, exit_code=error.exit_code)
     if isinstance(error, KeyboardInterrupt):
@@ -252,6 +259,7 @@ def _one_line(error: TaskError) -> str:
 
 
 def _exit_code(error: BaseException) -> int:
+    error = as_disk_full(error) or error
     if isinstance(error, RewatchError):
         return error.exit_code
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1

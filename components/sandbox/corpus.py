@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from components.core.errors import InputError
-from components.core.identity import identity_of
+from components.core.identity import work_identity
+from components.core.processes import end_with_parent
 from components.core.records import digest_of
 from components.sandbox.scene import Clip
 from components.sandbox.scripts import clock_clip, learning_clip, long_clip, showcase_clip
@@ -43,7 +44,7 @@ def generate(out: Path, truth: Path, settings: CorpusSettings | None = None) -> 
     settings = settings or CorpusSettings()
     if truth.resolve().is_relative_to(out.resolve()):
         raise InputError(f"The truth folder {truth} lies inside {out}, where stages would see it.", "Put it elsewhere.")
-    digest = digest_of(settings.model_dump(), identity_of(__name__).digest)
+    digest = digest_of(settings.model_dump(), work_identity(__name__).digest)
     if (files := _finished(out, truth, digest)) is not None:
         return Corpus(out, truth, files, made=False)
     _clear(out)
@@ -71,7 +72,7 @@ def _render_all(clips: list[Clip], out: Path, truth: Path) -> None:
     # Spawned, not forked: the caller may hold threads and locks.
     context = multiprocessing.get_context("spawn")
     ordered = sorted(clips, key=lambda clip: -len(clip.times_s) * clip.width * clip.height)
-    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=end_with_parent) as pool:
         for _ in pool.map(partial(_render_one, out=out, truth=truth), ordered, chunksize=4):
             pass
 

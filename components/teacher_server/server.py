@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from components.core.errors import SettingsError
+from components.core.processes import end_with_parent
 from components.teacher_server.faults import FaultInjector, mangle, read_fault
 from components.teacher_server.protocol import BadRequest, ChatRequest, read_request, write_completion, write_error
 from components.teacher_server.replies import ROLES, TEXT, VISION, look
@@ -142,7 +141,7 @@ class TeacherServer:
     def _start_workers(self) -> ProcessPoolExecutor:
         # spawn: a fork of a process with threads and an event loop may deadlock
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
+        self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=end_with_parent)
         return self._pool
 
     async def _hold_workers(self, app: web.Application) -> AsyncIterator[None]:
@@ -150,18 +149,6 @@ class TeacherServer:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self.log.close()
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the server is killed: it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "runs in workers only"
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _error(status: int, message: str, kind: str, code: str) -> web.Response:

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError
+from components.core.processes import is_held
+
+RESERVE_BYTES = 1 << 20
+"""More than the run.json of a hundred shards."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,24 @@ class RunFolder:
         """Make the sub-folders; returns itself."""
         for folder in (self.tasks, self.logs, self.artifacts, self.report.parent):
             folder.mkdir(parents=True, exist_ok=True)
+        with self._reserve.open("wb") as file:
+            file.write(bytes(RESERVE_BYTES))
         return self
+
+    @property
+    def _reserve(self) -> Path:
+        """Room on the disk for the last run.json, which has to say that the disk is full."""
+        return self.path / ".reserve"
+
+    @property
+    def lifeline(self) -> Path:
+        """Held by the launcher as long as it lives (core/processes.py)."""
+        return self.path / ".lifeline"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a launcher holds the run; one that calls itself running without was killed."""
+        return is_held(self.lifeline)
 
     @property
     def id(self) -> str:
@@ -125,22 +146,38 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report" / "index.html"
 
+    def conclude(self, content: Mapping[str, Any]) -> None:
+        """Write the last run.json; where the disk is full, on the room that was kept for it.
+
+        Raises:
+            OSError: another process took that room, too.
+        """
+        self._reserve.unlink(missing_ok=True)
+        write_json(self.record, content)
+
     def read(self) -> dict[str, Any]:
         """The contents of run.json.
 
         Raises:
-            InputError: there is no such run.
+            InputError: there is no such run, or its record is no JSON.
         """
         if not self.record.exists():
             raise InputError(f"There is no run {self.id!r} in {self.path.parent}.", "`rewatch status` lists the runs.")
-        return dict(json.loads(self.record.read_text()))
+        try:
+            return dict(json.loads(self.record.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise InputError(f"{self.record} cannot be read ({error}).", f"Remove {self.path}.") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace `path` in one step, so that a reader never sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,18 +21,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import InputError
+from components.core.errors import InputError, RewatchError, as_disk_full
+from components.core.processes import LIFELINE_VARIABLE, lifeline
 from components.core.records import canonical_json
+from components.core.terminal import say
+from pipelines.launch.ending import cause_of, tell_failure, tell_success
 from pipelines.launch.folders import RunFolder, RunsRoot, write_json
 from pipelines.launch.preflight import check_run
-from pipelines.launch.progress import Record, RunWatcher, task_of
+from pipelines.launch.progress import Record, RunWatcher
 from pipelines.launch.tracking import Tracker, tracked
 from pipelines.profile import Profile
 
 POLL_S = 0.2
 SILENCE_S = 20.0
 """After so long without a task ending, a line says what the running ones are doing."""
-TAIL_LINES = 8
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Two shards run at once on two cores: more threads would only get into each other's way. Trainers set their own."""
 QUIET = {
@@ -41,11 +44,6 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
-
-
-def say_at_once(line: str) -> None:
-    """Print a line that a person sees now, even through a pipe."""
-    print(line, flush=True)
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class LocalRun:
     runs: RunsRoot
     until: str = ""
     pipeline: str = "pipelines.rewatch:build"
-    say: Callable[[str], None] = say_at_once
+    say: Callable[[str], None] = say
     resume_command: str = "rewatch run"
     on_success: Callable[[RunFolder], object] = lambda folder: None
     tracking: bool = True
@@ -79,26 +77,37 @@ class LocalRun:
 
         Raises:
             InputError: the input cannot be used; nothing was written.
+            RewatchError: the run could not be started, or the launcher itself failed; run.json says why.
         """
         check_run(self.profile, self.videos, self.runs.path)
-        with self._alone():
+        with self._alone(), _no_room_explained(self.runs.path):
             folder = self.runs.new_run()
-            self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
-            watcher = RunWatcher(folder, self._header(folder), self.say)
-            watcher.write("running")
+            with lifeline(folder.lifeline), _ended_as_interrupt():
+                return self._follow(folder)
+
+    def _follow(self, folder: RunFolder) -> int:
+        """Run the pipeline in its folder. However that ends, run.json says so."""
+        self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
+        watcher = RunWatcher(folder, self._header(folder), self.say)
+        watcher.write("running")
+        began = time.monotonic()
+        try:
             self._write_job(folder)
-            began = time.monotonic()
-            try:
-                with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
-                    environment = self._environment(folder, endpoints, tracker)
-                    code = self._watch(folder, watcher, environment)
-                    if tracker:
-                        tracker.conclude(code == 0 and not watcher.failed)
-            except KeyboardInterrupt:
-                watcher.write("interrupted")
-                self.say(f"\ninterrupted; go on with: {self.resume_command}")
-                return 130
+            with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
+                environment = self._environment(folder, endpoints, tracker)
+                code = self._watch(folder, watcher, environment)
+                if tracker:
+                    tracker.conclude(code == 0 and not watcher.failed)
             return self._conclude(folder, watcher, code, time.monotonic() - began)
+        except KeyboardInterrupt:
+            watcher.write("interrupted")
+            self.say(f"\ninterrupted; go on with: {self.resume_command}")
+            return 130
+        except Exception as error:
+            told = error if isinstance(error, RewatchError) else as_disk_full(error, folder.path)
+            what = told.what if told else f"The launcher failed: {type(error).__name__}: {error}"
+            watcher.write("failed", error={"what": what, "remedy": told.remedy if told else ""})
+            raise
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -174,7 +183,8 @@ class LocalRun:
         settings |= {"profile": self.profile.name, "videos": self.videos}
         log, artifacts = folder.logs / "mlflow.log", self.runs.tracking_artifacts
         experiment = self.profile.launch.experiment
-        with tracked(self._tracking_uri(), experiment, folder.id, settings, artifacts, log) as tracker:
+        held = folder.lifeline.absolute()
+        with tracked(self._tracking_uri(), experiment, folder.id, settings, artifacts, log, held) as tracker:
             yield tracker
 
     def _tracking_uri(self) -> str:
@@ -195,6 +205,7 @@ class LocalRun:
             **os.environ,
             **QUIET,
             **tracking,
+            LIFELINE_VARIABLE: str(folder.lifeline.absolute()),
             "REWATCH_RUN_ID": folder.id,
             "REWATCH_RUN_DIR": str(folder.path.absolute()),
             "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
@@ -236,56 +247,37 @@ class LocalRun:
             watcher.write("succeeded", planned)
             if not self.until:
                 self.on_success(folder)
-            self._tell_success(folder, watcher, seconds)
+            tell_success(folder, watcher, seconds, self.say)
             return 0
-        error = self._cause(folder, watcher)
+        error = cause_of(folder, watcher)
         watcher.write("failed", planned, error)
-        self._tell_failure(folder, watcher, error)
+        tell_failure(folder, error, self.say, self.resume_command)
         return int(error.get("exit_code", 1))
 
-    def _cause(self, folder: RunFolder, watcher: RunWatcher) -> Record:
-        refused = folder.path / "refused.json"
-        if refused.exists():
-            return {**json.loads(refused.read_text()), "exit_code": 2}
-        if watcher.failed:
-            record = watcher.failed[0]
-            told = {"task": task_of(record), "shard": record.get("shard", ""), "record": record["name"]}
-            return {**told, **(record.get("error") or {})}
-        return {
-            "what": "KFP itself failed before any task did.",
-            "remedy": f"Its log is {folder.kfp_log}.",
-        }
 
-    def _tell_failure(self, folder: RunFolder, watcher: RunWatcher, error: Record) -> None:
-        where = f"{error['task']} {error.get('shard') or ''}".strip() if "task" in error else "the pipeline"
-        self.say(f"\n{where} failed: {error.get('what', '')}")
-        if error.get("remedy"):
-            self.say(f"  what to do: {error['remedy']}")
-        for line in last_lines(folder, error):
-            self.say(f"  | {line}")
-        self.say(f"  go on with: {self.resume_command}   (finished tasks and stored replies are not repeated)")
+@contextlib.contextmanager
+def _ended_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the run like Ctrl-C; only a main thread may set handlers."""
 
-    def _tell_success(self, folder: RunFolder, watcher: RunWatcher, seconds: float) -> None:
-        records = watcher.records.values()
-        calls = sum(int(record.get("calls") or 0) for record in records)
-        cached = sum(record["status"] == "cached" for record in records)
-        cpu = sum(float(record.get("cpu_seconds") or 0) for record in records)
-        self.say(
-            f"\nsucceeded in {seconds:.0f} s: {len(records)} tasks, {cached} of them from the cache, "
-            f"{cpu:.0f} CPU seconds, {calls} teacher calls"
-        )
-        if folder.report.exists():
-            self.say(f"  report   {folder.report}")
-        self.say(f"  run.json {folder.record}")
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What is ignored stays ignored: that is how `nohup` works.
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def last_lines(folder: RunFolder, error: Record) -> list[str]:
-    """The last lines of the failed task's own log, else of KFP's, without tracebacks."""
-    log = folder.logs / f"{error.get('record', '')}.jsonl"
-    if log.is_file():
-        entries = [json.loads(line) for line in log.read_text().splitlines()[-TAIL_LINES:]]
-        return [f"{entry.get('level', ''):<7} {entry.get('message', '')}" for entry in entries]
-    if folder.kfp_log.exists():
-        lines = [line.strip() for line in folder.kfp_log.read_text(errors="replace").splitlines()]
-        return [line for line in lines if line and not line.startswith("---")][-TAIL_LINES:]
-    return []
+@contextlib.contextmanager
+def _no_room_explained(runs: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise as_disk_full(error, runs) or error from error

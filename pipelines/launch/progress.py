@@ -5,6 +5,7 @@ Tasks write their own records when they end. The watcher only reads them, so a k
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,8 @@ class RunWatcher:
             fresh.append(record)
             self.say(task_line(record))
         if fresh:
-            self.write("running")
+            with contextlib.suppress(OSError):  # a full disk ends the tasks; how the run ended is told on kept room
+                self.write("running")
         return fresh
 
     def running(self) -> list[str]:
@@ -61,10 +63,8 @@ class RunWatcher:
         for path in sorted(self.folder.tasks.glob("*.json")):
             record = _read_record(path)
             if record and record.get("status") == "running":
-                log = self.folder.logs / f"{path.stem}.jsonl"
-                written, _, _ = log.read_text(errors="replace").rpartition("\n") if log.is_file() else ("", "", "")
-                last = json.loads(written.splitlines()[-1])["message"] if written else "started"
-                lines.append(f"  ...     {path.stem:<28} {last[:120]}")
+                said = last_message(self.folder.logs / f"{path.stem}.jsonl") or "started"
+                lines.append(f"  ...     {path.stem:<28} {said[:120]}")
         news = [line for line in lines if line not in self.said]
         self.said.update(news)
         return news
@@ -89,7 +89,10 @@ class RunWatcher:
         }
         if error:
             content["error"] = dict(error)
-        write_json(self.folder.record, content)
+        if status == "running":
+            write_json(self.folder.record, content)
+        else:
+            self.folder.conclude(content)
         return content
 
     def _outputs(self, names: Mapping[str, str]) -> dict[str, str]:
@@ -139,9 +142,18 @@ def task_line(record: Record) -> str:
     return f"  {state:<7} {name:<28} {seconds:>6.1f} s  cpu {cpu:>6.1f}   {', '.join(told)}".rstrip()
 
 
+def last_message(log: Path) -> str:
+    """The message of the last whole line of a task's log; empty where there is none."""
+    try:
+        *_, line, _ = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return str(json.loads(line)["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _read_record(path: Path) -> Record | None:
     """The record, or None while another process is still writing it."""
     try:
         return dict(json.loads(path.read_text()))
-    except (json.JSONDecodeError, FileNotFoundError):
+    except (ValueError, FileNotFoundError):
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.core.errors import InputError
+from components.core.terminal import say
 from pipelines.launch.folders import RunFolder, RunsRoot
 from pipelines.launch.progress import task_line
 
@@ -14,40 +16,36 @@ def print_runs(root: RunsRoot) -> None:
     """One line per run, oldest first."""
     runs = [RunFolder(path.parent) for path in sorted(root.path.glob("*/run.json"))]
     if not runs:
-        print(f"no runs in {root.path}; next: `rewatch run`")
+        say(f"no runs in {root.path}; next: `rewatch run`")
     for run in runs:
-        record = run.read()
-        done = sum(task["status"] in ("succeeded", "cached") for task in record["tasks"])
-        status = "killed" if record["status"] == "running" and not is_busy(root) else record["status"]
-        print(f"{run.id}  {status:<11} {record['profile']:<8} {done} tasks done  {record.get('videos', '')}")
-
-
-def is_busy(root: RunsRoot) -> bool:
-    """Whether a launcher holds the runs folder now; a run that calls itself running without one was killed."""
-    lock = root.path / ".lock"
-    if not lock.exists():
-        return False
-    with lock.open() as held:
         try:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+            record = run.read()
+        except InputError as error:
+            say(f"{run.id}  {error.what}")
+            continue
+        done = sum(task["status"] in ("succeeded", "cached") for task in record["tasks"])
+        told = f"{done} tasks done  {record.get('videos', '')}"
+        say(f"{run.id}  {state_of(run, record):<11} {record['profile']:<8} {told}")
+
+
+def state_of(run: RunFolder, record: Mapping[str, Any]) -> str:
+    """The run's status: `killed` where run.json calls it running but no launcher is alive."""
+    return "killed" if record["status"] == "running" and not run.is_alive else str(record["status"])
 
 
 def print_run(run: RunFolder) -> None:
     """The tasks of a run, its error and its outputs."""
     record = run.read()
-    print(f"\n{run.id}: {record['status']}")
+    say(f"\n{run.id}: {state_of(run, record)}")
     for task in record["tasks"]:
-        print(f"  skipped {task['name']}" if task["status"] == "skipped" else task_line(task))
+        say(f"  skipped {task['name']}" if task["status"] == "skipped" else task_line(task))
     if record.get("error"):
-        print(f"  failed: {record['error'].get('what', '')} {record['error'].get('remedy', '')}")
+        say(f"  failed: {record['error'].get('what', '')} {record['error'].get('remedy', '')}")
     for kind in ("datasets", "models"):
         for name, path in record[kind].items():
-            print(f"  {kind[:-1]:<8}{name:<14}{path}")
+            say(f"  {kind[:-1]:<8}{name:<14}{path}")
     if record.get("report"):
-        print(f"  report  {record['report']}")
+        say(f"  report  {record['report']}")
 
 
 def find_report(root: RunsRoot, run_id: str) -> Path:
@@ -60,7 +58,7 @@ def find_report(root: RunsRoot, run_id: str) -> Path:
     if run is None or not run.record.exists():
         raise InputError(f"There is no run {run_id!r} in {root.path}.", "`rewatch status` lists the runs.")
     if not run.report.exists():
-        raise InputError(f"The run {run.id} has no report ({run.read()['status']}).", f"rewatch status {run.id}")
+        raise InputError(f"The run {run.id} has no report ({state_of(run, run.read())}).", f"rewatch status {run.id}")
     return run.report
 
 
@@ -74,7 +72,7 @@ def print_cache(root: RunsRoot) -> None:
     ):
         files = [path for path in folder.glob(pattern) if path.is_file()]
         size = sum(path.stat().st_size for path in files)
-        print(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder / pattern}: {what}")
+        say(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder / pattern}: {what}")
 
 
 def forget_tasks(root: RunsRoot) -> int:

@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from components.core.errors import RewatchError
+from components.core.processes import LIFELINE_VARIABLE, end_self, join_run
 
 SUCCEEDED = "succeeded"
+TO_CLOSE_S = 10.0
+"""Seconds to close the run in; a server that hangs must not hold up the launcher, nor outlive it."""
 
 
 class Tracker:
@@ -46,13 +52,19 @@ class Tracker:
 
     def conclude(self, succeeded: bool) -> None:
         """Close the parent run."""
-        if self._process.poll() is None:
-            self._process.communicate(f"{SUCCEEDED if succeeded else 'failed'}\n", timeout=60)
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self._process.communicate(f"{SUCCEEDED if succeeded else 'failed'}\n", timeout=TO_CLOSE_S)
 
 
 @contextlib.contextmanager
 def tracked(
-    uri: str, experiment: str, run_id: str, settings: Mapping[str, Any], artifacts: Path, log: Path
+    uri: str,
+    experiment: str,
+    run_id: str,
+    settings: Mapping[str, Any],
+    artifacts: Path,
+    log: Path,
+    lifeline: Path,
 ) -> Iterator[Tracker]:
     """Start the tracker; a block that ends without `conclude` leaves the run marked as failed.
 
@@ -61,6 +73,7 @@ def tracked(
         settings: logged as the parent run's parameters.
         artifacts: folder of MLflow's artifacts, for a local database.
         log: file for what MLflow prints.
+        lifeline: of the run.
     """
     orders = {"uri": uri, "experiment": experiment, "run_id": run_id, "settings": settings, "artifacts": str(artifacts)}
     with (
@@ -71,6 +84,7 @@ def tracked(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            env={**os.environ, LIFELINE_VARIABLE: str(lifeline)},
         ) as process,
     ):
         assert process.stdin is not None
@@ -82,15 +96,29 @@ def tracked(
         finally:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+            try:
+                process.wait(TO_CLOSE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def main() -> None:
     """Open the run, print its id, wait for the verdict, close the run."""
     from components.core.lineage import end_pipeline_run, initialise_database, start_pipeline_run
 
+    opened = threading.Event()
+
+    def end() -> None:
+        """A run that is open has yet to be closed; a database that was half made is thrown away."""
+        if opened.is_set():
+            time.sleep(TO_CLOSE_S)
+        end_self()
+
+    join_run(end)
     orders = json.loads(sys.stdin.readline())
     uri, experiment = orders["uri"], orders["experiment"]
     initialise_database(uri, experiment, Path(orders["artifacts"]))
+    opened.set()
     parent = start_pipeline_run(uri, experiment, orders["run_id"], orders["settings"])
     print(parent, flush=True)
     end_pipeline_run(uri, parent, sys.stdin.readline().strip() == SUCCEEDED)

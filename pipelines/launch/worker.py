@@ -9,28 +9,24 @@ the task records. Tasks that KFP took from its cache write no record, so this pr
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from components.core.errors import RewatchError
+from components.core.processes import end_group, join_run
 from pipelines.launch.cache import forget_failed
 from pipelines.launch.folders import RunFolder, write_json
 from pipelines.launch.observer import TaskObserver
 from pipelines.platform import Platform
 
-PARENT_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
-
 
 def main(job_file: str) -> int:
     """Run the job; 0 when every task succeeded."""
-    die_with_parent()
+    join_run(end_group)  # the tasks that KFP started, too: some have not come to join yet
     job = json.loads(Path(job_file).read_text())
     folder = RunFolder(Path(job_file).parent)
     try:
@@ -39,17 +35,6 @@ def main(job_file: str) -> int:
         write_json(folder.path / "refused.json", {"what": error.what, "remedy": error.remedy})
         return 2
     return run(pipeline, job, folder)
-
-
-def die_with_parent() -> None:
-    """When the launcher dies, even by `kill -9`, end this process and every task it started."""
-
-    def end_group(*_: object) -> None:
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    signal.signal(signal.SIGTERM, end_group)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def load_pipeline(job: dict[str, Any], folder: RunFolder) -> Any:

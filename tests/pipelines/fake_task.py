@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 
@@ -27,6 +28,8 @@ def end_task(name: str, shard: str = "", output: str = "") -> None:
     }
     if shard and os.environ.get("FAKE_LOSE") == shard:
         record["records"] = {"done": 4, "reused": 0, "failed": 1}
+    if shard and "FAKE_ASK" in os.environ:
+        ask_without_end(os.environ["FAKE_ASK"])
     if shard and "FAKE_SLEEP" in os.environ:
         (run / "tasks" / f"{name}-{shard}.pid").write_text(str(os.getpid()))
         time.sleep(float(os.environ["FAKE_SLEEP"]))
@@ -43,3 +46,10 @@ def end_task(name: str, shard: str = "", output: str = "") -> None:
     (run / "tasks" / f"{label}.json").write_text(json.dumps(record))
     if record["status"] == "failed":
         sys.exit(2)
+
+
+def ask_without_end(address: str) -> None:
+    """Call a server again and again, as a task that buys replies."""
+    while True:
+        urllib.request.urlopen(address, timeout=5).read()
+        time.sleep(0.02)

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,26 +170,6 @@ def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path, videos: Path
     first.runs.path.mkdir()
     with first._alone(), pytest.raises(InputError, match="Another run"):
         a_run(tmp_path, videos, []).start()
-
-
-def test_killing_the_launcher_ends_every_task(tmp_path: Path, videos: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from tests.pipelines.test_local_launch import a_run; "
-        f"sys.exit(a_run(Path({str(tmp_path)!r}), Path({str(videos)!r}), []).start())"
-    )
-    launcher = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "FAKE_SLEEP": "60"})
-    deadline = time.monotonic() + 60
-    started: list[Path] = []
-    while not started and time.monotonic() < deadline:
-        started = list((tmp_path / "runs").glob("*/tasks/*.pid"))
-        time.sleep(0.05)
-    launcher.send_signal(signal.SIGKILL)
-    launcher.wait()
-    process = int(started[0].read_text())
-    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{process}").exists()
-    assert json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())["status"] == "running"
 
 
 def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:

@@ -102,9 +102,14 @@ def test_wrong_input_is_one_message_and_exit_code_2(arguments: list[str], told: 
     assert "Traceback" not in done.stderr
 
 
+NAMES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+DEAD_PROXIES = {"no_proxy": "", "NO_PROXY": "", **dict.fromkeys(NAMES, "http://127.0.0.1:9")}
+"""As behind a company's proxy, whose `no_proxy` nobody has set: everything on this machine must be reached past it."""
+
+
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
-    """Two runs over the tiny corpus; the folder, and the contents of each run.json."""
+    """Two runs over the tiny corpus behind a dead proxy; the folder, and the contents of each run.json."""
     folder = tmp_path_factory.mktemp("whole")
     assert rewatch("corpus", "--tiny", "--out", str(folder / "corpus")).returncode == 0
     records = []
@@ -117,6 +122,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict
             str(folder / "runs"),
             "--videos",
             str(folder / "corpus" / "videos"),
+            **DEAD_PROXIES,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         records.append(json.loads(sorted((folder / "runs").glob("*/run.json"))[-1].read_text()))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from components.core.errors import VideoError
+from components.core.processes import end_with_pipe
 from components.core.video.plans import FramePlan
 from components.core.video.probe import VideoInfo, probe
 from components.core.video.reader import FrameReader, PyAVReader
@@ -37,6 +38,7 @@ def main() -> None:
     # A library that prints would corrupt the stream of replies.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _give_up_rights(settings.limits.memory_mb)
+    end_with_pipe(sys.stdin.fileno())  # at once, in the middle of a file too
     for line in sys.stdin:
         _allow_cpu(settings.limits.cpu_s)
         _write(replies, *_answer(json.loads(line), settings))

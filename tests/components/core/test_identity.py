@@ -100,6 +100,8 @@ def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
         ("core/judging/rewards.py", both("grpo", "evaluation")),
         ("core/students/packing.py", both("sft", "grpo", "evaluation")),
         ("core/progress.py", IMAGES),
+        ("core/processes.py", IMAGES),
+        ("core/terminal.py", IMAGES),
         ("captioning/prompts.py", both("captions")),
         ("contrastive_qa/duplicates.py", both("questions")),
         ("reporting/templates/report.css", both("report")),

@@ -1,0 +1,108 @@
+"""How a process of ours stands among others: it reaches this machine past any proxy, and ends with its run.
+
+A run's *lifeline* is a lock that the launcher holds on a file. Every process of the run waits for that lock in a thread
+and ends itself the moment it gets it: the kernel lets go of a lock when its holder dies, `kill -9` included. So it does
+not matter when the launcher dies, how the process was started or through how many others, or whether it runs in a
+container; a process that starts too late finds the lock free and ends as well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+
+LIFELINE_VARIABLE = "REWATCH_LIFELINE"
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+"""This machine, in the spellings that libraries compare hosts with."""
+
+
+def reach_loopback(environment: MutableMapping[str, str]) -> None:
+    """Add this machine to `no_proxy`, for this process and its children: no proxy can reach it, ours least of all."""
+    named = f"{environment.get('no_proxy', '')},{environment.get('NO_PROXY', '')}"
+    hosts = [host.strip() for host in named.split(",") if host.strip()]
+    spared = "*" if "*" in hosts else ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+    environment["no_proxy"] = environment["NO_PROXY"] = spared
+
+
+@contextmanager
+def lifeline(path: Path) -> Iterator[None]:
+    """Hold a run's lifeline for as long as the block lasts."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lifeline, which is to say: the run is alive."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def end_self() -> None:
+    """End this process at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_group() -> None:
+    """End this process and every other of its group."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def end_with(path: Path, end: Callable[[], None] = end_self) -> None:
+    """End this process, or whatever `end` ends, as soon as nobody holds the lifeline."""
+
+    def wait() -> None:
+        try:
+            with path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            pass  # the run's folder was removed: so was the run
+        except OSError:
+            return  # a file system without locks
+        end()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def join_run(end: Callable[[], None] = end_self) -> None:
+    """What a process does first: loopback past proxies, and an end with the launcher, where one is named."""
+    reach_loopback(os.environ)
+    if path := os.environ.get(LIFELINE_VARIABLE):
+        end_with(Path(path), end)
+
+
+def end_with_pipe(descriptor: int) -> None:
+    """End this process as soon as the other end of a pipe that it reads is closed, whatever it is doing."""
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(descriptor, 0)  # a closed pipe is reported unasked
+        poll.poll()
+        end_self()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """End this worker of a process pool as soon as its parent is gone: it would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in workers only"
+
+    def wait() -> None:
+        parent.join()
+        end_self()
+
+    threading.Thread(target=wait, daemon=True).start()
