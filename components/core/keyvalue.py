@@ -140,7 +140,7 @@ class SqliteKeyValue:
                     stored.cancel()
                 else:
                     stored.set_exception(failure)
-            if isinstance(failure, asyncio.CancelledError):
+            if failure is not None and not isinstance(failure, Exception):
                 raise failure
 
     def _commit(self, batch: list[tuple[str, bytes, bool]]) -> list[bytes]:

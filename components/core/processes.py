@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 LIFELINE_VARIABLE = "REWATCH_LIFELINE"
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
@@ -106,3 +107,29 @@ def end_with_parent() -> None:
         end_self()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def as_interrupt(*numbers: int) -> Iterator[None]:
+    """Let signals end what the block does like Ctrl-C, so that it can say so; only a main thread hears them.
+
+    The handler of Ctrl-C is called in their place: an event loop has one of its own, which cancels the main task, while
+    an exception raised in just any task would break the loop off, once more with each task that ends. What is ignored
+    stays ignored, which is how `nohup` works.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            handler(signal.SIGINT, frame)
+        else:
+            raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    heard = [number for number in numbers if main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

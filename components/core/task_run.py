@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from components.core.manifest import (
     read_manifest,
     write_manifest,
 )
-from components.core.processes import join_run
+from components.core.processes import as_interrupt, join_run
 from components.core.settings import parse_settings
 from components.core.state import State
 from components.core.task_record import (
@@ -82,7 +81,7 @@ def run_task(
     error: BaseException | None = None
     log = _open_log_or_exit(label)
     try:
-        with _terminated_as_interrupt():
+        with as_interrupt(signal.SIGTERM):
             write_task_record(record)
             _run(stage, record, log, settings, inputs, output)
         record.status = "succeeded"
@@ -225,24 +224,6 @@ def _open_log_or_exit(label: str) -> logging.Logger:
     except OSError as error:
         print(f"{label}: the run folder cannot be written ({error}). Choose another --runs folder.", file=sys.stderr)
         raise SystemExit(InputError.exit_code) from error
-
-
-@contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the task like Ctrl-C, so that the record says so; only a main thread may set handlers."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt("terminated")
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _describe(error: BaseException) -> TaskError:

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError, RewatchError, as_disk_full
-from components.core.processes import LIFELINE_VARIABLE, lifeline
+from components.core.processes import LIFELINE_VARIABLE, as_interrupt, lifeline
 from components.core.records import canonical_json
 from components.core.terminal import say
 from pipelines.launch.ending import cause_of, tell_failure, tell_success
@@ -82,7 +81,7 @@ class LocalRun:
         check_run(self.profile, self.videos, self.runs.path)
         with self._alone(), _no_room_explained(self.runs.path):
             folder = self.runs.new_run()
-            with lifeline(folder.lifeline), _ended_as_interrupt():
+            with lifeline(folder.lifeline), as_interrupt(signal.SIGTERM, signal.SIGHUP):
                 return self._follow(folder)
 
     def _follow(self, folder: RunFolder) -> int:
@@ -253,26 +252,6 @@ class LocalRun:
         watcher.write("failed", planned, error)
         tell_failure(folder, error, self.say, self.resume_command)
         return int(error.get("exit_code", 1))
-
-
-@contextlib.contextmanager
-def _ended_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the run like Ctrl-C; only a main thread may set handlers."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # What is ignored stays ignored: that is how `nohup` works.
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
