@@ -21,7 +21,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVERS = ("components.core.tasks", "components.core.lineage", "components.core.processes")
+DRIVERS = (
+    "components.core.tasks",
+    "components.core.lineage",
+    "components.core.processes",
+    "components.core.terminal",
+)
 """The doors to what drives work and books it: engine, stores, progress, processes, MLflow. No row or weight depends on
 them."""
 
