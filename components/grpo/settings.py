@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from components.core.students.checkpoints import CHECKPOINTING, Course
 from components.core.students.optimizers import OptimizerSettings, Peaks
 from components.core.students.precision import Arithmetic, Saved
 from components.core.students.task_losses import TaskWeights
@@ -21,7 +22,7 @@ PRETRAINED = Peaks(learning_rate=1e-6)
 class GrpoSettings(VideoStageSettings):
     """The grpo section of a profile."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", "checkpoint_every"})
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", *CHECKPOINTING})
 
     steps: int = Field(default=120, ge=0)
     """Optimiser steps."""
@@ -106,6 +107,14 @@ class GrpoSettings(VideoStageSettings):
     checkpoint_every: int = Field(default=20, ge=1)
     """Steps between checkpoints."""
 
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
+    AdamW one takes 12 bytes for each weight: 84 GB for 7B."""
+
+    keep_every: int = Field(default=0, ge=0)
+    """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
+    5,000, kept every 500); 0 for none."""
+
     device: str = "auto"
     """`auto` takes CUDA where there is one."""
 
@@ -126,3 +135,11 @@ class GrpoSettings(VideoStageSettings):
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""
         return self.optimizer.peaks(PRETRAINED if pretrained else FROM_SCRATCH, pretrained=pretrained)
+
+    def course(self) -> Course:
+        """The run's length."""
+        return Course(self.steps, self.optimizer.falls_at(self.steps))
+
+    def without_length(self) -> GrpoSettings:
+        """These settings for a run of any length."""
+        return self.model_copy(update={"steps": 0})

@@ -142,7 +142,14 @@ def train(task: Task) -> None:
     if settings.freeze_vision:
         student.model.model.visual.requires_grad_(False)
     optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
-    checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
+    checkpoints = Checkpoints(
+        task.checkpoint_dir(_key(task)),
+        settings.course(),
+        task.log,
+        every=settings.checkpoint_every,
+        keep=settings.keep_checkpoints,
+        keep_every=settings.keep_every,
+    )
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     trainer = Trainer(
         task,
@@ -156,7 +163,7 @@ def train(task: Task) -> None:
         judge,
     )
     task.metrics |= _check(trainer)
-    first = int(checkpoints.load(student.model, optimizer)["step"])
+    first = checkpoints.load(student.model, optimizer)
     task.log.info(
         "%d questions on %d videos, %s",
         sum(map(len, questions)), len(questions),
@@ -166,8 +173,8 @@ def train(task: Task) -> None:
         log = TrainingLog(checkpoints.log_path, first, settings.steps, task.log, run.log)
         for number in range(first, settings.steps):
             log.record(number, trainer.step(number))
-            if (number + 1) % settings.checkpoint_every == 0 or number + 1 == settings.steps:
-                checkpoints.save(number + 1, student.model, optimizer, {})
+            if checkpoints.due(number + 1):
+                checkpoints.save(number + 1, student.model, optimizer)
         with written_whole(task.output, "the model") as folder:
             student.write(folder)
             shutil.copy(checkpoints.log_path, folder / checkpoints.log_path.name)
@@ -182,11 +189,11 @@ def train(task: Task) -> None:
 
 
 def _key(task: Task) -> str:
-    """What a checkpoint belongs to: settings, code and inputs."""
+    """What a checkpoint belongs to: settings but for the run's length, code and inputs."""
     from components.core.manifest import read_manifest
 
     inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
-    return digest_of(task.settings.digest(), work_identity(task.stage.module).digest, inputs)
+    return digest_of(task.settings.without_length().digest(), work_identity(task.stage.module).digest, inputs)
 
 
 def _check(trainer: Trainer) -> dict[str, float]:

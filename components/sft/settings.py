@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from components.core.settings import Settings
 from components.core.students.build import StudentSize
+from components.core.students.checkpoints import CHECKPOINTING, Course
 from components.core.students.optimizers import OptimizerSettings, Peaks
 from components.core.students.precision import Arithmetic, Saved
 from components.core.students.profile import PRETRAINED as PRETRAINED_PROFILE
@@ -66,6 +67,8 @@ class Phase(Settings):
 class SftSettings(VideoStageSettings):
     """The sft section of a profile."""
 
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", *CHECKPOINTING})
+
     base: str = ""
     """The model to start from: a folder or Hugging Face path of a Qwen2.5-VL; empty builds one of `size`. With a base,
     what is left out below is what suits a pretrained model (`WITH_A_BASE`)."""
@@ -120,6 +123,14 @@ class SftSettings(VideoStageSettings):
     checkpoint_every: int = Field(default=25, ge=1)
     """Steps between checkpoints."""
 
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
+    AdamW one takes 12 bytes for each weight: 84 GB for 7B."""
+
+    keep_every: int = Field(default=0, ge=0)
+    """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
+    5,000, kept every 500); 0 for none."""
+
     device: str = "auto"
     """`auto` takes CUDA where there is one."""
 
@@ -150,6 +161,16 @@ class SftSettings(VideoStageSettings):
     def text_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def course(self) -> Course:
+        """The run's length, with the naming steps, whose rate rises and falls on its own."""
+        first = self.naming.steps
+        return Course(first + self.text_steps, first + self.optimizer.falls_at(self.text_steps))
+
+    def without_length(self) -> SftSettings:
+        """These settings for a last phase of any length."""
+        last = [phase.model_copy(update={"steps": 0}) for phase in self.phases[-1:]]
+        return self.model_copy(update={"phases": (*self.phases[:-1], *last)})
 
 
 def _laid_over(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

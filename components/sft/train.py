@@ -17,6 +17,7 @@ from typing import Any
 from components.core.errors import DatasetError, SettingsError, TrainingError
 from components.core.identity import work_identity
 from components.core.lineage import training_run
+from components.core.manifest import folder_digest
 from components.core.records import digest_of
 from components.core.students import parity
 from components.core.students.build import build_student
@@ -102,8 +103,16 @@ def train(task: Task) -> None:
     lessons = _read_lessons(task, settings)
     if settings.base:
         task.info["base_model"] = settings.base
-    checkpoints = Checkpoints(task.checkpoint_dir(_key(task)))
-    student = _starting_student(settings, lessons, checkpoints.folder / UNTRAINED)
+    course, folder = settings.course(), task.checkpoint_dir(_key(task))
+    checkpoints = Checkpoints(
+        folder,
+        course,
+        task.log,
+        every=settings.checkpoint_every,
+        keep=settings.keep_checkpoints,
+        keep_every=settings.keep_every,
+    )
+    student = _starting_student(settings, lessons, folder / UNTRAINED)
     student.model.train()
     if settings.gradient_checkpointing:
         student.model.gradient_checkpointing_enable()
@@ -112,9 +121,7 @@ def train(task: Task) -> None:
     videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
     optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
     task.metrics |= _check(student, lessons, videos)
-    first = int(checkpoints.load(student.model, optimizer)["step"])
-    naming = settings.naming.steps if not settings.base else 0
-    steps = naming + settings.text_steps
+    first, steps, naming = checkpoints.load(student.model, optimizer), course.steps, settings.naming.steps
     task.log.info(
         "%d videos, %d parameters, %s",
         len(lessons), parameter_count(student), f"continuing at step {first} of {steps}" if first else f"{steps} steps",
@@ -126,9 +133,9 @@ def train(task: Task) -> None:
             student.model.train()
             metrics = trainer.naming_step(number) if number < naming else trainer.text_step(number - naming)
             log.record(number, metrics)
-            if (number + 1) % settings.checkpoint_every == 0 or number + 1 == steps:
-                checkpoints.save(number + 1, student.model, optimizer, {})
-        _write(student, checkpoints, task.output)
+            if checkpoints.due(number + 1):
+                checkpoints.save(number + 1, student.model, optimizer)
+        _write(student, checkpoints.log_path, folder / UNTRAINED, task.output)
         task.info["mlflow_model"] = run.log_model(task.output, "student-sft", steps)
     task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
     task.metrics |= {"steps": float(steps), "videos": float(len(lessons)), "unreadable": float(len(videos.unreadable))}
@@ -168,19 +175,22 @@ def _read_lessons(task: Task, settings: SftSettings) -> list[Lessons]:
 
 
 def _key(task: Task) -> str:
-    """What a checkpoint belongs to: settings, code and inputs."""
+    """What a checkpoint belongs to: settings but for the run's length, code, inputs and base."""
+    settings: SftSettings = task.settings
     inputs = [task.dataset(name).manifest.digest for name in task.stage.inputs]
-    return digest_of(task.settings.digest(), work_identity(task.stage.module).digest, inputs)
+    base = folder_digest(Path(settings.base)) if settings.base and Path(settings.base).is_dir() else ""
+    return digest_of(settings.without_length().digest(), work_identity(task.stage.module).digest, inputs, base)
 
 
 def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:
     """The base, built once where it is to be built: `untrained` lies with the checkpoints."""
     if settings.base:
         return _load_base(settings)
-    if not (untrained / "student.json").is_file():
+    if not untrained.is_dir():
         texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
-        build_student(untrained, texts, settings.size, settings.seed)
-        save_profile(untrained, settings.student)
+        with written_whole(untrained, "the untrained model") as partial:
+            build_student(partial, texts, settings.size, settings.seed)
+            save_profile(partial, settings.student)
     return _load(untrained, settings)
 
 
@@ -226,12 +236,12 @@ def _check(student: Student, lessons: Sequence[Lessons], videos: Videos) -> dict
     return parity.assert_agreement(student.model, requests, decoding, student.ends).metrics()
 
 
-def _write(student: Student, checkpoints: Checkpoints, output: Path) -> None:
+def _write(student: Student, log: Path, untrained: Path, output: Path) -> None:
     with written_whole(output, "the model") as partial:
         student.write(partial)
-        shutil.copy(checkpoints.log_path, partial / checkpoints.log_path.name)
-        if (checkpoints.folder / UNTRAINED).is_dir():
-            shutil.copytree(checkpoints.folder / UNTRAINED, partial / UNTRAINED)
+        shutil.copy(log, partial / log.name)
+        if untrained.is_dir():
+            shutil.copytree(untrained, partial / UNTRAINED)
 
 
 STAGE = Stage(

@@ -9,6 +9,7 @@ into place at the end; a full disk, or a kill, leaves the target as it was.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ PROCESSOR_CLASS = "Qwen2_5_VLProcessor"
 def written_whole(target: Path, what: str) -> Iterator[Path]:
     """A folder to write in; what it holds stands in `target` after the block, nothing of it where the block raised.
 
+    A target that is not there yet appears at once and whole; into one that is, such as the output of a task, file after
+    file is moved.
+
     Args:
         what: such as "the model", for the error.
 
@@ -47,11 +51,16 @@ def written_whole(target: Path, what: str) -> Iterator[Path]:
     """
     from safetensors import SafetensorError
 
-    partial = target / ".partial"
+    there = target.is_dir()
+    partial = target / ".partial" if there else target.with_name(f".{target.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
+        _settle(partial)
+        if not there:
+            partial.rename(target)
+            return
         for path in list(partial.iterdir()):
             if (target / path.name).is_dir():
                 shutil.rmtree(target / path.name)
@@ -63,6 +72,14 @@ def written_whole(target: Path, what: str) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """See to it that content is on the disk before its name is: a machine may go as a process may."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def copy_beside_weights(source: str | Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ Muon orthogonalises in bfloat16, one matrix after another; here equal shapes go 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,7 +53,7 @@ class OptimizerSettings(Settings):
     """Of AdamW."""
 
     warmup: float = 0.05
-    """Share of the steps in which the rate rises linearly."""
+    """Share of the steps in which the rate rises linearly; a run that is lengthened keeps the rise it had."""
 
     decay: float = 0.4
     """Share of the steps, at the end, in which it falls linearly to zero."""
@@ -91,6 +92,10 @@ class OptimizerSettings(Settings):
         rising = (step + 1) / max(1.0, self.warmup * steps)
         falling = (steps - step) / max(1.0, self.decay * steps)
         return min(1.0, rising, falling)
+
+    def falls_at(self, steps: int) -> int:
+        """Steps of a run of `steps` after which the rate begins to fall."""
+        return min(steps, math.floor(steps - self.decay * steps) + 1)
 
 
 class Optimizer:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from components.core.manifest import write_atomically
 
 Listener = Callable[[Mapping[str, float], int], None]
 SECONDS_PER_LINE = 30.0
@@ -35,8 +38,8 @@ class TrainingLog:
         self._first = first_step
         self._started = self._said = time.monotonic()
         lines = path.read_text().splitlines() if path.is_file() else []
-        kept = [line for line in lines if json.loads(line)["step"] < first_step]
-        path.write_text("".join(f"{line}\n" for line in kept))
+        kept = [line for line in lines if _step_of(line) < first_step]
+        write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
     def record(self, step: int, metrics: Mapping[str, float]) -> None:
         """Metrics of one step, counted from 0."""
@@ -56,6 +59,14 @@ class TrainingLog:
         left = (time.monotonic() - self._started) / max(1, done) * (self._steps - step - 1)
         values = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
         return f"step {step + 1}/{self._steps}, {values}, {left / 60:.1f} min left"
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; infinite for one that a kill or a full disk cut off, which no checkpoint is later than."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def last_metrics(path: Path) -> dict[str, float]:

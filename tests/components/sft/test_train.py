@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,15 +90,39 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: dict[str, Path], tmp
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not list((broken / "state").glob("checkpoints/*/step-*")) and time.monotonic() < deadline:
+    while not list((broken / "state").glob("checkpoints/*/*/step-*")) and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (broken / "output" / "manifest.json").exists()
-    (checkpoint,) = (broken / "state").glob("checkpoints/*/step-*")
-    assert 0 < int(checkpoint.name.removeprefix("step-")) < 16
+    saved = [int(path.name.removeprefix("step-")) for path in (broken / "state").glob("checkpoints/*/*/step-*")]
+    assert 0 < max(saved) < 16
     assert curve(train(broken, data)) == curve(unbroken)
     assert read_manifest(broken / "output").digest == read_manifest(unbroken).digest
+
+
+def test_more_steps_go_on_from_before_the_rate_fell(data: dict[str, Path], tmp_path: Path) -> None:
+    """The last phase alone is longer; its data are what a run of that length from the start would have seen."""
+    warm = {"optimizer": {"warmup": 0.0}}
+    longer = [SETTINGS["phases"][0], {**SETTINGS["phases"][1], "steps": 14}]
+    train(tmp_path / "run", data, **warm)
+    (tmp_path / "run" / "output").rename(tmp_path / "short")
+    train(tmp_path / "run", data, phases=longer, **warm)
+    fresh = train(tmp_path / "fresh", data, phases=longer, **warm)
+    log = (tmp_path / "run" / "run" / "logs").rglob("*")
+    assert any("Going on from step 12 of a run of 16 steps" in file.read_text() for file in log if file.is_file())
+    assert read_manifest(tmp_path / "run" / "output").digest == read_manifest(fresh).digest
+    assert curve(tmp_path / "run" / "output") == curve(fresh)
+
+
+def test_a_base_that_changed_under_its_name_is_not_gone_on_with(data: dict[str, Path], tmp_path: Path) -> None:
+    base = pretrained_folder(tmp_path / "base")
+    train_base(tmp_path / "run", data, base)
+    shutil.rmtree(base)
+    pretrained_folder(base, seed=1)
+    (tmp_path / "run" / "output").rename(tmp_path / "first")
+    train_base(tmp_path / "run", data, base)
+    assert len(list((tmp_path / "run" / "state" / "checkpoints").iterdir())) == 2
 
 
 FROM_A_BASE: dict[str, Any] = {
