@@ -28,7 +28,7 @@ You receive a JSON object with
 - "summary": a summary of the same video;
 - "types": the question types wanted;
 - "count": how many questions to write;
-- "part_of", only where the caption shown is a part of a longer one: the time of the whole video.
+- "part_of", only where the caption shown leaves parts of the video out: the time of the whole video.
 
 Every question must be contrastive: the caption answers it, the summary does not, and neither does common knowledge.
 

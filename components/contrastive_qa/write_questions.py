@@ -42,10 +42,14 @@ from components.core.video.timecodes import caption_line, render_span
 
 @dataclass(frozen=True)
 class CaptionedVideo:
-    """What questions are written about as one record: a video and its caption events in order."""
+    """What questions are written about as one record: a video and its caption events in order.
+
+    `has_gaps` says that captioning left seconds of it open: whoever counts over the caption would count too few.
+    """
 
     video: Video
     events: tuple[CaptionEvent, ...]
+    has_gaps: bool = False
 
     @property
     def id(self) -> str:
@@ -54,7 +58,7 @@ class CaptionedVideo:
 
     def digest(self) -> str:
         """What the questions depend on beside settings and code."""
-        return digest_of(self.id, [event.digest() for event in self.events])
+        return digest_of(self.id, [event.digest() for event in self.events], self.has_gaps)
 
 
 async def run(task: Task) -> None:
@@ -67,9 +71,11 @@ def captioned_videos(task: Task) -> Iterator[CaptionedVideo]:
     events: defaultdict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
         events[event.video_id].append(event)
+    captions = task.datasets("captions")
+    open_videos = {gap.video_id for dataset in captions for gap in dataset.rejected("events", task.shard)}
     for video in task.rows("captions", "videos"):
         ordered = sorted(events.pop(video.video_id, []), key=lambda event: event.start_s)
-        yield CaptionedVideo(video, tuple(ordered))
+        yield CaptionedVideo(video, tuple(ordered), video.video_id in open_videos)
 
 
 async def write_questions(record: CaptionedVideo, task: Task) -> list[Row]:
@@ -133,7 +139,7 @@ async def ask(record: CaptionedVideo, part: range, summary: str, task: Task) -> 
         "types": [str(kind) for kind in settings.types],
         "count": max(settings.questions_per_video, ceil(len(part) / settings.events_per_question)),
     }
-    if len(part) < len(record.events):
+    if len(part) < len(record.events) or record.has_gaps:
         payload["part_of"] = render_span(0.0, record.video.duration_s)
     return await task.teachers.ask(settings.question_writer, Prompt(QUESTION_WRITER, payload), QuestionsReply)
 

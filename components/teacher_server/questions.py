@@ -43,14 +43,24 @@ class Written:
 
 
 def write_questions(
-    caption: Sequence[dict[str, Any]], summary: str, types: Sequence[str], count: int, contrast: bool = True
+    caption: Sequence[dict[str, Any]],
+    summary: str,
+    types: Sequence[str],
+    count: int,
+    contrast: bool = True,
+    is_part: bool = False,
 ) -> list[dict[str, Any]]:
-    """At most `count` distinct questions of the given types; with `contrast` off the summary is not heeded."""
+    """At most `count` distinct questions of the given types.
+
+    Args:
+        contrast: whether the summary is heeded.
+        is_part: whether the caption leaves parts of the video out: then only what a single look settles is asked.
+    """
     events = read_events(caption)
     seed = draws.number("questions", *(f"{event.when()} {event.text}" for event in events))
     heeded = summary if contrast else ""
     single = _usable(_single_looks(events, seed), events, types, heeded)
-    wider = _usable(_wider_questions(events, seed), events, types, heeded)
+    wider = [] if is_part else _usable(_wider_questions(events, seed), events, types, heeded)
     wanted = min(ceil(count * SINGLE_LOOK_SHARE), count)
     chosen = single[:wanted] + wider[: count - min(wanted, len(single))]
     chosen += single[wanted : wanted + count - len(chosen)]

@@ -23,7 +23,8 @@ def _summary(payload: Payload, model: str) -> dict[str, Any]:
 
 def _questions(payload: Payload, model: str) -> dict[str, Any]:
     asked = (payload["caption"], payload["summary"], payload["types"], int(payload["count"]))
-    return {"questions": write_questions(*asked, contrast=bool(payload.get("contrast", True)))}
+    contrast, is_part = bool(payload.get("contrast", True)), "part_of" in payload
+    return {"questions": write_questions(*asked, contrast=contrast, is_part=is_part)}
 
 
 def _verdicts(payload: Payload, model: str) -> dict[str, Any]:

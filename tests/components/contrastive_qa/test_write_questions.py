@@ -81,6 +81,22 @@ def test_the_builtin_writer_asks_what_the_caption_answers(tmp_path: Path, teache
     assert all(question.answer == "yellow" for question in colours)
 
 
+def test_nothing_is_counted_over_a_caption_with_gaps(tmp_path: Path, teacher: str, run_stage: RunStage) -> None:
+    inputs = captions(tmp_path, video(0), video(1))
+    gap = CaptionEvent(
+        event_id="gap", video_id="1" * 64, segment_id="segment", start_s=6.4, end_s=8, text="", outcome="rejected"
+    )
+    rows = [*Dataset(inputs["captions"]).rows("events"), gap]
+    types = {"videos": Video, "segments": Segment, "events": CaptionEvent}
+    tables = {"videos": [video(0), video(1)], "segments": [], "events": rows}
+    found = run_stage(STAGE, teacher, "written", {"captions": write_dataset(tmp_path / "open", tables, types)})
+    by_video: dict[str, list[Question]] = {"0": [], "1": []}
+    for question in found.rows("questions"):
+        by_video[question.video_id[0]].append(question)
+    assert any("how many" in question.question.lower() for question in by_video["0"])
+    assert by_video["1"] and all(question.is_single_look for question in by_video["1"])
+
+
 def test_evidence_becomes_spans_and_event_ids(tmp_path: Path, run_stage: RunStage) -> None:
     found = write(run_stage, tmp_path, written("What follows the red circle?", "a blue square", (1, 0, 1)))
     (question,) = found.rows("questions")
