@@ -1,7 +1,7 @@
 """A pretrained Qwen2.5-VL on its whole way: supervised, reinforced, evaluated, put up for promotion, loaded by anyone.
 
 The base has the shape of the official repositories, with their vocabulary of 152,064 and their ids; only the layers are
-few and narrow, and the weights random. Settings are those of a real job but for sizes.
+few and narrow, and the weights random. Settings are those of a real job but for sizes: bfloat16 arithmetic, too.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ SFT_SETTINGS: dict[str, Any] = {
     "forms": ["open", "multiple_choice"],
     "rows_per_forward": 1,
     "gradient_checkpointing": True,
+    "arithmetic": "bfloat16",  # as a large student on a GPU
 }
 GRPO_SETTINGS: dict[str, Any] = {
     "steps": 2,
@@ -52,6 +53,7 @@ GRPO_SETTINGS: dict[str, Any] = {
     "kl": 0.01,
     "rows_per_forward": 1,
     "gradient_checkpointing": True,
+    "arithmetic": "bfloat16",  # as a large student on a GPU
 }
 EVALUATION_SETTINGS: dict[str, Any] = {"max_tokens": 12, "max_caption_tokens": 8, "videos_per_chunk": 2}
 
@@ -102,10 +104,10 @@ def test_reinforcement_draws_and_scores_with_the_official_vocabulary(way: dict[s
     assert [line["step"] for line in steps] == [0, 1]
     for line in steps:
         assert (line["judge_failures"], line["groups_without_variance"], line["clipped"]) == (0, 0, 0)
-        assert line["rollout_ratio_mean"] == pytest.approx(1, abs=1e-4) and line["rollout_kl"] < 1e-6
+        assert line["rollout_ratio_mean"] == pytest.approx(1, abs=0.01) and line["rollout_kl"] < 1e-3
         assert line["loss"] == pytest.approx(line["policy_loss"] + 0.01 * line["kl"] + line["loss_replay"], abs=1e-4)
     manifest = read_manifest(way["grpo_model"])
-    assert manifest.metrics["parity_p99"] <= 5e-4 and manifest.metrics["rollout_alarms"] == 0
+    assert 0 < manifest.metrics["parity_mean"] <= 0.02 and manifest.metrics["rollout_alarms"] == 0
     assert {source.name for source in manifest.upstream} == {"captions", "questions", "sft_model"}
 
 
