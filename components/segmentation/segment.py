@@ -91,6 +91,8 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
         fps=settings.fps,
         max_frames=settings.frames_per_request,
         max_pixels=settings.max_pixels,
+        # A cut is looked for more closely afterwards, and every frame says when it was really shown.
+        exact=False,
     )
     frames = await task.frames(video, plan)
     # In a thread: encoding many frames would hold up every other request.

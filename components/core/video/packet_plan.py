@@ -70,6 +70,42 @@ class PacketPlan:
             open_ = attempt.undelivered
         return answers
 
+    def read_keyframes(self, asked: Sequence[int], reach: int, shown: tuple[int, int]) -> dict[int, int]:
+        """Hand a keyframe shown less than `reach` from each time asked for to `take`; decode nothing else.
+
+        Args:
+            asked: ticks, rising by more than twice the reach.
+            shown: from when until when the keyframes must come up, ticks.
+
+        Returns:
+            the keyframe's timestamp by the tick asked for, without the times that have none so near.
+        """
+        answers: dict[int, int] = {}
+        for tick in asked:
+            read = self._keyframe(max(shown[0], tick - reach), min(shown[1], tick + reach))
+            if read is not None and self._decoding.alone(read):
+                answers[tick] = read.at
+        return answers
+
+    def _keyframe(self, first: int, last: int) -> Read | None:
+        """A keyframe that comes up from `first` until `last`, ticks."""
+        timeline = self._timeline
+        if self._at_start and timeline.first is not None and first <= timeline.first.at < last:
+            return timeline.first
+        if timeline.by_rank or not timeline.may_seek:
+            return None
+        self._at_start = False
+        indexed = len(self._stream.index_entries) > 0
+        # By its index a container lands on the last keyframe; without one it lands anywhere before.
+        if not self._sought(last - 1 if indexed else first):
+            return None
+        for read in timeline.packets():
+            if read.packet.is_keyframe and first <= read.at < last:
+                return read
+            if indexed or read.at >= last:
+                break
+        return None
+
     def _landed(self, tick: int, run_up_s: float | None) -> Iterator[Read]:
         """Packets from a keyframe shown no later than `tick`: the nearest, one `run_up_s` earlier, or the first."""
         timeline = self._timeline
@@ -125,14 +161,21 @@ class _Decoding:
         self.wanted: set[int] = set()
         self.delivered: set[int] = set()
 
-    def feed(self, shown: Shown, *, skip: bool) -> bool:
+    def alone(self, keyframe: Read) -> bool:
+        """Whether a keyframe could be decoded, from nothing but itself."""
+        self.start_at(keyframe.at)
+        self.wanted = {keyframe.at}
+        sound = self.feed(keyframe.packet, keyframe.at, skip=False)
+        self.drain()
+        return sound and keyframe.at in self.delivered
+
+    def feed(self, packet: Packet[VideoStream], at: int, *, skip: bool) -> bool:
         """Decode a packet; False where it, or a picture that came out, is damaged."""
         # Fields are packets of their own in some streams: half a picture must not be skipped for being unwanted.
         self._context.skip_frame = "NONREF" if skip and self._skips and self._progressive else "DEFAULT"
-        packet = shown.packet
-        packet.pts = shown.at
+        packet.pts = at
         self._fed = True
-        self._ranks.append(shown.at)
+        self._ranks.append(at)
         frames = self._decoded(packet)
         return frames is not None and self._sort(frames)
 
@@ -155,10 +198,10 @@ class _Decoding:
         except av.FFmpegError:
             return None
 
-    def start_at(self, shown: Shown) -> None:
+    def start_at(self, keyframe: int) -> None:
         """Pictures shown before this keyframe refer to others that the decoder has not seen."""
         self.drain()
-        self._floor, self._ceiling = shown.at, None
+        self._floor, self._ceiling = keyframe, None
 
     def _sort(self, frames: Iterable[VideoFrame]) -> bool:
         for frame in frames:
@@ -217,7 +260,7 @@ class _Attempt:
                 held.clear()
                 adrift = True
             if shown.packet.is_keyframe and (adrift or self._may_jump_to(shown, held)):
-                decoding.start_at(shown)
+                decoding.start_at(shown.at)
                 held.clear()
                 adrift = False
                 # Whoever asked for a picture before it asked for one in a hole.
@@ -230,7 +273,9 @@ class _Attempt:
                 decoding.wanted.add(shown.at)
             held.append((shown, bool(claimed)))
             if claimed or not self._frugal or len(held) > _HELD_PACKETS:
-                adrift = not all(decoding.feed(each, skip=self._frugal and not wanted) for each, wanted in held)
+                adrift = not all(
+                    decoding.feed(each.packet, each.at, skip=self._frugal and not wanted) for each, wanted in held
+                )
                 held.clear()
                 if adrift:
                     decoding.drain()

@@ -37,6 +37,9 @@ class FramePlan(BaseModel):
     width: int = Field(default=0, ge=0)
     height: int = Field(default=0, ge=0)
     multiple: int = Field(default=2, ge=1)
+    exact: bool = True
+    """Whether a look must show what was on screen then. Where it need not, a keyframe less than half a period away
+    stands in for it, which costs a twentieth; `Frame.time_s` says when it was really shown."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -55,6 +58,12 @@ class FramePlan(BaseModel):
         if wanted <= self.max_frames:
             return [self.start_s + index / self.fps for index in range(wanted)]
         return [self.start_s + span * index / self.max_frames for index in range(self.max_frames)]
+
+    @property
+    def period_s(self) -> float:
+        """Seconds between two looks."""
+        times = self.times()
+        return times[1] - times[0] if len(times) > 1 else self.end_s - self.start_s
 
     def missing(self, got: Iterable[float]) -> list[tuple[float, float]]:
         """From where to where, in seconds, no picture could be read: each stretch of times asked for in vain.

@@ -34,7 +34,8 @@ class Frame:
     Attributes:
         time_s: the frame's own timestamp, seconds from the start of the video.
         pixels: uint8 RGB, (height, width, 3).
-        asked_s: the time the plan asked for; the frame was on screen then.
+        asked_s: the time the plan asked for. The frame was on screen then; where the plan is not `exact` it may be a
+            keyframe that came up less than half a period before or after.
     """
 
     time_s: float
@@ -102,7 +103,14 @@ class PyAVReader:
                 pixels[stamp] = convert(frame)
 
             asked = {asked_s: timeline.ticks(asked_s) for asked_s in plan.times()}
-            answers = PacketPlan(container, stream, timeline, take).read(sorted(set(asked.values())))
+            ticks = sorted(set(asked.values()))
+            packets = PacketPlan(container, stream, timeline, take)
+            answers: dict[int, int] = {}
+            if not plan.exact:
+                reach = int(plan.period_s / 2 / timeline.tick_s)
+                shown = timeline.ticks(plan.start_s), timeline.ticks(plan.end_s)
+                answers = packets.read_keyframes(ticks, reach, shown)
+            answers |= packets.read([tick for tick in ticks if tick not in answers])
         frames = [
             Frame(time_s=timeline.seconds(answers[tick]), pixels=pixels[answers[tick]], asked_s=asked_s)
             for asked_s, tick in asked.items()
@@ -132,7 +140,9 @@ class _Converter:
         width, height = self._plan.size(*(shown[::-1] if turned else shown))
         if turned:
             width, height = height, width
-        small = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", interpolation="AREA")
+        small = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+        )
         pixels = small.to_ndarray()
         quarter_turns = round(frame.rotation / 90) % 4
         # Contiguous also where the rows of the picture were padded: widths that are no multiple of the CPU's stride.

@@ -81,6 +81,11 @@ class Timeline:
         """
         return int((seconds + min(self.tick_s / 2, 0.0005)) / self.tick_s + 1e-6) + self.origin
 
+    @property
+    def first(self) -> Read | None:
+        """The first keyframe."""
+        return self._head[0] if self._head else None
+
     def from_the_start(self) -> Iterator[Read]:
         """Every packet, the first time: from the first keyframe on."""
         return chain(self._head, self._reading)
