@@ -90,8 +90,6 @@ class PacketPlan:
     def _keyframe(self, first: int, last: int) -> Read | None:
         """A keyframe that comes up from `first` until `last`, ticks."""
         timeline = self._timeline
-        if self._at_start and timeline.first is not None and first <= timeline.first.at < last:
-            return timeline.first
         if timeline.by_rank or not timeline.may_seek:
             return None
         self._at_start = False
@@ -123,8 +121,7 @@ class PacketPlan:
         if self._at_start:
             self._at_start = False
             return timeline.from_the_start()
-        self._container.seek(self._container.start_time or 0)
-        return timeline.packets()
+        return timeline.rewound()
 
     def _sought(self, tick: int) -> bool:
         import av

@@ -109,7 +109,8 @@ class PyAVReader:
             if not plan.exact:
                 reach = int(plan.period_s / 2 / timeline.tick_s)
                 shown = timeline.ticks(plan.start_s), timeline.ticks(plan.end_s)
-                answers = packets.read_keyframes(ticks, reach, shown)
+                # The first is exact, so that what is shown begins with what was on screen at its beginning.
+                answers = packets.read_keyframes(ticks[1:], reach, shown)
             answers |= packets.read([tick for tick in ticks if tick not in answers])
         frames = [
             Frame(time_s=timeline.seconds(answers[tick]), pixels=pixels[answers[tick]], asked_s=asked_s)

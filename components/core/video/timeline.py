@@ -81,14 +81,18 @@ class Timeline:
         """
         return int((seconds + min(self.tick_s / 2, 0.0005)) / self.tick_s + 1e-6) + self.origin
 
-    @property
-    def first(self) -> Read | None:
-        """The first keyframe."""
-        return self._head[0] if self._head else None
-
     def from_the_start(self) -> Iterator[Read]:
         """Every packet, the first time: from the first keyframe on."""
         return chain(self._head, self._reading)
+
+    def rewound(self) -> Iterator[Read]:
+        """Every packet, once more."""
+        if self._container.format.name.startswith("mpeg"):
+            # A search by time ends behind the first keyframe, whose time is later than that of its own bytes.
+            self._container.seek(0, unsupported_byte_offset=True)
+        else:
+            self._container.seek(self._container.start_time or 0)
+        return self.packets()
 
     def packets(self) -> Iterator[Read]:
         """The packets of the picture from where the container stands."""
@@ -163,8 +167,7 @@ class Timeline:
             self._container.seek(int(target_s / self.tick_s), stream=self._stream)
             if (ends := self._last(self.packets())) is not None:
                 return ends
-        self._container.seek(self._container.start_time or 0)
-        ends = self._last(self.packets())
+        ends = self._last(self.rewound())
         return self.origin if ends is None else ends
 
     def _last(self, packets: Iterable[Read]) -> int | None:

@@ -102,10 +102,13 @@ def test_a_whole_video_is_read_without_a_wrong_frame_and_its_losses_are_told(mak
     assert missing[-1][1] < plan.end_s - 2
 
 
+@pytest.mark.parametrize("start_s", [0, 1])
 @pytest.mark.parametrize("kind", [name for name in KINDS if name not in DAMAGED])
-def test_a_coarse_look_shows_frames_near_the_times_asked_for_with_their_own(make_video: Maker, kind: str) -> None:
+def test_a_coarse_look_shows_frames_near_the_times_asked_for_with_their_own(
+    make_video: Maker, kind: str, start_s: float
+) -> None:
     video = make_video(kind)
-    plan = FramePlan(start_s=1, end_s=17, fps=0.25, exact=False)
+    plan = FramePlan(start_s=start_s, end_s=17, fps=0.25, exact=False)
     frames = PyAVReader().read(video.path, plan)
     assert [frame.asked_s for frame in frames] == plan.times()
     for frame in frames:
@@ -113,6 +116,7 @@ def test_a_coarse_look_shows_frames_near_the_times_asked_for_with_their_own(make
         assert frame.time_s == pytest.approx(video.times_s[number - video.first], abs=1e-3)
         assert abs(frame.time_s - frame.asked_s) <= 2 or number == video.on_screen(frame.asked_s)
         assert plan.start_s <= frame.time_s < plan.end_s or number == video.on_screen(frame.asked_s)
+    assert number_of(upright(kind, frames[0].pixels)) == video.on_screen(start_s)
     assert len({frame.time_s for frame in frames}) == len(frames)
 
 
