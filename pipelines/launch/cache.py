@@ -2,7 +2,8 @@
 
 KFP caches every task that succeeded, and nothing that a task does can tell it otherwise. So before a run, entries of
 tasks that left failed records behind are removed: they run again, take their finished records from the state, and try
-the failed ones anew. Files that ingestion could not read are no failed records: they are what they are.
+the failed ones anew. Ingestion is left alone: its failed records are files that cannot be read, a file that was mended
+is another file, and its shard's id says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+
+BY_CONTENT = frozenset({"ingestion"})
+"""Stages whose failures depend on nothing but their inputs, so that trying again would fail again."""
 
 
 def forget_failed(runs: Path, cache: Path) -> int:
@@ -32,5 +36,6 @@ def forget_failed(runs: Path, cache: Path) -> int:
 def _outputs_with_failures(runs: Path) -> Iterator[str]:
     for path in runs.glob("*/tasks/*.json"):
         record = json.loads(path.read_text())
-        if record.get("status") == "succeeded" and (record.get("records") or {}).get("failed"):
+        failed = (record.get("records") or {}).get("failed") and record.get("stage") not in BY_CONTENT
+        if record.get("status") == "succeeded" and failed:
             yield str(record.get("output"))

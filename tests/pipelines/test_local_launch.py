@@ -10,6 +10,7 @@ import pytest
 
 from components.core.errors import InputError
 from components.core.video.settings import VideoSettings
+from pipelines.launch.cache import forget_failed
 from pipelines.launch.folders import RunsRoot
 from pipelines.launch.local import LocalRun
 from pipelines.launch.progress import RunWatcher
@@ -98,6 +99,16 @@ def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(
         statuses.append({task["name"]: task["status"] for task in last_record(tmp_path)["tasks"]})
     assert statuses[0]["work-s00000"] == "cached" and statuses[0]["work-s00001"] == "succeeded"
     assert statuses[1]["work-s00001"] == statuses[1]["gate-captions"] == "cached"
+
+
+@pytest.mark.parametrize(("stage", "is_kept"), [("captioning", False), ("ingestion", True)])
+def test_files_that_cannot_be_read_do_not_make_everything_run_again(tmp_path: Path, stage: str, is_kept: bool) -> None:
+    (tmp_path / "runs" / "r1" / "tasks").mkdir(parents=True)
+    record = {"status": "succeeded", "stage": stage, "records": {"done": 9, "failed": 5}, "output": "/made/by/it"}
+    (tmp_path / "runs" / "r1" / "tasks" / "task.json").write_text(json.dumps(record))
+    (entry := tmp_path / "abc.json").write_text(json.dumps({"made": {"uri": "/made/by/it"}}))
+    assert forget_failed(tmp_path / "runs", tmp_path) == (not is_kept)
+    assert entry.exists() == is_kept
 
 
 def test_a_failure_names_task_shard_cause_remedy_log_and_command(
