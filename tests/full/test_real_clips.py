@@ -35,7 +35,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_real_clips_are_captioned_in_absolute_time_and_the_broken_file_is_quarantined(
     clips: Path, tmp_path: Path, reader: str
 ) -> None:
-    done = run(tmp_path / "runs", clips, "--set", f"video.reader={reader}")
+    # Four clips make some 40 questions, for which the built-in teacher's "in no clear direction" is often the key and
+    # the longest option: 16 of 38 with one reader and 19 of 37 with the other, on either side of what that gate allows.
+    settings = (f"video.reader={reader}", "quality_gates.questions.max_longest_is_key=1")
+    done = run(tmp_path / "runs", clips, *(word for setting in settings for word in ("--set", setting)))
     assert done.returncode == 0, done.stdout + done.stderr
     record = latest(tmp_path / "runs")
     ingest = next(task for task in record["tasks"] if task["name"] == "ingest")
