@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.core.datasets import Dataset
-from components.core.records import ProbeVerdict, Question, QuestionType, Summary
+from components.core.records import Failure, ProbeVerdict, Question, QuestionType, Summary
 from components.filter_probes.probe import STAGE
 from components.teacher_server.launch import running_teacher
 from tests.components.core.judging.stages import captions, run_stage, summary, video, write_dataset
@@ -109,6 +109,19 @@ def test_a_teacher_that_stumbles_changes_nothing(tmp_path: Path, fault: str) -> 
 
 
 def test_a_verifier_that_only_babbles_fails_the_video_and_keeps_no_question(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit):
-        filtered(tmp_path, LOOKS, faults=("garbage=1@verifier",))
-    assert not (tmp_path / "output" / "manifest.json").exists()
+    result = filtered(tmp_path, LOOKS, faults=("garbage=1@verifier",))
+    assert list(result.rows("questions")) == list(result.rejected("questions")) == []
+    assert [(failure.record_id, failure.error) for failure in result.failures()] == [("video", "ReplyError")]
+
+
+def test_the_failures_of_the_writer_are_passed_on_to_the_gate(tmp_path: Path) -> None:
+    failed = Failure(record_id="lost", stage="contrastive_qa", error="ReplyError", reason="no valid reply")
+    with running_teacher() as url:
+        kinds = {"summaries": Summary, "questions": Question}
+        tables = {"summaries": [summary(), failed], "questions": LOOKS}
+        inputs = {
+            "captions": captions(tmp_path / "captions", [video()]),
+            "written": write_dataset(tmp_path / "written", tables, kinds),
+        }
+        result = run_stage(STAGE, url, tmp_path, inputs)
+    assert [failure.record_id for failure in result.failures()] == ["lost"]
