@@ -168,6 +168,7 @@ def test_a_pretrained_base_trains_with_a_frozen_tower_and_accumulated_steps(
         base,
         optimizer={"learning_rate": 1e-3},
         phases=[{"steps": 6, "videos": 4, "observe": 1, "think": 1}],
+        arithmetic="bfloat16",
         gradient_checkpointing=True,
         freeze_vision=True,
         rows_per_forward=3,
