@@ -43,9 +43,16 @@ def fill_roles(kind: type[BaseModel], given: Mapping[str, Any], fill: FillRole) 
             entries = value if name in given else [{"role": role.role} for role in default]
             if isinstance(entries, list):
                 filled[name] = [_fill_entry(entry, default, fill) for entry in entries]
-        elif isinstance(default, BaseModel) and isinstance(value, Mapping):
+        elif isinstance(default, BaseModel) and isinstance(value, Mapping) and _holds_roles(default):
             filled[name] = fill_roles(type(default), {**default.model_dump(mode="json"), **value}, fill)
     return filled
+
+
+def _holds_roles(group: BaseModel) -> bool:
+    """Whether there is a role to complete in it: any other group stays as it is given, for its stage to complete."""
+    values = [getattr(group, name) for name in type(group).model_fields]
+    flat = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
+    return any(isinstance(v, RoleSettings) or (isinstance(v, BaseModel) and _holds_roles(v)) for v in flat)
 
 
 def _fill_entry(entry: Any, defaults: Sequence[RoleSettings], fill: FillRole) -> Any:

@@ -11,6 +11,7 @@ import yaml
 from components.core.errors import InputError, SettingsError, TeacherUnavailable
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.quality_gates.settings import GATES
+from components.sft.settings import SftSettings
 from pipelines.launch.folders import RunsRoot
 from pipelines.launch.local import LocalRun
 from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
@@ -200,3 +201,15 @@ def test_a_wrong_key_of_the_video_section_is_named_with_it() -> None:
         load_profile("laptop", ["video.limits.max_duration=5"])
     with pytest.raises(SettingsError, match=r"video: reader: .*'pyav' or 'decord'"):
         load_profile("laptop", ["video.reader=opencv"])
+
+
+def test_a_pretrained_base_brings_its_own_defaults_through_the_laptops_profile() -> None:
+    sft = load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct", "sft.student.frames.max_frames=64"]).stages[
+        "sft"
+    ]
+    assert isinstance(sft, SftSettings)
+    assert (sft.student.style, sft.naming.steps, sft.max_duration_s) == ("full", 0, 0.0)
+    assert (sft.student.frames.max_frames, sft.student.frames.max_pixels) == (64, 128 * 28 * 28)
+    assert sft.peaks(pretrained=True).name == "adamw"
+    with pytest.raises(SettingsError, match=r"naming\.steps is for a student built from scratch"):
+        load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct", "sft.naming.steps=5"])
