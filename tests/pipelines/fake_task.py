@@ -28,6 +28,8 @@ def end_task(name: str, shard: str = "", output: str = "") -> None:
     }
     if shard and os.environ.get("FAKE_LOSE") == shard:
         record["records"] = {"done": 4, "reused": 0, "failed": 1}
+    if shard and "FAKE_FILL" in os.environ:
+        fill_disk(run / f"{label}.filling")
     if shard and "FAKE_ASK" in os.environ:
         ask_without_end(os.environ["FAKE_ASK"])
     if shard and "FAKE_SLEEP" in os.environ:
@@ -53,3 +55,10 @@ def ask_without_end(address: str) -> None:
     while True:
         urllib.request.urlopen(address, timeout=5).read()
         time.sleep(0.02)
+
+
+def fill_disk(path: Path) -> None:
+    """Write until there is no room left."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
