@@ -14,6 +14,7 @@ from typing import Any
 
 from components.core.gate_result import Verdict
 from components.quality_gates.checks import Column, Figure, worst_labels
+from components.quality_gates.data_docs import detach
 
 OVERALL = "overall"
 
@@ -57,6 +58,7 @@ def _validate(
             assert result.expectation_config is not None  # typed optional, set by every run
             results[name, result.expectation_config.kwargs["column"]] = result
     context.build_data_docs()
+    detach(docs)
     return results
 
 

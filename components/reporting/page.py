@@ -28,6 +28,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 20 * 1024 * 1024
 """The page must stay openable by a phone; strips of frames are left out when it would not be."""
 
+_MARKDOWN = str.maketrans({"<": "&lt;", "&": "&amp;", **{sign: f"\\{sign}" for sign in "[]!|"}})
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -44,6 +46,8 @@ class Facts:
     stories: Sequence[VideoStory] = ()
     strips: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Frames as data URIs by video id, in order of time."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Why a video has no frames here, by video id."""
     quarantine_rows: int = 40
     problem: str = ""
     """Why the run ended early, for a partial report."""
@@ -66,9 +70,11 @@ def _render(template: str, facts: Facts) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    markdown = template.endswith(".md.j2")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=not markdown,
+        finalize=_plain_markdown if markdown else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -127,6 +133,13 @@ def _docs_link(gate: GateResult, run: Path | None) -> str:
     if docs is None or run is None or not docs.is_file():
         return ""
     return os.path.relpath(docs, (run / "report").absolute())
+
+
+def _plain_markdown(value: Any) -> Any:
+    """Text on one line, so that it breaks no table, is no markup, and loads no picture where a card is shown."""
+    if not isinstance(value, str):
+        return value
+    return " ".join(value.split()).translate(_MARKDOWN)
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

@@ -35,7 +35,8 @@ async def report(task: Task) -> None:
     run = run_dir()
     roots = {name: task.paths(name)[0] for name in INPUTS if name in task.inputs}
     facts = gather(settings, roots, run)
-    facts = replace(facts, strips=await frame_strips(task, facts.stories, settings.thumbnails))
+    strips = await frame_strips(task, facts.stories, settings.thumbnails)
+    facts = replace(facts, strips=strips.frames, unreadable=strips.unreadable)
     page = write_page(facts, run / "report" if run else task.output)
     if run:
         task.output.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from components.core.errors import VideoError
+from components.core.errors import RewatchError
 from components.core.records import Video
 from components.core.tasks import Task
 from components.core.video.plans import FramePlan
@@ -18,14 +19,24 @@ PIXELS = 128 * 96
 QUALITY = 60
 
 
-async def frame_strips(task: Task, stories: Sequence[VideoStory], videos: int) -> dict[str, list[str]]:
-    """Frames of the first `videos` stories as JPEG data URIs by video id; a video that cannot be read has no strip."""
-    strips: dict[str, list[str]] = {}
+@dataclass(frozen=True)
+class Strips:
+    """Frames of videos as JPEG data URIs by video id, and why others have none: a page is written without them."""
+
+    frames: dict[str, list[str]]
+    unreadable: dict[str, str]
+
+
+async def frame_strips(task: Task, stories: Sequence[VideoStory], videos: int) -> Strips:
+    """Frames of the first `videos` stories."""
+    strips = Strips({}, {})
     for story in stories[:videos]:
+        identifier = story.video.video_id
         try:
-            strips[story.video.video_id] = await _strip(task, story.video)
-        except (VideoError, OSError) as error:
-            task.log.warning("no strip of %s: %s", story.video.video_id[:12], error)
+            strips.frames[identifier] = await _strip(task, story.video)
+        except (RewatchError, OSError) as error:  # gone, moved, forbidden or damaged since it was captioned
+            strips.unreadable[identifier] = str(error)
+            task.log.warning("no strip of %s: %s", identifier[:12], error)
     return strips
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.lint import Pipeline, faults
 from pipelines.prune import looped_names, task_names
+from tests.pages import fetched
 from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
 
 TASKS = [
@@ -148,6 +149,13 @@ def test_the_second_run_calls_no_teacher_and_trains_nothing(whole_run: tuple[Pat
     assert sum(task["calls"] for task in second["tasks"]) == 0
     assert {"sft", "grpo", "evaluate"} <= {task["name"] for task in second["tasks"] if task["status"] == "cached"}
     assert Path(second["report"]).is_file()
+
+
+def test_no_page_of_a_run_fetches_anything(whole_run: tuple[Path, list[dict]]) -> None:
+    folder, _ = whole_run
+    pages = list((folder / "runs").rglob("*.html"))
+    assert len(pages) > 10, "the report and three gates' Data Docs"
+    assert [(page, addresses) for page in pages if (addresses := fetched(page.read_text()))] == []
 
 
 def test_unreadable_files_end_in_quarantine_with_a_reason(whole_run: tuple[Path, list[dict]]) -> None:

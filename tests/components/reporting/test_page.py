@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from components.reporting.gathering import gather, write_page
+from components.reporting.page import render_card
 from components.reporting.settings import ReportingSettings
 from tests.components.reporting.golden import GOLDEN, golden_text, words_of
 from tests.components.reporting.worlds import World, build_run
+from tests.pages import fetched, policy
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
@@ -87,7 +90,19 @@ def test_the_page_stands_alone(page: str) -> None:
     parsed = outline(page)
     assert "script" not in parsed.tags and "link" not in parsed.tags
     assert not [address for address in parsed.addresses if "//" in address or address.startswith("/")]
-    assert "url(" not in page and "@import" not in page
+    assert fetched(page) == []
+    assert policy(page) == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def test_the_card_holds_no_markup_of_a_corpus_or_a_model(tmp_path: Path) -> None:
+    world = build_run(tmp_path, clips=8)
+    hostile = "![x](http://evil.example/x.png) | <img src=http://evil.example/y.png>\n# Sources"
+    facts = gather(ReportingSettings(), world.roots, world.run)
+    tallies = replace(facts.tallies, sources=((hostile, hostile, 8),))
+    card = render_card(replace(facts, tallies=tallies))
+    [row] = [line for line in card.splitlines() if "evil.example" in line]
+    assert "![" not in card and "<img" not in card
+    assert len(re.findall(r"(?<!\\\\)\|", row)) == 4
 
 
 def test_the_page_reads_as_it_did(world: World) -> None:

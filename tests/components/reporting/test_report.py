@@ -61,6 +61,19 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     assert "grounding_recall at 0.3.grpo_think.all" in measured
 
 
+def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = build_run(tmp_path, clips=8)
+    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
+    inputs = {name: str(path) for name, path in world.roots.items()}
+    run_task(STAGE, settings='{"thumbnails": 2}', inputs=inputs, output=str(tmp_path / "page"), name="report")
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert page.count("Its frames cannot be shown: There is no file at ") == 2
+    assert "Time and cost" in page
+
+
 def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = build_run(tmp_path, clips=8)
     monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
