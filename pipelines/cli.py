@@ -102,10 +102,12 @@ def parser() -> argparse.ArgumentParser:
     promote = commands.add_parser("promote", help="make a registered model version the champion by hand")
     _add_runs(promote)
     promote.add_argument("version", help="its number in MLflow's registry")
+    _add_model(promote)
     promote.set_defaults(command=_promote)
 
     rollback = commands.add_parser("rollback", help="return to the champion before this one")
     _add_runs(rollback)
+    _add_model(rollback)
     rollback.set_defaults(command=_rollback)
 
     corpus = commands.add_parser("corpus", help="render the sandbox corpus and, apart from it, its ground truth")
@@ -133,6 +135,10 @@ def _add_profile(command: argparse.ArgumentParser, default: str = "laptop") -> N
         dest="overrides",
         help="change one setting; repeatable",
     )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default="rewatch-student", help="its name in the registry (default: %(default)s)")
 
 
 def _add_runs(command: argparse.ArgumentParser) -> None:
@@ -231,7 +237,7 @@ def _promote(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import promote_version
 
-    say(promote_version(parsed.version))
+    say(promote_version(parsed.version, parsed.model))
     return 0
 
 
@@ -239,7 +245,7 @@ def _rollback(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import rollback
 
-    say(rollback())
+    say(rollback(parsed.model))
     return 0
 
 

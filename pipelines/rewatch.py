@@ -21,7 +21,7 @@ from components.evaluation.component import evaluate
 from components.filter_probes.component import probe
 from components.grpo.component import grpo
 from components.ingestion.component import discover, ingest
-from components.promotion.component import promote
+from components.promotion.component import find_champion, promote
 from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
 from components.reporting.component import finish, report
 from components.segmentation.component import segment
@@ -97,7 +97,9 @@ def build(platform: Platform) -> Any:
         sft_model = place(sft(settings=sft_settings, trajectories=trajectories.output, **data), "training")
         grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
         models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
-        scores = place(evaluate(settings=evaluation, **data, **models), "training")
+        champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
+        champion.set_caching_options(False)
+        scores = place(evaluate(settings=evaluation, champion=champion.output, **data, **models), "training")
         decision = place(promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data")
         place(
             report(

@@ -17,7 +17,7 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval and the number of observations it rests on."""
+    """An estimate with its interval (95 % unless another was asked for) and the number of observations it rests on."""
 
     mean: float
     low: float
@@ -45,13 +45,19 @@ def wilson(successes: int, n: int, z: float = Z95) -> Interval:
 
 
 def clustered_bootstrap(
-    values: Sequence[float], clusters: Sequence[str], *, resamples: int = 2000, seed: int = 0
+    values: Sequence[float],
+    clusters: Sequence[str],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Interval:
-    """Mean of `values` with a 95 % percentile interval, resampling whole clusters.
+    """Mean of `values` with a two-sided percentile interval, resampling whole clusters.
 
     Args:
         values: one number per observation, such as correct (0 or 1) or the difference of two models (−1, 0, 1).
         clusters: what each observation belongs to, such as its video id; same length.
+        confidence: of the interval, 0 to 1.
 
     Raises:
         ValueError: when there are no values, or the lengths differ.
@@ -69,5 +75,6 @@ def clustered_bootstrap(
     generator = np.random.default_rng(seed)
     drawn = generator.integers(0, len(names), size=(resamples, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(means, [tail, 100 - tail])
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(values))

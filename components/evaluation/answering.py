@@ -34,24 +34,23 @@ class Watched:
 
 
 def predict(
-    students: Mapping[StudentName, Student],
+    name: StudentName,
+    student: Student,
     chunk: Sequence[Watched],
     questions: Mapping[str, Sequence[Question]],
-    *,
     max_tokens: int,
     batch_size: int,
 ) -> list[Prediction]:
-    """Every system's answers to the questions about the videos of a chunk.
+    """The answers of every system that is this student to the questions about the videos of a chunk.
 
     Args:
         questions: by video id.
     """
     predictions: list[Prediction] = []
-    for name, student in students.items():
-        prefixes = [student.prefix(watched.frames, watched.video.duration_s) for watched in chunk]
-        for system in SYSTEMS:
-            if system.student == name and not (system.wrong_video and len(chunk) < 2):
-                predictions += _answers(system, student, chunk, prefixes, questions, max_tokens, batch_size)
+    prefixes = [student.prefix(watched.frames, watched.video.duration_s) for watched in chunk]
+    for system in SYSTEMS:
+        if system.student == name and not (system.wrong_video and len(chunk) < 2):
+            predictions += _answers(system, student, chunk, prefixes, questions, max_tokens, batch_size)
     return predictions
 
 

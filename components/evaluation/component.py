@@ -8,6 +8,7 @@ from components.core.images import image
 @component(base_image=image("components.evaluation.evaluate"), install_kfp_package=False)
 def evaluate(
     settings: str,
+    champion: str,
     captions: Input[Dataset],
     questions: Input[Dataset],
     sft_model: Input[Model],
@@ -18,6 +19,7 @@ def evaluate(
 
     Args:
         settings: canonical JSON of the profile's evaluation section.
+        champion: the model to ask beside the new ones, as `find_champion` names it; empty where there is none.
         captions: videos and their events, past the captions gate.
         questions: questions past the questions gate.
         sft_model: the student after SFT.
@@ -25,13 +27,14 @@ def evaluate(
         evaluation: tables predictions and scores.
     """
     from components.core.tasks import run_task
+    from components.evaluation.champion import task_settings
     from components.evaluation.evaluate import STAGE
 
     inputs = {"captions": captions.path, "questions": questions.path}
     inputs |= {"sft_model": sft_model.path, "grpo_model": grpo_model.path}
     run_task(
         STAGE,
-        settings=settings,
+        settings=task_settings(settings, champion),
         inputs=inputs,
         output=evaluation.path,
         metadata=evaluation.metadata,

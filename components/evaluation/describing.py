@@ -45,7 +45,7 @@ def describe(
     from components.core.students.student import Ask
 
     found: list[Description] = []
-    for name in DESCRIBED:
+    for name in (name for name in DESCRIBED if name in students):
         student = students[name]
         asks = [Ask(student.prefix(one.frames, one.video.duration_s), "caption") for one in chunk]
         texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)

@@ -19,15 +19,17 @@ from components.core.records import CaptionEvent, Failure, Prediction, Protocol,
 from components.core.tasks import Stage, Task
 from components.evaluation import scoring
 from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
+from components.evaluation.champion import load_champion
 from components.evaluation.choosing import chunks, held_out_questions
 from components.evaluation.describing import Description, describe, description_scores
 from components.evaluation.looking import judge_looks
 from components.evaluation.settings import EvaluationSettings
 from components.evaluation.students import load_students
-from components.evaluation.systems import COMPARISONS
+from components.evaluation.systems import COMPARISONS, StudentName
 
 if TYPE_CHECKING:
     from components.core.students.profile import FrameSettings
+    from components.core.students.student import Student
 
 NOTHING_TO_ASK = (
     "no held-out video that can be read has a multiple-choice question; add videos or hold more of them out"
@@ -50,29 +52,45 @@ async def run(task: Task) -> None:
     captions = captions_of(task, asked)
     sft_model, grpo_model = task.paths("sft_model")[0], task.paths("grpo_model")[0]
     students = load_students(sft_model, grpo_model)
-    frames = students["grpo"].profile.frames
-    if settings.max_frames:
-        frames = frames.model_copy(update={"max_frames": settings.max_frames})
+    champion = load_champion(settings.champion, task.log)
+    if champion.student is not None:
+        students["champion"] = champion.student
+    plans = {name: frames_of(student, settings) for name, student in students.items()}
 
     predictions: list[Prediction] = []
     descriptions: list[Description] = []
+    unreadable: dict[str, Failure] = {}
     for chunk in chunks([videos[video_id] for video_id in asked], settings.videos_per_chunk):
-        watched = await watch(task, chunk, frames)
-        predictions += predict(students, watched, asked, max_tokens=settings.max_tokens, batch_size=settings.batch_size)
-        descriptions += describe(
-            students,
-            watched[: max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))],
-            captions,
-            max_tokens=settings.max_caption_tokens,
-            batch_size=settings.batch_size,
-        )
+        room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
+        for frames in dict.fromkeys(plans.values()):  # as a rule all students were trained with the same
+            watched = await watch(task, chunk, frames, unreadable)
+            group = {name: student for name, student in students.items() if plans[name] == frames}
+            for name, student in group.items():
+                try:
+                    predictions += predict(name, student, watched, asked, settings.max_tokens, settings.batch_size)
+                except Exception as error:
+                    if name != "champion":
+                        raise
+                    champion.drop(error, task.log)
+                    del students[name]
+            descriptions += describe(
+                group,
+                watched[:room],
+                captions,
+                max_tokens=settings.max_caption_tokens,
+                batch_size=settings.batch_size,
+            )
         task.log.info("%d answers to %d questions", len(predictions), len({row.question_id for row in predictions}))
+    if champion.fault:
+        predictions = [row for row in predictions if not row.system.startswith("champion")]
+    task.info.update(champion.info)
+    task.write("predictions", unreadable.values())
 
     by_id = {question.question_id: question for question in questions}
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     predictions = await judge_looks(judge, predictions, by_id, captions, settings.judged_questions)
     task.write("predictions", predictions)
-    protocol = protocol_of(settings, frames, questions)
+    protocol = protocol_of(settings, plans, questions)
     scores = all_scores(protocol, predictions, by_id, descriptions)
     if not predictions:
         task.log.warning(NOTHING_TO_ASK)
@@ -94,25 +112,38 @@ def captions_of(task: Task, videos: Collection[str]) -> dict[str, list[CaptionEv
     return {video_id: sorted(events, key=lambda event: event.start_s) for video_id, events in captions.items()}
 
 
-async def watch(task: Task, videos: Sequence[Video], frames: FrameSettings) -> list[Watched]:
-    """The videos that can be read, with their frames; the others become failures."""
+def frames_of(student: Student, settings: EvaluationSettings) -> FrameSettings:
+    """Which frames a student is shown: those it was trained with, unless the evaluation sets their number."""
+    frames = student.profile.frames
+    return frames.model_copy(update={"max_frames": settings.max_frames}) if settings.max_frames else frames
+
+
+async def watch(
+    task: Task, videos: Sequence[Video], frames: FrameSettings, unreadable: dict[str, Failure]
+) -> list[Watched]:
+    """The videos that can be read, with their frames; the others are noted as failures, by video id."""
     watched = []
     for video in videos:
         try:
             watched.append(Watched(video, await task.frames(video, frames.plan(video.duration_s))))
         except VideoError as error:
-            failure = Failure(record_id=video.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error))
-            task.write("predictions", failure)
+            unreadable[video.video_id] = Failure(
+                record_id=video.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error)
+            )
     return watched
 
 
-def protocol_of(settings: EvaluationSettings, frames: FrameSettings, questions: Sequence[Question]) -> Protocol:
+def protocol_of(
+    settings: EvaluationSettings, plans: Mapping[StudentName, FrameSettings], questions: Sequence[Question]
+) -> Protocol:
     """How the numbers of this run are measured."""
+    frames = plans["grpo"]
+    others = sorted(f"{name} {plan.max_frames}" for name, plan in plans.items() if plan != frames)
     pixels = f"{frames.width}x{frames.height}" if frames.width else f"{frames.min_pixels} to {frames.max_pixels} in all"
     single = sum(question.is_single_look for question in questions)
     videos = len({question.video_id for question in questions})
     return Protocol(
-        frames=f"at most {frames.max_frames}, spread over the video",
+        frames=f"at most {frames.max_frames}, spread over the video" + "".join(f"; {other}" for other in others),
         fps=frames.fps,
         pixels=pixels,
         decoding=f"greedy, at most {settings.max_tokens} tokens",

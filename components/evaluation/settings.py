@@ -17,6 +17,9 @@ class EvaluationSettings(VideoStageSettings):
     inferrer: RoleSettings = RoleSettings(role="inferrer")
     """Answers from the observations alone (the paper's M_infer)."""
 
+    champion: str = ""
+    """The model to ask beside the new ones, as `version@fingerprint@folder`; filled in by the pipeline. Empty: none."""
+
     single_look_questions: int = Field(default=450, ge=0)
     """Held-out questions that one look answers; 0 asks all. 450 give a standard error of about 2.3 points at 0.5."""
 

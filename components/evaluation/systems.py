@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-StudentName = Literal["untrained", "sft", "grpo"]
+StudentName = Literal["untrained", "sft", "grpo", "champion"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ SYSTEMS = (
     System("grpo_direct", "grpo", "direct"),
     System("grpo_think", "grpo", "think", judged=True),
     System("wrong_video", "grpo", "think", wrong_video=True),
+    System("champion_direct", "champion", "direct"),
+    System("champion_think", "champion", "think"),
 )
 
 COMPARISONS = (
@@ -37,5 +39,8 @@ COMPARISONS = (
     ("grpo_think", "sft_think"),
     ("grpo_think", "grpo_direct"),
     ("grpo_think", "wrong_video"),
+    ("grpo_think", "untrained"),
+    ("grpo_direct", "champion_direct"),
+    ("grpo_think", "champion_think"),
 )
 """Pairs whose difference is reported with a paired interval, first minus second."""

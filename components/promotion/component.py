@@ -1,8 +1,24 @@
-"""The KFP component of promotion."""
+"""The KFP components of promotion: who must be beaten, which is never cached, and the decision."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output, component
 
 from components.core.images import image
+
+
+@component(base_image=image("components.promotion.promote"), install_kfp_package=False)
+def find_champion(settings: str, grpo_model: Input[Model]) -> str:
+    """Ask the registry which model must be evaluated beside the new one.
+
+    Args:
+        settings: canonical JSON of the profile's promotion section.
+        grpo_model: the model that stands for promotion.
+
+    Returns:
+        Version, fingerprint and folder of the champion, as one string; empty where there is none.
+    """
+    from components.promotion.promote import find_rival
+
+    return find_rival(settings, grpo_model.path)
 
 
 @component(base_image=image("components.promotion.promote"), install_kfp_package=False)
@@ -16,7 +32,8 @@ def promote(settings: str, evaluation: Input[Dataset], grpo_model: Input[Model],
         decision: decision.json, what was decided and why.
     """
     from components.core.tasks import run_task
-    from components.promotion.promote import STAGE
+    from components.promotion.promote import STAGE, task_settings
 
+    section = task_settings(settings, grpo_model.uri)
     inputs = {"evaluation": evaluation.path, "grpo_model": grpo_model.path}
-    run_task(STAGE, settings=settings, inputs=inputs, output=decision.path, metadata=decision.metadata, name="promote")
+    run_task(STAGE, settings=section, inputs=inputs, output=decision.path, metadata=decision.metadata, name="promote")

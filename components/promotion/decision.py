@@ -1,22 +1,25 @@
-"""Whether a challenger replaces the champion: a paired comparison on the same questions, or a refusal in words.
+"""Whether a challenger replaces its rival: a paired comparison on the questions of one evaluation, or a refusal.
 
-Scores of different protocols, or on different questions, do not compare (DESIGN §5); no number is invented for a
-champion that has none.
+The rival is the champion, asked in the same evaluation as the challenger, or the untrained model while there is no
+champion. What both answered is compared; a few questions that only one of them answered cost nothing. No number is
+invented for a rival that could not be asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from components.core.intervals import clustered_bootstrap
-from components.core.records import Prediction, Protocol, Score, Strict, digest_of
+from components.core.records import Prediction, Strict
 from components.promotion.settings import PromotionSettings
 
 Verdict = Literal["promoted", "kept", "refused"]
 
 
-class Answered(Strict):
+@dataclass(frozen=True)
+class Answered:
     """One held-out question as one model answered it."""
 
     question_id: str
@@ -24,23 +27,21 @@ class Answered(Strict):
     correct: bool
 
 
-class ScoreCard(Strict):
-    """What a model scored: all that is needed to compare another with it later."""
+@dataclass(frozen=True)
+class Rival:
+    """Whom a challenger must beat.
 
-    system: str
-    model_digest: str
-    protocol: Protocol
-    answers: tuple[Answered, ...]
+    Attributes:
+        name: in words, such as "the champion (version 3)".
+        answers: to the questions of the challenger's evaluation.
+        margin: what the lower bound of the difference must exceed.
+        fault: why it has no answers and what to do about it; "" where it has.
+    """
 
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return sum(answer.correct for answer in self.answers) / len(self.answers)
-
-    @property
-    def questions_digest(self) -> str:
-        """Names the set of questions."""
-        return digest_of(sorted(answer.question_id for answer in self.answers))
+    name: str
+    answers: Sequence[Answered]
+    margin: float
+    fault: str = ""
 
 
 class Decision(Strict):
@@ -49,7 +50,8 @@ class Decision(Strict):
     verdict: Verdict
     text: str
     challenger_accuracy: float | None = None
-    champion_accuracy: float | None = None
+    rival: str = ""
+    rival_accuracy: float | None = None
     champion_version: str = ""
     version: str = ""
     difference: float | None = None
@@ -58,101 +60,59 @@ class Decision(Strict):
     n: int = 0
 
 
-def score_card(
-    predictions: Iterable[Prediction], scores: Iterable[Score], settings: PromotionSettings, model_digest: str
-) -> ScoreCard | None:
-    """The score card of the system that stands for promotion; None when the evaluation does not hold it."""
-    answers = [
-        Answered(question_id=row.question_id, video_id=row.video_id, correct=row.correct)
-        for row in predictions
-        if row.system == settings.system
-    ]
-    protocols = [row.protocol for row in scores if row.system == settings.system and row.metric == settings.metric]
-    if not answers or not protocols:
-        return None
-    answers.sort(key=lambda answer: answer.question_id)
-    return ScoreCard(system=settings.system, model_digest=model_digest, protocol=protocols[0], answers=tuple(answers))
+def answers_of(predictions: Iterable[Prediction], system: str) -> list[Answered]:
+    """How one system answered."""
+    return [Answered(row.question_id, row.video_id, row.correct) for row in predictions if row.system == system]
 
 
-def decide(
-    challenger: ScoreCard | None,
-    champion: ScoreCard | None,
-    champion_version: str,
-    settings: PromotionSettings,
-) -> Decision:
-    """Compare a challenger with the champion.
-
-    Args:
-        champion: None when there is no champion, or when it has no stored score card.
-        champion_version: its version in the registry, "" when there is none.
-    """
-    if challenger is None:
+def decide(challenger: Sequence[Answered], rival: Rival, settings: PromotionSettings) -> Decision:
+    """Compare a challenger with its rival."""
+    if not challenger:
+        text = f"The evaluation holds no answers of '{settings.system}', so there is nothing to promote."
+        return Decision(verdict="refused", text=text, rival=rival.name)
+    theirs = {answer.question_id: answer.correct for answer in rival.answers}
+    common = [answer for answer in challenger if answer.question_id in theirs]
+    if rival.fault or len(common) < settings.min_questions:
         return Decision(
             verdict="refused",
-            champion_version=champion_version,
-            text=f"The evaluation holds no {settings.metric} of '{settings.system}', so there is nothing to promote.",
+            text=rival.fault or _too_few(len(common), rival, settings),
+            challenger_accuracy=_accuracy([answer.correct for answer in challenger]),
+            rival=rival.name,
+            n=len(common),
         )
-    accuracy, n = challenger.accuracy, len(challenger.answers)
-    if not champion_version:
-        text = f"There was no champion: this model ({accuracy:.1%}, n = {n}) is the first."
-        return Decision(verdict="promoted", text=text, challenger_accuracy=accuracy, n=n)
-    refusal = _incomparable(challenger, champion, champion_version, settings)
-    if refusal or champion is None:
-        return Decision(
-            verdict="refused", text=refusal, challenger_accuracy=accuracy, champion_version=champion_version, n=n
-        )
-    return _compare(challenger, champion, champion_version, settings)
-
-
-def _incomparable(challenger: ScoreCard, champion: ScoreCard | None, version: str, settings: PromotionSettings) -> str:
-    """Why the two cannot be compared; "" when they can."""
-    if champion is None:
-        return f"The champion (version {version}) has no stored score: evaluate it under this protocol first."
-    differing = [
-        name for name in Protocol.model_fields if getattr(champion.protocol, name) != getattr(challenger.protocol, name)
-    ]
-    if champion.questions_digest != challenger.questions_digest:
-        common = {a.question_id for a in champion.answers} & {a.question_id for a in challenger.answers}
-        return (
-            f"The champion (version {version}) answered other questions: {len(common)} in common of "
-            f"{len(champion.answers)} and {len(challenger.answers)}. Evaluate it on the new ones first."
-        )
-    if differing:
-        return (
-            f"The champion (version {version}) was measured under another protocol ({', '.join(differing)} differ): "
-            "evaluate it under this one first."
-        )
-    if len(challenger.answers) < settings.min_questions:
-        return f"{len(challenger.answers)} questions decide nothing; at least {settings.min_questions} are wanted."
-    return ""
-
-
-def _compare(challenger: ScoreCard, champion: ScoreCard, version: str, settings: PromotionSettings) -> Decision:
-    before = {answer.question_id: answer.correct for answer in champion.answers}
-    gains = [float(answer.correct) - float(before[answer.question_id]) for answer in challenger.answers]
-    videos = [answer.video_id for answer in challenger.answers]
-    difference = clustered_bootstrap(gains, videos)
-    same = champion.model_digest == challenger.model_digest
-    promoted = not same and difference.low >= settings.min_gain
+    mine = [answer.correct for answer in common]
+    before = [theirs[answer.question_id] for answer in common]
+    gains = [float(now) - float(then) for now, then in zip(mine, before, strict=True)]
+    videos = [answer.video_id for answer in common]
+    difference = clustered_bootstrap(gains, videos, confidence=settings.confidence)
+    promoted = difference.low > rival.margin
     measured = (
-        f"{challenger.accuracy:.1%} against {champion.accuracy:.1%} of version {version}, difference "
-        f"{difference.mean:+.1%} (95 % {difference.low:+.1%} to {difference.high:+.1%}, {difference.n} questions of "
-        f"{len(set(videos))} videos)"
+        f"{_accuracy(mine):.1%} against {_accuracy(before):.1%} of {rival.name}, difference {difference.mean:+.1%} "
+        f"({settings.confidence * 100:g} % {difference.low:+.1%} to {difference.high:+.1%}, "
+        f"{difference.n} questions of {len(set(videos))} videos)"
     )
-    if same:
-        text = f"This model is the champion already (version {version}, {champion.accuracy:.1%}, n = {difference.n})."
-    elif promoted:
-        text = f"Promoted: {measured}."
-    else:
-        text = f"The champion stays: {measured}; the lower bound is below {settings.min_gain:+.1%}."
+    needed = f"the lower bound must be above {rival.margin:+.1%}"
     return Decision(
         verdict="promoted" if promoted else "kept",
-        text=text,
-        challenger_accuracy=challenger.accuracy,
-        champion_accuracy=champion.accuracy,
-        champion_version=version,
+        text=f"Promoted: {measured}." if promoted else f"Not promoted: {measured}; {needed}.",
+        challenger_accuracy=_accuracy(mine),
+        rival=rival.name,
+        rival_accuracy=_accuracy(before),
         difference=difference.mean,
         low=difference.low,
         high=difference.high,
         n=difference.n,
+    )
+
+
+def _accuracy(correct: Sequence[bool]) -> float:
+    return sum(correct) / len(correct)
+
+
+def _too_few(common: int, rival: Rival, settings: PromotionSettings) -> str:
+    return (
+        f"This model and {rival.name} answered {common} questions in common; fewer than {settings.min_questions} "
+        "decide nothing. Hold more videos out (--set ingestion.eval_share=0.4, say), ask more questions (--set "
+        "evaluation.single_look_questions=0 asks all), or accept fewer "
+        f"(--set promotion.min_questions={max(1, common)})."
     )

@@ -1,7 +1,7 @@
 """The registered model: versions, the alias `champion`, and the way back.
 
-Each version keeps its score card as an artifact of the run that registered it, so that a later challenger can be
-compared question by question, and names the version it replaced, which is where a rollback goes.
+Each version says where its model lies and what its digest is, so that a later run can ask the champion again; a
+champion also says which one it replaced, which is where a rollback goes, and which one it was compared with.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.core import lineage
+from components.core.champion import ChampionReference
 from components.core.errors import InputError
-from components.promotion.decision import ScoreCard
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ALIAS = "champion"
-CARD = "evaluation/score_card.json"
 REPLACED = "rewatch.replaced"
+COMPARED = "rewatch.compared"
 MODEL_DIGEST = "rewatch.digest"
 MODEL_PATH = "rewatch.path"
 VERSIONS = "mlflow.modelVersions"
@@ -27,10 +27,18 @@ VERSIONS = "mlflow.modelVersions"
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that carries the alias, and its score card if it has one."""
+    """The version that carries the alias.
+
+    Attributes:
+        digest: of its model folder.
+        location: the folder, or s3:// prefix.
+        compared: the reference of the champion it was compared with before; "" where there was none.
+    """
 
     version: str
-    card: ScoreCard | None
+    digest: str
+    location: str
+    compared: str
 
 
 class Registry:
@@ -50,44 +58,66 @@ class Registry:
     def champion(self) -> Champion | None:
         """The champion, or None while there is none."""
         version = self._aliased()
-        return None if version is None else Champion(version, self._card(version))
+        if version is None:
+            return None
+        tags = self._tags(version)
+        return Champion(version, tags.get(MODEL_DIGEST, ""), tags.get(MODEL_PATH, ""), tags.get(COMPARED, ""))
 
-    def register(self, path: str, model_digest: str, model_id: str, card: ScoreCard, run_id: str) -> str:
+    def rival_of(self, model_digest: str) -> str:
+        """The reference of the champion that a model must be compared with; "" where there is none.
+
+        A model that is the champion already is compared with the one it was compared with before: a run over unchanged
+        data finds everything in the orchestrator's cache.
+        """
+        champion = self.champion()
+        if champion is None:
+            return ""
+        if champion.digest == model_digest:
+            return champion.compared
+        return str(ChampionReference.at(champion.version, champion.location))
+
+    def register(self, location: str, model_digest: str, model_id: str, accuracy: float, run_id: str) -> str:
         """Register a model as a new version, or find the version it already has; returns the version.
 
+        A version that is found learns where the model lies now: an older folder may be gone.
+
         Args:
-            path: the model's folder; the source when it is no LoggedModel.
+            location: the model's folder or prefix; the source when it is no LoggedModel.
             model_id: its LoggedModel, "" if there is none.
-            run_id: the run that keeps the score card.
+            run_id: the run that registers it.
         """
         if not self.client.search_registered_models(filter_string=f"name = '{self.name}'"):
             self.client.create_registered_model(self.name, description="Students trained by the rewatch pipeline.")
         for known in self.client.search_model_versions(f"name = '{self.name}'"):
             if known.tags.get(MODEL_DIGEST) == model_digest:
+                self.client.set_model_version_tag(self.name, str(known.version), MODEL_PATH, location)
                 return str(known.version)
-        self.client.log_text(run_id, card.model_dump_json(), CARD)
         created = self.client.create_model_version(
             self.name,
-            source=f"models:/{model_id}" if model_id else path,
+            source=f"models:/{model_id}" if model_id else location,
             run_id=run_id,
             model_id=model_id or None,
-            tags={MODEL_DIGEST: model_digest, MODEL_PATH: path, "rewatch.accuracy": f"{card.accuracy:.4f}"},
+            tags={MODEL_DIGEST: model_digest, MODEL_PATH: location, "rewatch.accuracy": f"{accuracy:.4f}"},
         )
         if model_id:  # the link that MLflow's model page shows; its client leaves it to the fluent interface
             versions = json.dumps([{"name": self.name, "version": str(created.version)}])
             self.client.set_logged_model_tags(model_id, {VERSIONS: versions})
         return str(created.version)
 
-    def crown(self, version: str) -> None:
+    def crown(self, version: str, compared: str = "") -> None:
         """Give the alias to a version, which remembers the one it replaces.
+
+        Args:
+            compared: the reference of the champion it was compared with; "" where nobody was, as by hand.
 
         Raises:
             InputError: there is no such version.
         """
-        self._known(version)
+        self._tags(version)
         before = self._aliased()
         if before == version:
             return
+        self.client.set_model_version_tag(self.name, version, COMPARED, compared)
         if before is not None:
             self.client.set_model_version_tag(self.name, version, REPLACED, before)
         self.client.set_registered_model_alias(self.name, ALIAS, version)
@@ -101,13 +131,13 @@ class Registry:
         current = self._aliased()
         if current is None:
             raise InputError(f"'{self.name}' has no champion to roll back.", "Promote a model first.")
-        before = self._known(current).tags.get(REPLACED, "")
+        before = self._tags(current).get(REPLACED, "")
         if not before:
             raise InputError(
                 f"Version {current} of '{self.name}' replaced no other, so there is none to return to.",
                 "Promote another version by its number.",
             )
-        self._known(before)
+        self._tags(before)
         self.client.set_registered_model_alias(self.name, ALIAS, before)
         return current, before
 
@@ -116,28 +146,13 @@ class Registry:
         version = found[0].aliases.get(ALIAS) if found else None
         return None if version is None else str(version)
 
-    def _known(self, version: str) -> _Version:
+    def _tags(self, version: str) -> dict[str, str]:
+        """The tags of a version.
+
+        Raises:
+            InputError: there is no such version.
+        """
         for known in self.client.search_model_versions(f"name = '{self.name}'"):
             if str(known.version) == str(version):
-                return _Version(str(known.version), dict(known.tags), known.run_id or "")
+                return dict(known.tags)
         raise InputError(f"'{self.name}' has no version {version}.", "Look at the registry with `make ui`.")
-
-    def _card(self, version: str) -> ScoreCard | None:
-        run_id = self._known(version).run_id
-        held = {file.path for file in self.client.list_artifacts(run_id, CARD.partition("/")[0])} if run_id else set()
-        if CARD not in held:
-            return None
-        import tempfile
-        from pathlib import Path
-
-        with tempfile.TemporaryDirectory() as folder:
-            return ScoreCard.model_validate_json(
-                Path(self.client.download_artifacts(run_id, CARD, folder)).read_bytes()
-            )
-
-
-@dataclass(frozen=True)
-class _Version:
-    version: str
-    tags: dict[str, str]
-    run_id: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.core.settings import StageSettings
@@ -13,15 +15,24 @@ class PromotionSettings(StageSettings):
     registered_model: str = "rewatch-student"
     """Name in MLflow's registry."""
 
-    system: str = "grpo_think"
-    """The row of the evaluation table that stands for the model."""
-
-    metric: str = "accuracy"
-    """The number compared: the share of right answers, all question types together."""
+    system: Literal["grpo_think", "grpo_direct"] = "grpo_think"
+    """The row of the evaluation table that stands for the model; the champion is asked in the same way."""
 
     min_gain: float = Field(default=0.0, ge=-1, le=1)
-    """The lower 95 % bound of the paired difference to the champion must be at least this. 0 asks for evidence that the
-    new model is not worse; a negative value tolerates a loss."""
+    """The lower bound of the paired difference to the champion must exceed this. 0 asks for evidence that the new model
+    is better; a negative value tolerates a loss."""
 
-    min_questions: int = Field(default=30, ge=1)
-    """Fewer common questions decide nothing."""
+    min_lead: float = Field(default=0.0, ge=0, le=1)
+    """Where there is no champion: the lower bound of the paired difference to the untrained model must exceed this. A
+    first champion that learned nothing would let anything pass after it."""
+
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Of the two-sided interval whose lower bound decides."""
+
+    min_questions: int = Field(default=100, ge=1)
+    """Fewer questions that both answered decide nothing. 100 leave an interval of about ± 0.1; the default evaluation
+    asks 600."""
+
+    location: str = ""
+    """Where the model lies for other runs, such as an s3:// prefix; filled in by the pipeline. Empty means the input's
+    folder."""

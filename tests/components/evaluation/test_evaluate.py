@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import logging
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from components.core.champion import ChampionReference
 from components.core.datasets import Dataset
 from components.core.errors import DatasetError
-from components.core.manifest import Manifest, write_manifest
+from components.core.manifest import Manifest, read_manifest, write_manifest
 from components.core.records import Question, Score
-from components.core.students.profile import FrameSettings, StudentProfile
+from components.core.storage import storage_for
+from components.core.students.profile import FrameSettings, StudentProfile, save_profile
 from components.core.students.student import load_student
+from components.evaluation.champion import load_champion
 from components.evaluation.evaluate import STAGE
 from components.evaluation.students import load_students
 from components.evaluation.systems import SYSTEMS
@@ -20,6 +26,7 @@ from tests.components.evaluation.world import datasets, untaught_students
 from tests.components.pretrained_world import pretrained_folder
 
 FEW_FRAMES = StudentProfile(style="full", frames=FrameSettings(max_frames=4))
+OWN = [system for system in SYSTEMS if system.student != "champion"]
 SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2}
 
 
@@ -44,8 +51,8 @@ def by_name(result: Dataset) -> dict[tuple[str, str, str], Score]:
 def test_every_system_answers_every_question_once(inputs: dict[str, Path], evaluated: Dataset) -> None:
     questions = {row.question_id for row in Dataset(inputs["questions"]).rows("questions")}
     predictions = list(evaluated.rows("predictions"))
-    assert Counter(row.system for row in predictions) == {system.name: len(questions) for system in SYSTEMS}
-    for system in SYSTEMS:
+    assert Counter(row.system for row in predictions) == {system.name: len(questions) for system in OWN}
+    for system in OWN:
         assert {row.question_id for row in predictions if row.system == system.name} == questions
     assert {row.prediction_id for row in predictions} and len({r.prediction_id for r in predictions}) == len(
         predictions
@@ -59,7 +66,7 @@ def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     single = sum(question.is_single_look for question in questions)
     scores = by_name(evaluated)
     assert scores["chance", "accuracy", "single_look"].value == 0.25
-    for system in SYSTEMS:
+    for system in OWN:
         row = scores[system.name, "accuracy", "single_look"]
         assert (row.n, row.clusters) == (single, 3)
         assert row.low is not None and row.value is not None and row.high is not None
@@ -135,3 +142,73 @@ def test_a_model_that_names_no_start_stops_the_evaluation(inputs: dict[str, Path
     write_manifest(tmp_path / "sft", Manifest(stage="sft", digest="sft"))
     with pytest.raises(DatasetError, match="names no base model"):
         load_students(tmp_path / "sft", tmp_path / "sft")
+
+
+def test_the_champion_answers_the_same_questions_beside_the_new_model(
+    inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path
+) -> None:
+    champion = str(ChampionReference.at("7", str(inputs["sft_model"])))
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "champion": champion})
+    asked = {name: {r.question_id: r.text for r in result.rows("predictions") if r.system == name} for name in ROWS}
+    assert asked["champion_think"] == asked["sft_think"] and asked["champion_direct"] == asked["sft_direct"]
+    assert by_name(result)["grpo_think - champion_think", "accuracy", "all"].n == len(asked["grpo_think"])
+    assert result.manifest.info["champion"] == champion
+    assert result.manifest.info["champion_digest"] == read_manifest(inputs["sft_model"]).digest
+    before = {row.prediction_id: row.digest() for row in evaluated.rows("predictions")}
+    after = {row.prediction_id: row.digest() for row in result.rows("predictions")}
+    assert after.items() > before.items(), "the others answer as without it"
+
+
+ROWS = ("champion_think", "champion_direct", "sft_think", "sft_direct", "grpo_think")
+
+
+def test_a_champion_trained_with_other_frames_is_shown_those(inputs: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(inputs["sft_model"], tmp_path / "champion")
+    save_profile(tmp_path / "champion", StudentProfile(frames=FrameSettings(max_frames=4)))
+    champion = str(ChampionReference.at("7", str(tmp_path / "champion")))
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "champion": champion})
+    rows = Counter(row.system for row in result.rows("predictions"))
+    assert rows["champion_think"] == rows["grpo_think"] > 0
+    (protocol,) = {row.protocol for row in result.rows("scores")}
+    assert protocol.frames == "at most 16, spread over the video; champion 4"
+
+
+def gone(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def cut_short(folder: Path) -> None:
+    weights = next(folder.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def of_another_kind(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [(gone, "there is no whole model at"), (cut_short, "SafetensorError"), (of_another_kind, "Error")],
+)
+def test_a_champion_that_cannot_be_asked_is_left_out_and_the_rest_is_evaluated(
+    harm: Callable[[Path], None], told: str, inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path
+) -> None:
+    shutil.copytree(inputs["sft_model"], tmp_path / "champion")
+    harm(tmp_path / "champion")
+    champion = str(ChampionReference.at("7", str(tmp_path / "champion")))
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "champion": champion})
+    assert result.manifest.tables["predictions"].digest == evaluated.manifest.tables["predictions"].digest
+    assert told in result.manifest.info["champion_fault"]
+
+
+def test_a_champion_in_a_bucket_is_fetched(inputs: dict[str, Path], s3_bucket: str) -> None:
+    for path in inputs["grpo_model"].rglob("*"):
+        if path.is_file():
+            location = f"{s3_bucket}/model/{path.relative_to(inputs['grpo_model']).as_posix()}"
+            storage_for(s3_bucket).write(location, path.read_bytes())
+    champion = load_champion(str(ChampionReference.at("7", f"{s3_bucket}/model")), logging.getLogger("test"))
+    assert champion.fault == "" and champion.student is not None
+    assert champion.digest == read_manifest(inputs["grpo_model"]).digest

@@ -1,90 +1,103 @@
-"""Who becomes champion, decided on crafted score cards."""
+"""Who becomes champion, decided on crafted answers."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 
-from components.core.records import Protocol
-from components.promotion.decision import Answered, ScoreCard, decide
+import pytest
+
+from components.promotion.decision import Answered, Rival, decide
 from components.promotion.settings import PromotionSettings
 
-PROTOCOL = Protocol(
-    frames="16",
-    fps=2.0,
-    pixels="56x56",
-    decoding="greedy",
-    extractor="answer tag, option match",
-    judge="",
-    intervals="bootstrap",
-    questions="held out, 400",
-)
+SETTINGS = PromotionSettings()
 
 
-def card(accuracy: float, seed: int, n: int = 400, digest: str = "new", **changes: object) -> ScoreCard:
+def answers(accuracy: float, seed: int, numbers: Sequence[int] = range(400)) -> list[Answered]:
+    """Right and wrong by chance, four questions a video."""
     draw = random.Random(seed)
-    answers = tuple(
-        Answered(question_id=f"q{index:03d}", video_id=f"v{index // 4}", correct=draw.random() < accuracy)
-        for index in range(n)
-    )
-    return ScoreCard(system="grpo_think", model_digest=digest, protocol=PROTOCOL, answers=answers).model_copy(
-        update=changes
-    )
+    return [Answered(f"q{number:03d}", f"v{number // 4}", draw.random() < accuracy) for number in numbers]
 
 
-def test_the_first_model_becomes_champion() -> None:
-    decision = decide(card(0.5, 1), None, "", PromotionSettings())
-    assert decision.verdict == "promoted"
-    assert decision.text.startswith("There was no champion")
+def champion(accuracy: float, seed: int, numbers: Sequence[int] = range(400), margin: float = 0.0) -> Rival:
+    return Rival("the champion (version 3)", answers(accuracy, seed, numbers), margin)
+
+
+def untrained(accuracy: float, seed: int, numbers: Sequence[int] = range(400)) -> Rival:
+    return Rival("the untrained model", answers(accuracy, seed, numbers), SETTINGS.min_lead)
 
 
 def test_a_clearly_better_model_replaces_the_champion() -> None:
-    decision = decide(card(0.8, 1), card(0.6, 2, digest="old"), "3", PromotionSettings())
+    decision = decide(answers(0.8, 1), champion(0.6, 2), SETTINGS)
     assert decision.verdict == "promoted"
     assert decision.low is not None and decision.low > 0
-    assert decision.n == 400
+    assert (decision.n, decision.rival) == (400, "the champion (version 3)")
 
 
 def test_a_model_that_may_be_worse_does_not() -> None:
-    decision = decide(card(0.61, 1), card(0.6, 2, digest="old"), "3", PromotionSettings())
+    decision = decide(answers(0.61, 1), champion(0.6, 2), SETTINGS)
     assert decision.verdict == "kept"
-    assert "The champion stays" in decision.text and "400 questions of 100 videos" in decision.text
+    assert "of the champion (version 3)" in decision.text and "400 questions of 100 videos" in decision.text
+
+
+def test_a_model_that_answers_just_as_the_champion_does_not_replace_it() -> None:
+    decision = decide(answers(0.6, 1), champion(0.6, 1), SETTINGS)
+    assert (decision.verdict, decision.difference, decision.low) == ("kept", 0.0, 0.0)
 
 
 def test_a_tolerated_loss_is_a_setting() -> None:
-    settings = PromotionSettings(min_gain=-0.2)
-    assert decide(card(0.61, 1), card(0.6, 2, digest="old"), "3", settings).verdict == "promoted"
+    assert decide(answers(0.61, 1), champion(0.6, 2, margin=-0.2), SETTINGS).verdict == "promoted"
 
 
-def test_the_same_model_stays_champion() -> None:
-    decision = decide(card(0.6, 1, digest="old"), card(0.6, 1, digest="old"), "3", PromotionSettings())
-    assert decision.verdict == "kept"
-    assert "champion already" in decision.text
+def test_confidence_is_a_setting() -> None:
+    sure = decide(answers(0.66, 1), champion(0.6, 2), PromotionSettings(confidence=0.999))
+    hasty = decide(answers(0.66, 1), champion(0.6, 2), PromotionSettings(confidence=0.6))
+    assert sure.low is not None and hasty.low is not None and sure.low < hasty.low
+    assert (sure.verdict, hasty.verdict) == ("kept", "promoted")
+    assert "(99.9 % " in sure.text and "(60 % " in hasty.text
 
 
-def test_a_champion_without_a_score_is_never_replaced_silently() -> None:
-    decision = decide(card(0.9, 1), None, "3", PromotionSettings())
-    assert decision.verdict == "refused"
-    assert "no stored score" in decision.text
+def test_a_first_champion_must_be_better_than_the_untrained_model() -> None:
+    assert decide(answers(0.5, 1), untrained(0.1, 2), SETTINGS).verdict == "promoted"
+    learned_nothing = decide(answers(0.25, 1), untrained(0.25, 2), SETTINGS)
+    assert learned_nothing.verdict == "kept"
+    assert "of the untrained model" in learned_nothing.text
 
 
-def test_another_protocol_does_not_compare() -> None:
-    other = PROTOCOL.model_copy(update={"frames": "32"})
-    decision = decide(card(0.9, 1), card(0.6, 2, digest="old", protocol=other), "3", PromotionSettings())
-    assert decision.verdict == "refused"
-    assert "another protocol (frames differ)" in decision.text
+@pytest.mark.parametrize("rival", [untrained(0.0, 2, [0]), champion(0.0, 2, [0])])
+def test_one_question_decides_nothing_with_a_champion_or_without(rival: Rival) -> None:
+    decision = decide([Answered("q000", "v0", correct=False)], rival, SETTINGS)
+    assert (decision.verdict, decision.n) == ("refused", 1)
+    assert f"answered 1 questions in common; fewer than {SETTINGS.min_questions}" in decision.text
 
 
-def test_other_questions_do_not_compare() -> None:
-    decision = decide(card(0.9, 1, n=400), card(0.6, 2, n=396, digest="old"), "3", PromotionSettings())
-    assert decision.verdict == "refused"
-    assert "396 in common of 396 and 400" in decision.text
+def test_a_few_questions_that_only_one_answered_cost_nothing() -> None:
+    decision = decide(answers(0.8, 1, range(1, 400)), champion(0.5, 2, range(399)), SETTINGS)
+    assert (decision.verdict, decision.n) == ("promoted", 398)
 
 
-def test_few_questions_decide_nothing() -> None:
-    decision = decide(card(0.9, 1, n=8), card(0.1, 2, n=8, digest="old"), "3", PromotionSettings())
-    assert decision.verdict == "refused"
-    assert "8 questions decide nothing" in decision.text
+def test_the_remedy_for_too_few_questions_can_be_followed() -> None:
+    few = [range(60), range(10, 70)]
+    decision = decide(answers(0.9, 1, few[0]), champion(0.2, 2, few[1]), SETTINGS)
+    assert decision.verdict == "refused" and "--set promotion.min_questions=50" in decision.text
+    follows = PromotionSettings(min_questions=50)
+    assert decide(answers(0.9, 1, few[0]), champion(0.2, 2, few[1]), follows).verdict == "promoted"
+
+
+def test_a_champion_that_could_not_be_asked_is_never_replaced_silently() -> None:
+    gone = Rival("the champion (version 3)", (), 0.0, fault="The champion (version 3) could not be asked.")
+    decision = decide(answers(0.9, 1), gone, SETTINGS)
+    assert (decision.verdict, decision.text) == ("refused", gone.fault)
 
 
 def test_an_evaluation_without_the_system_promotes_nothing() -> None:
-    assert decide(None, None, "", PromotionSettings()).verdict == "refused"
+    assert decide([], untrained(0.1, 1), SETTINGS).verdict == "refused"
+
+
+def every_seed() -> Iterator[str]:
+    for seed in range(40):
+        yield decide(answers(0.5, seed), champion(0.5, seed + 1000), SETTINGS).verdict
+
+
+def test_an_equal_model_is_promoted_about_as_rarely_as_the_interval_says() -> None:
+    assert sum(verdict == "promoted" for verdict in every_seed()) <= 4
