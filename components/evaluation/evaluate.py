@@ -19,7 +19,7 @@ from components.core.records import CaptionEvent, Failure, Prediction, Protocol,
 from components.core.tasks import Stage, Task
 from components.evaluation import scoring
 from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
-from components.evaluation.champion import load_champion
+from components.evaluation.champion import Champion, load_champion
 from components.evaluation.choosing import chunks, held_out_questions
 from components.evaluation.describing import Description, describe, description_scores
 from components.evaluation.looking import judge_looks
@@ -56,35 +56,9 @@ async def run(task: Task) -> None:
     if champion.student is not None:
         students["champion"] = champion.student
     plans = {name: frames_of(student, settings) for name, student in students.items()}
-
-    predictions: list[Prediction] = []
-    descriptions: list[Description] = []
-    unreadable: dict[str, Failure] = {}
-    for chunk in chunks([videos[video_id] for video_id in asked], settings.videos_per_chunk):
-        room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
-        for frames in dict.fromkeys(plans.values()):  # as a rule all students were trained with the same
-            watched = await watch(task, chunk, frames, unreadable)
-            group = {name: student for name, student in students.items() if plans[name] == frames}
-            for name, student in group.items():
-                try:
-                    predictions += predict(name, student, watched, asked, settings.max_tokens, settings.batch_size)
-                except Exception as error:
-                    if name != "champion":
-                        raise
-                    champion.drop(error, task.log)
-                    del students[name]
-            descriptions += describe(
-                group,
-                watched[:room],
-                captions,
-                max_tokens=settings.max_caption_tokens,
-                batch_size=settings.batch_size,
-            )
-        task.log.info("%d answers to %d questions", len(predictions), len({row.question_id for row in predictions}))
-    if champion.fault:
-        predictions = [row for row in predictions if not row.system.startswith("champion")]
+    shown = [videos[video_id] for video_id in asked]
+    predictions, descriptions = await ask(task, shown, asked, captions, students, plans, champion)
     task.info.update(champion.info)
-    task.write("predictions", unreadable.values())
 
     by_id = {question.question_id: question for question in questions}
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
@@ -101,6 +75,53 @@ async def run(task: Task) -> None:
             task.metrics[f"{score.metric}/{score.group}/{score.system}"] = score.value
     for line in table(scores):
         task.log.info(line)
+
+
+async def ask(
+    task: Task,
+    videos: Sequence[Video],
+    questions: Mapping[str, Sequence[Question]],
+    captions: Mapping[str, Sequence[CaptionEvent]],
+    students: dict[StudentName, Student],
+    plans: Mapping[StudentName, FrameSettings],
+    champion: Champion,
+) -> tuple[list[Prediction], list[Description]]:
+    """What all students answer and describe, chunk of videos by chunk; videos that cannot be read become failures.
+
+    Args:
+        questions, captions: by video id.
+        plans: the frames that each student is shown.
+        champion: the one student that may fail: it is then left out.
+    """
+    settings: EvaluationSettings = task.settings
+    predictions: list[Prediction] = []
+    descriptions: list[Description] = []
+    unreadable: dict[str, Failure] = {}
+    for chunk in chunks(videos, settings.videos_per_chunk):
+        room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
+        for frames in dict.fromkeys(plans.values()):  # as a rule all students were trained with the same
+            watched = await watch(task, chunk, frames, unreadable)
+            group = {name: student for name, student in students.items() if plans[name] == frames}
+            for name, student in group.items():
+                try:
+                    predictions += predict(name, student, watched, questions, settings.max_tokens, settings.batch_size)
+                except Exception as error:
+                    if name != "champion":
+                        raise
+                    champion.drop(error, task.log)
+                    del students[name]
+            descriptions += describe(
+                group,
+                watched[:room],
+                captions,
+                max_tokens=settings.max_caption_tokens,
+                batch_size=settings.batch_size,
+            )
+        task.log.info("%d answers to %d questions", len(predictions), len({row.question_id for row in predictions}))
+    task.write("predictions", unreadable.values())
+    if champion.fault:
+        predictions = [row for row in predictions if not row.system.startswith("champion")]
+    return predictions, descriptions
 
 
 def captions_of(task: Task, videos: Collection[str]) -> dict[str, list[CaptionEvent]]:

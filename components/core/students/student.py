@@ -165,6 +165,9 @@ def load_student(
     logging.disable_progress_bar()
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
+        kind = Qwen2_5_VLConfig.get_config_dict(path)[0].get("model_type")
+        if kind != Qwen2_5_VLConfig.model_type:  # its numbers would be read as defaults: seven billion random weights
+            raise InputError(f"'{path}' holds a model of type '{kind}'.", "Give a Qwen2.5-VL.")
         tokenizer = AutoTokenizer.from_pretrained(path)
         config = Qwen2_5_VLConfig.from_pretrained(path)
         runs_in = choose(arithmetic, chosen, lambda: _count_weights(config))

@@ -190,7 +190,11 @@ def of_another_kind(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "told"),
-    [(gone, "there is no whole model at"), (cut_short, "SafetensorError"), (of_another_kind, "Error")],
+    [
+        (gone, "there is no whole model at"),
+        (cut_short, "SafetensorError"),
+        (of_another_kind, "holds a model of type 'bert'"),
+    ],
 )
 def test_a_champion_that_cannot_be_asked_is_left_out_and_the_rest_is_evaluated(
     harm: Callable[[Path], None], told: str, inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path
