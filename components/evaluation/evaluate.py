@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.core.errors import VideoError
+from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
 from components.core.records import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
 from components.core.tasks import Stage, Task
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 NOTHING_TO_ASK = (
     "no held-out video that can be read has a multiple-choice question; add videos or hold more of them out"
 )
+NOTHING_TO_LEARN = "no question about a training video to learn from"
+BLIND = "blind_prior"
 INTERVALS = "95 % percentile bootstrap over videos, 2000 draws; differences paired by question"
 
 
@@ -65,7 +68,7 @@ async def run(task: Task) -> None:
     predictions = await judge_looks(judge, predictions, by_id, captions, settings.judged_questions)
     task.write("predictions", predictions)
     protocol = protocol_of(settings, plans, questions)
-    scores = all_scores(protocol, predictions, by_id, descriptions)
+    scores = all_scores(protocol, predictions, by_id, descriptions, blind_prior(task, videos))
     if not predictions:
         task.log.warning(NOTHING_TO_ASK)
         scores = [scoring.ScoreWriter(protocol).absent("chance", "accuracy", "all", NOTHING_TO_ASK)]
@@ -124,6 +127,12 @@ async def ask(
     return predictions, descriptions
 
 
+def blind_prior(task: Task, videos: Mapping[str, Video]) -> BlindPrior:
+    """What the questions about training videos teach somebody who sees none of them."""
+    training = {video.video_id for video in videos.values() if video.split == "train"}
+    return BlindPrior([row for row in task.rows("questions", "questions") if row.video_id in training])
+
+
 def captions_of(task: Task, videos: Collection[str]) -> dict[str, list[CaptionEvent]]:
     """The detailed captions of some videos, events in order of time."""
     captions: dict[str, list[CaptionEvent]] = defaultdict(list)
@@ -180,12 +189,23 @@ def all_scores(
     predictions: Sequence[Prediction],
     questions: Mapping[str, Question],
     descriptions: Sequence[Description],
+    prior: BlindPrior,
 ) -> list[Score]:
     """The whole table."""
     writer = scoring.ScoreWriter(protocol)
     answered = [questions[id] for id in dict.fromkeys(row.question_id for row in predictions)]
+    chance = {question.question_id: 1 / len(question.options) for question in answered}
+    blind = {question.question_id: prior.accuracy(question) for question in answered} if prior else {}
     return [
-        *scoring.chance_scores(writer, answered),
+        *scoring.guessing_scores(writer, "chance", chance, answered),
+        *(
+            (
+                *scoring.guessing_scores(writer, BLIND, blind, answered),
+                *scoring.gain_scores(writer, predictions, BLIND, blind),
+            )
+            if prior
+            else (writer.absent(BLIND, "accuracy", "all", NOTHING_TO_LEARN),)
+        ),
         *scoring.accuracy_scores(writer, predictions),
         *scoring.answering_scores(writer, predictions, questions),
         *scoring.difference_scores(writer, predictions, COMPARISONS),

@@ -16,6 +16,9 @@ from components.core.judging.options import match_option
 from components.core.records import Prediction, Protocol, Question, QuestionType, Score, short_id
 from components.evaluation.grounding import RECALLS, best_ious
 
+SEEING = ("sft_think", "grpo_direct", "grpo_think")
+"""Systems whose gain over a blind guesser is reported."""
+
 Measured = tuple[float, str]
 """A value and the video it was measured on."""
 
@@ -136,18 +139,40 @@ def difference_scores(
     return scores
 
 
-def chance_scores(writer: ScoreWriter, questions: Sequence[Question]) -> list[Score]:
-    """The accuracy of guessing, which depends on the number of options alone."""
-    groups = {
-        "all": questions,
-        "single_look": [question for question in questions if question.is_single_look],
-        "two_look": [question for question in questions if not question.is_single_look],
-    }
-    return [
-        writer.score("chance", "accuracy", group, [(1 / len(q.options), q.video_id) for q in members])
-        for group, members in groups.items()
-        if members
-    ]
+def guessing_scores(
+    writer: ScoreWriter, system: str, accuracies: Mapping[str, float], questions: Sequence[Question]
+) -> list[Score]:
+    """The accuracy of one who sees no video, by group of questions: chance, or a prior.
+
+    Args:
+        accuracies: expected ones, by question id.
+    """
+    groups: dict[str, list[Measured]] = defaultdict(list)
+    for question in questions:
+        for group in ("all", "single_look" if question.is_single_look else "two_look", question.type.value):
+            groups[group].append((accuracies[question.question_id], question.video_id))
+    return [writer.score(system, "accuracy", group, measured) for group, measured in groups.items()]
+
+
+def gain_scores(
+    writer: ScoreWriter, predictions: Sequence[Prediction], name: str, accuracies: Mapping[str, float]
+) -> list[Score]:
+    """What the video brings: each system's accuracy minus that of one who sees none, paired by question.
+
+    Args:
+        name: of who sees no video.
+        accuracies: expected ones, by question id.
+    """
+    scores = []
+    for system, rows in by_system(predictions).items():
+        for group in ("all", "single_look", "two_look"):
+            measured = [
+                (float(row.correct) - accuracies[row.question_id], row.video_id)
+                for row in by_group(rows).get(group, [])
+            ]
+            if system in SEEING and measured:
+                scores.append(writer.score(f"{system} - {name}", "accuracy", group, measured))
+    return scores
 
 
 def grounding_scores(

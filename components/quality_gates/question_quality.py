@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.core.intervals import wilson
+from components.core.intervals import clustered_bootstrap, wilson
 from components.core.judging.matching import normalise
 from components.core.records import Outcome, Question, Video
 from components.quality_gates.audit import Audit
 from components.quality_gates.checks import WORST, Figure
 from components.quality_gates.option_positions import position_counts
 from components.quality_gates.settings import QuestionThresholds
+from components.quality_gates.text_probe import probe
 
 
 def drop_duplicates(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
@@ -93,6 +94,7 @@ def question_checks(
         *_position_figures(choices, settings.position_tolerance),
         _length_figure(choices, settings),
         _accuracy_figure("text_only", audit.text_only, audit.wrongly_easy("text_only"), settings),
+        _trained_figure(choices, settings),
         _accuracy_figure("summary_only", audit.summary_only, audit.wrongly_easy("summary_only"), settings),
         *_leak_figures(questions, videos, settings),
     ]
@@ -174,6 +176,29 @@ def _accuracy_figure(
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         worst=tuple(easy[:WORST]),
+        too_few=f"fewer than {settings.min_audited} questions" if few else "",
+    )
+
+
+def _trained_figure(choices: Sequence[Question], settings: QuestionThresholds) -> Figure:
+    """The trained probe's accuracy. Its upper bound decides; with few questions, its lower bound."""
+    probed = probe([question for question in choices if len(question.options) == 4])
+    n, limit = len(probed.accuracies), settings.max_trained_text_only
+    interval = clustered_bootstrap(probed.accuracies, [q.video_id for q in probed.questions]) if n else None
+    few = n < settings.min_audited and interval is not None and interval.low <= limit
+    return Figure(
+        "trained_text_only_accuracy",
+        "accuracy from the question and its options alone of a probe that learned from other videos' questions "
+        f"(upper 95 % bound; rate {interval.mean if interval else 0:.1%})",
+        interval.high if interval else None,
+        n,
+        "questions",
+        maximum=limit,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        worst=tuple(
+            f"{accuracy:.0%} of {count} like: {text}" for text, accuracy, count in probed.by_template()[:WORST]
+        ),
         too_few=f"fewer than {settings.min_audited} questions" if few else "",
     )
 

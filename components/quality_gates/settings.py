@@ -74,6 +74,11 @@ class QuestionThresholds(LoopThresholds):
     """Upper 95 % bound of the auditor's accuracy from the text alone, four options (DESIGN; the paper reports 29.4 %
     for its questions and 68.9 % for an earlier set)."""
 
+    max_trained_text_only: float = Field(default=0.35, ge=0, le=1)
+    """Upper 95 % bound of the accuracy of a probe that learned from other videos' questions and answers, from the text
+    alone, four options. Ours: the figure that holds for the auditor, who learned nothing. The sandbox's questions have
+    0.30 (0.28 to 0.31); what is above 0.25 comes from the templates that ask for a number."""
+
     max_summary_only: float = Field(default=0.45, ge=0, le=1)
     """The same with the summary to read. Ours: a summary names what appears, which excludes options without
     answering."""

@@ -11,8 +11,9 @@ from components.reporting.charts.intervals import Dot, interval_plot
 from components.reporting.walking import Ancestry
 
 GROUPS = ("all", "single_look", "two_look")
-REFERENCES = frozenset({"chance", "wrong_video"})
-"""Systems that nobody trained for: what guessing gives, and the control that is shown another video."""
+REFERENCES = frozenset({"chance", "blind_prior", "wrong_video"})
+"""Systems that nobody trained for: what guessing gives, without and with what training questions teach, and the control
+that is shown another video."""
 COLUMNS = (
     ("accuracy", "all"),
     ("accuracy", "single_look"),
@@ -23,7 +24,18 @@ COLUMNS = (
 )
 """(metric, group) of the table's columns: accuracy by kind of question, accuracy of replies that name an option at all
 (what compares with chance), then r_obs and r_rea where they were judged."""
-ORDER = ("chance", "wrong_video", "untrained", "sft_direct", "sft_think", "grpo_direct", "grpo_think")
+ORDER = (
+    "chance",
+    "blind_prior",
+    "wrong_video",
+    "untrained",
+    "sft_direct",
+    "sft_think",
+    "champion_direct",
+    "champion_think",
+    "grpo_direct",
+    "grpo_think",
+)
 
 
 @dataclass(frozen=True)

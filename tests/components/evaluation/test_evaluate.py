@@ -76,6 +76,37 @@ def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     assert scores["sft_caption", "caption_rouge_l", "all"].n == 3
 
 
+def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chance(
+    inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path
+) -> None:
+    absent = by_name(evaluated)["blind_prior", "accuracy", "all"]
+    assert absent.value is None and absent.reason == "no question about a training video to learn from"
+    videos, events = (list(Dataset(inputs["captions"]).rows(table)) for table in ("videos", "events"))
+    questions: list[Question] = list(Dataset(inputs["questions"]).rows("questions"))
+    seen = videos[0].model_copy(update={"video_id": "video-seen", "split": "train"})
+    taught = [  # on training videos every shape is a circle: held-out ones are answered "circle" where that is offered
+        q.model_copy(
+            update={"question_id": f"taught-{n}", "video_id": "video-seen", "answer": "circle", "answer_index": 0}
+        )
+        for n, q in enumerate(questions)
+        if q.is_single_look
+    ]
+    rows = {"videos": [*videos, seen], "events": events}
+    captions = write_dataset(tmp_path / "captions", rows, {"videos": type(seen), "events": type(events[0])})
+    asked = write_dataset(tmp_path / "questions", {"questions": [*questions, *taught]}, {"questions": Question})
+    with running_teacher() as url:
+        result = run_stage(STAGE, url, tmp_path, inputs | {"captions": captions, "questions": asked}, SETTINGS)
+    scores = by_name(result)
+    single = [question for question in questions if question.is_single_look]
+    blind = scores["blind_prior", "accuracy", "single_look"]
+    assert blind.value == sum(question.answer == "circle" for question in single) / len(single) != 0.25
+    assert (blind.n, blind.clusters) == (len(single), 3) and blind.low is not None
+    assert scores["chance", "accuracy", "single_look"].value == 0.25
+    gain, own = scores["grpo_think - blind_prior", "accuracy", "all"], scores["grpo_think", "accuracy", "all"]
+    assert gain.value is not None and own.value is not None
+    assert abs(gain.value - (own.value - (scores["blind_prior", "accuracy", "all"].value or 0))) < 1e-9
+
+
 def test_the_protocol_stands_beside_every_number(evaluated: Dataset) -> None:
     protocols = {row.protocol for row in evaluated.rows("scores")}
     assert len(protocols) == 1

@@ -19,9 +19,10 @@ from components.evaluation.scoring import (
     ScoreWriter,
     accuracy_scores,
     answering_scores,
-    chance_scores,
     difference_scores,
+    gain_scores,
     grounding_scores,
+    guessing_scores,
     looking_scores,
 )
 from components.evaluation.systems import System
@@ -111,9 +112,20 @@ def test_chance_is_compared_with_replies_that_name_an_option() -> None:
     assert only(everything, metric="accuracy_where_named", system="mute").value is None
 
 
-def test_chance_follows_from_the_options() -> None:
-    two = multiple_choice(options=("red", "yellow"))
-    assert only(chance_scores(WRITER, [multiple_choice(), two]), group="all").value == 0.375
+def test_who_sees_no_video_is_scored_by_group_and_what_the_video_brings_is_paired_with_it() -> None:
+    asked = [multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?")) for n in (2, 3)]
+    blind = {asked[0].question_id: 0.25, asked[1].question_id: 0.5}
+    scores = guessing_scores(WRITER, "blind_prior", blind, asked)
+    assert {score.group for score in scores} == {"all", "single_look", "object_recognition"}
+    assert only(scores, group="all").value == 0.375 and only(scores, group="all").n == 2
+    rows = [
+        row(name, n, True, question_id=q.question_id)
+        for name in ("grpo_think", "untrained")
+        for n, q in enumerate(asked)
+    ]
+    gains = gain_scores(WRITER, rows, "blind_prior", blind)
+    assert {score.system for score in gains} == {"grpo_think - blind_prior"}
+    assert only(gains, group="all").value == 0.625
 
 
 def test_grounding_is_scored_by_the_best_interval_in_the_text() -> None:

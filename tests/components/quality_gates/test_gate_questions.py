@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import random
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from components.quality_gates.checks import Figure
 from components.quality_gates.gate_questions import STAGE
 from components.quality_gates.question_quality import drop_duplicates, near_duplicates, question_checks, split_leak
 from components.quality_gates.settings import QuestionThresholds
+from components.quality_gates.text_probe import probe
 from components.teacher_server.launch import running_teacher
 from tests.components.quality_gates.worlds import as_open, caption_world, question, question_world, video
 
@@ -89,6 +92,62 @@ def test_chance_accuracy_passes_and_a_giveaway_is_refused() -> None:
     giveaway = figures([], audited(200, 400))["text_only_accuracy"]
     assert refused(giveaway)
     assert giveaway.worst == ("q0", "q1", "q10")
+
+
+def asked_of_many(weights: Sequence[int]) -> list[Question]:
+    """For how many seconds, one question a video, four options; the answers are drawn with these weights."""
+    draw, options = random.Random(3), ("1", "2", "3", "4")
+    rows = []
+    for index in range(400):
+        key = draw.choices(range(4), weights)[0]
+        text = f"For how many seconds is the {draw.randrange(20)}th thing visible?"
+        rows.append(
+            question(video(index), index, question=text, options=options, answer=options[key], answer_index=key)
+        )
+    return rows
+
+
+def test_a_template_that_a_trained_reader_answers_blindly_is_refused_though_the_auditor_cannot() -> None:
+    leaking = figures(asked_of_many([6, 2, 1, 1]), audited(100, 400))
+    assert not refused(leaking["text_only_accuracy"])
+    found = leaking["trained_text_only_accuracy"]
+    assert refused(found) and found.n == 400
+    assert found.low is not None and found.low > 0.5
+    (worst,) = found.worst
+    assert re.fullmatch(r"(5|6)\d% of 400 like: For how many seconds is the \d+th thing visible\?", worst)
+
+
+def test_balanced_answers_pass_the_trained_reader() -> None:
+    assert not refused(figures(asked_of_many([1, 1, 1, 1]))["trained_text_only_accuracy"])
+
+
+def test_a_mark_on_the_right_option_is_learned() -> None:
+    draw = random.Random(1)
+    words = [f"thing{number}" for number in range(500)]
+    marked = []
+    for index in range(400):
+        said, key = draw.sample(words, 4), draw.randrange(4)
+        options = tuple(f"the {word} as shown" if place == key else f"the {word}" for place, word in enumerate(said))
+        marked.append(question(video(index), index, options=options, answer=options[key], answer_index=key))
+    assert figures(marked)["trained_text_only_accuracy"].low == 1.0
+
+
+def test_what_is_only_true_of_one_video_is_nothing_that_another_teaches() -> None:
+    draw = random.Random(2)
+    rows = []
+    for index in range(60):
+        options = tuple(draw.sample(["red", "green", "blue", "white", "black", "grey"], 4))
+        key = draw.randrange(4)
+        rows += [
+            question(video(index), turn, options=options, answer=options[key], answer_index=key) for turn in range(8)
+        ]
+    found = figures(rows)["trained_text_only_accuracy"]
+    assert found.low is not None and found.low < 0.25
+
+
+def test_the_trained_reader_reads_alike_twice() -> None:
+    rows = asked_of_many([1, 2, 2, 1])
+    assert probe(rows).accuracies == probe(rows).accuracies
 
 
 def test_a_handful_of_audited_questions_is_undecided_unless_it_convicts() -> None:
