@@ -117,6 +117,12 @@ def test_the_protocol_stands_beside_every_number(evaluated: Dataset) -> None:
 
 
 def test_what_cannot_be_computed_has_no_value_and_says_why(evaluated: Dataset) -> None:
+    """Untaught students name no option, so that accuracy where one is named has nothing to be computed from."""
+    without = {(row.system, row.metric, row.group): row for row in evaluated.rows("scores") if row.value is None}
+    told = {(row.reason, row.n, row.low, row.high) for key, row in without.items() if key[1] == "accuracy_where_named"}
+    assert told == {("nothing was measured", 0, None, None)}
+    systems = {system for system, metric, group in without if (metric, group) == ("accuracy_where_named", "all")}
+    assert systems == {system.name for system in SYSTEMS}
     for row in evaluated.rows("scores"):
         assert (row.value is None) == bool(row.reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -61,10 +62,23 @@ def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "videos" / "holiday.mp4").read_text() == "mine"
 
 
-def test_a_larger_corpus_keeps_the_clips_of_a_smaller_one() -> None:
-    assert learning_clip(2, seed=7) == learning_clip(2, seed=7)
-    assert learning_clip(2, seed=7) != learning_clip(2, seed=8)
-    assert CorpusSettings.tiny().seed == CorpusSettings().seed
+def test_a_larger_corpus_keeps_the_clips_of_a_smaller_one(tmp_path: Path) -> None:
+    for name, settings in (("small", SMALL), ("large", SMALL.model_copy(update={"learning": SMALL.learning + 2}))):
+        generate(tmp_path / name / "videos", tmp_path / name / "truth", settings)
+    small, large = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "videos").glob("learning-*")}
+        for name in ("small", "large")
+    )
+    assert len(large) == len(small) + 2 and len(small) > 0
+    assert {name: large[name] for name in small} == small
+
+
+def test_a_clip_depends_on_its_seed_and_number_only() -> None:
+    in_order = [learning_clip(number, seed=7) for number in range(4)]
+    random.seed(12345)
+    backwards = [learning_clip(number, seed=7) for number in reversed(range(4))]
+    assert backwards[::-1] == in_order
+    assert in_order != [learning_clip(number, seed=8) for number in range(4)]
 
 
 @pytest.mark.parametrize("index", range(40))
