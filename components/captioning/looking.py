@@ -1,22 +1,21 @@
 """Looking at one window of a segment: read its frames, ask what happens, ask again in halves, or say why not.
 
 A window is read once, at the highest rate the budget allows; its motion is measured, and its frames are thinned to the
-rate chosen. One window's trouble is its own: where no valid reply is had, its frames are asked about in halves, down to
-a shortest length, and what stays without a reply, or cannot be read, is left as a gap with its reason. What is said
-about seconds that nobody could see is cut out of the events around them. No window ends the requests of another.
+rate chosen. What was measured is remembered: from then on the frames are read only for a request that is really sent.
+One window's trouble is its own: where no valid reply is had, its frames are asked about in halves, down to a shortest
+length, and what stays without a reply, or cannot be read, is left as a gap with its reason. What is said about seconds
+that nobody could see is cut out of the events around them. No window ends the requests of another.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from components.captioning.events import Event, Gap, check, cut_out, realign, tidy
 from components.captioning.frame_rate import choose_rate
-from components.captioning.motion import motion_of, thin
+from components.captioning.motion import Glimpse, glimpses, motion_of, thin
 from components.captioning.prompts import CAPTIONER, CaptionReply
 from components.captioning.settings import CaptioningSettings
 from components.captioning.windows import Span, halves_of, without
@@ -24,13 +23,9 @@ from components.core.errors import RecordError, ReplyError, VideoError
 from components.core.records import Segment, Video, digest_of
 from components.core.students.tags import strip as strip_tags
 from components.core.tasks import Task
-from components.core.teachers.prompts import Prompt, TimedImage
-from components.core.teachers.timed_images import timed_images
+from components.core.teachers.timed_images import prompt_of_frames
 from components.core.video.plans import FramePlan
-
-if TYPE_CHECKING:
-    from components.core.video.reader import Frame
-
+from components.core.video.readings import Reading
 
 UNREADABLE = "no picture can be read here: the file is damaged"
 
@@ -86,21 +81,26 @@ async def look_at(stretch: Stretch, window: Span, highest: float, task: Task) ->
         max_frames=settings.frames_per_request,
         max_pixels=settings.max_pixels,
     )
+    reading = task.reading(stretch.video, plan)
     try:
-        frames = await task.frames(stretch.video, plan)
+        frames = [Glimpse(*glimpse) for glimpse in await reading.measured(glimpses)]
     except VideoError as error:
         return [nothing(window, error)]
     unread = plan.missing(frame.asked_s for frame in frames)
     lost = [(lost_s, until_s) for lost_s, until_s in unread if until_s - lost_s > settings.tolerance_s]
-    seen = await describe(frames, stretch, window, task)
+    seen = await describe(reading, frames, stretch, window, task)
     return [*(unseen(look, lost) for look in seen), Look(gaps=[Gap(*span, UNREADABLE) for span in lost])]
 
 
-async def describe(frames: Sequence[Frame], stretch: Stretch, window: Span, task: Task) -> list[Look]:
+async def describe(
+    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task
+) -> list[Look]:
     """Ask about a window's frames; in halves where no valid reply is had about the whole."""
     settings: CaptioningSettings = task.settings
     try:
-        return [await ask(frames, stretch, window, task)]
+        return [await ask(reading, frames, stretch, window, task)]
+    except VideoError as error:  # what is remembered of the frames is there, but they are not
+        return [nothing(window, error)]
     except ReplyError as error:
         halves = halves_of(window, [frame.asked_s for frame in frames], settings.shortest_window_s)
         if not halves:
@@ -110,38 +110,30 @@ async def describe(frames: Sequence[Frame], stretch: Stretch, window: Span, task
     for start_s, end_s in halves:
         shown = [frame for frame in frames if start_s <= frame.asked_s < end_s]
         if shown:  # all of it may be unreadable, which is a gap of its own
-            looks += await describe(shown, stretch, (start_s, end_s), task)
+            looks += await describe(reading, shown, stretch, (start_s, end_s), task)
     return looks
 
 
-async def ask(frames: Sequence[Frame], stretch: Stretch, window: Span, task: Task) -> Look:
-    """One request: what happens in a window.
+async def ask(reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task) -> Look:
+    """One request: what happens in a window, shown at the rate that its motion deserves.
 
     Raises:
+        VideoError: the request has to be sent, and the frames cannot be read any more.
         ReplyError: the captioner's replies stayed impossible.
     """
     settings: CaptioningSettings = task.settings
     start_s, end_s = window
-    # In a thread: encoding many frames would hold up every other request.
-    images = await asyncio.to_thread(prepare, frames, stretch, start_s, settings)
-    duration_s = round(end_s - start_s, 3)
-    prompt = Prompt(system=CAPTIONER, payload={"duration_s": duration_s}, frames=images)
+    motion = motion_of(frames, full=settings.full_motion)
+    shown = thin(frames, choose_rate(stretch.length_s, motion, settings.budget, settings.rates))
+    payload = {"duration_s": round(end_s - start_s, 3)}
+    prompt = prompt_of_frames(CAPTIONER, payload, reading, shown, start_s=start_s, quality=settings.jpeg_quality)
 
     def is_possible(reply: CaptionReply) -> None:
-        check(events_of(reply), duration_s, tolerance_s=settings.tolerance_s)
+        check(events_of(reply), payload["duration_s"], tolerance_s=settings.tolerance_s)
 
     reply = await task.teachers.ask(settings.captioner, prompt, CaptionReply, check=is_possible)
-    events, repairs = tidy(events_of(reply.value, reply.key), duration_s)
-    return Look(realign(events, start_s), frames=len(images), repairs=repairs)
-
-
-def prepare(
-    frames: Sequence[Frame], stretch: Stretch, start_s: float, settings: CaptioningSettings
-) -> list[TimedImage]:
-    """Choose the rate that the frames' motion deserves and encode the frames that it keeps."""
-    motion = motion_of(frames, full=settings.full_motion)
-    rate = choose_rate(stretch.length_s, motion, settings.budget, settings.rates)
-    return timed_images(thin(frames, rate), start_s=start_s, quality=settings.jpeg_quality)
+    events, repairs = tidy(events_of(reply.value, reply.key), payload["duration_s"])
+    return Look(realign(events, start_s), frames=len(shown), repairs=repairs)
 
 
 def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:

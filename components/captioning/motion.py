@@ -1,13 +1,14 @@
 """How much moves in a stretch of video, and the frames that a slower rate keeps.
 
-Motion is measured on frames that were read anyway, so it costs no second decoding.
+What changes from frame to frame is measured once, on frames that were read anyway, and remembered without their pixels:
+the motion of any part of them, and the frames that a slower rate keeps, are then known without another decoding.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,17 +25,35 @@ LIVELY = 75
 """The percentile over time that counts: movement in a quarter of the time is enough, a few cuts are not."""
 
 
-def motion_of(frames: Sequence[Frame], *, full: float) -> float:
-    """Measure motion from 0 to 1: the share of the picture that changes from frame to frame, relative to `full`.
+class Glimpse(NamedTuple):
+    """A frame without its pixels: the time asked for, its own, and the share of cells that changed since the last."""
+
+    asked_s: float
+    time_s: float
+    changed: float
+
+
+def glimpses(frames: Sequence[Frame]) -> list[Glimpse]:
+    """A measure: what is to be known of frames before it is decided which of them are shown.
 
     Args:
         frames: consecutive frames of one size, pixels (height, width, 3) uint8.
+    """
+    changed = np.abs(np.diff(cell_means(frames), axis=0)) > CHANGED
+    shares = [0.0, *changed.mean(axis=(1, 2)).tolist()]
+    return [Glimpse(frame.asked_s, frame.time_s, share) for frame, share in zip(frames, shares, strict=True)]
+
+
+def motion_of(seen: Sequence[Glimpse], *, full: float) -> float:
+    """Measure motion from 0 to 1: the share of the picture that changes from frame to frame, relative to `full`.
+
+    Args:
+        seen: consecutive frames.
         full: the share of changed cells that counts as motion 1.
     """
-    if len(frames) < 2:
+    if len(seen) < 2:
         return 0.0
-    changed = np.abs(np.diff(cell_means(frames), axis=0)) > CHANGED
-    return min(1.0, float(np.percentile(changed.mean(axis=(1, 2)), LIVELY)) / full)
+    return min(1.0, float(np.percentile([glimpse.changed for glimpse in seen[1:]], LIVELY)) / full)
 
 
 def cell_means(frames: Sequence[Frame]) -> np.ndarray:
@@ -51,9 +70,9 @@ def cell_means(frames: Sequence[Frame]) -> np.ndarray:
     return means
 
 
-def thin(frames: Sequence[Frame], rate: float) -> list[Frame]:
+def thin(frames: Sequence[Glimpse], rate: float) -> list[Glimpse]:
     """Keep the frames that `rate` looks per second would have asked for, beginning with the first."""
-    kept: list[Frame] = []
+    kept: list[Glimpse] = []
     due_s = frames[0].asked_s if frames else 0.0
     for frame in frames:
         if frame.asked_s >= due_s - 1e-6:

@@ -2,6 +2,7 @@
 
     calls          every reply a teacher was paid for
     records        finished records by `<stage>/<key>`: the rows a stage made of one record
+    readings       what was measured on frames, without their pixels (video/readings.py)
     checkpoints/   folders by key, for training
     spend/<run_id> what each process of a run paid its teachers, where the run has a budget (teachers/budget.py)
 
@@ -39,6 +40,11 @@ class State:
     def records(self) -> KeyValue:
         """Finished records, by `<stage>/<key>`."""
         return self._open("records")
+
+    @cached_property
+    def readings(self) -> KeyValue:
+        """What was measured on frames."""
+        return self._open("readings")
 
     def checkpoint_dir(self, key: str) -> Path:
         """A folder that a training run with this key finds again; created if missing.

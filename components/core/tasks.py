@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from components.core.teachers.client import Teachers
     from components.core.video.plans import FramePlan
     from components.core.video.reader import Frame
+    from components.core.video.readings import Reading
 
 Result = TypeVar("Result")
 
@@ -208,6 +209,12 @@ class Task:
         finally:
             source.__exit__(None, None, None)
         return frames
+
+    def reading(self, video: Video, plan: FramePlan) -> Reading:
+        """What a plan shows of a video, read when it is needed."""
+        from components.core.video.readings import Reading
+
+        return Reading(video, plan, self.settings.video.reader_revision, self.state.readings, self.frames)
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine from a plain (not async) stage, on the task's event loop."""

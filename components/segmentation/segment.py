@@ -6,7 +6,6 @@ the last chunk that was seen to its end ended, so that every chunk is proposed b
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,8 +13,9 @@ from components.core.errors import VideoError
 from components.core.records import Lineage, Row, Segment, Video, short_id
 from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt
-from components.core.teachers.timed_images import timed_images
+from components.core.teachers.timed_images import prompt_of_frames
 from components.core.video.plans import FramePlan
+from components.core.video.readings import Moment, moments
 from components.segmentation.prompts import SEGMENTER, SegmentsReply
 from components.segmentation.scene_cuts import strongest_change
 from components.segmentation.settings import SegmentationSettings
@@ -94,11 +94,10 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
         # A cut is looked for more closely afterwards, and every frame says when it was really shown.
         exact=False,
     )
-    frames = await task.frames(video, plan)
-    # In a thread: encoding many frames would hold up every other request.
-    images = await asyncio.to_thread(timed_images, frames, start_s=start_s, quality=settings.jpeg_quality)
+    reading = task.reading(video, plan)
+    shown = [Moment(*moment) for moment in await reading.measured(moments)]
     payload = {"target_s": settings.target_s, "duration_s": round(end_s - start_s, 3)}
-    prompt = Prompt(system=SEGMENTER, payload=payload, frames=images)
+    prompt = prompt_of_frames(SEGMENTER, payload, reading, shown, start_s=start_s, quality=settings.jpeg_quality)
     reply = await task.teachers.ask(settings.segmenter, prompt, SegmentsReply)
     proposals.request_keys.append(reply.key)
     chunks = [Proposal(start_s + chunk.start_s, start_s + chunk.end_s, chunk.title) for chunk in reply.value.segments]
@@ -118,11 +117,11 @@ async def snap(video: Video, cut_s: float, task: Task) -> float:
         max_pixels=settings.max_pixels,
     )
     try:
-        change_s = strongest_change(await task.frames(video, plan))
+        change_s = await task.reading(video, plan).measured(strongest_change)
     except VideoError as error:
         task.log.warning("video %s: the cut at %.1f s stays: %s", video.video_id[:12], cut_s, error.what)
         return cut_s
-    return change_s if change_s is not None and 0 < change_s < video.duration_s else cut_s
+    return float(change_s) if change_s is not None and 0 < change_s < video.duration_s else cut_s
 
 
 def row_of(video: Video, span: tuple[float, float], title: str, lineage: Lineage) -> Segment:

@@ -16,10 +16,11 @@ from typing import ClassVar
 import pytest
 
 from components.core.keyvalue import SqliteKeyValue
-from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers, TimedImage
+from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
 from tests.bench.measuring import record
+from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import loopback, says
 
 pytestmark = pytest.mark.bench
@@ -38,7 +39,7 @@ class Answers(ReplyModel):
 @pytest.mark.parametrize(("frames", "limit_sent_ms", "limit_stored_ms"), [(0, 2.1, 0.12), (16, 3.0, 0.24)])
 async def test_cpu_time_of_a_call(tmp_path: Path, frames: int, limit_sent_ms: float, limit_stored_ms: float) -> None:
     store = SqliteKeyValue(tmp_path / "calls.sqlite")
-    images = [TimedImage(number / 2, os.urandom(3000)) for number in range(frames)]
+    images = {number / 2: os.urandom(3000) for number in range(frames)}
     role = RoleSettings(role="judge")
 
     async def ask_all(client: Teachers) -> float:
@@ -47,7 +48,7 @@ async def test_cpu_time_of_a_call(tmp_path: Path, frames: int, limit_sent_ms: fl
 
         async def worker() -> None:
             for number in numbers:
-                prompt = Prompt("x" * 1500, {"number": number, "text": "y" * 1000}, images)
+                prompt = with_frames("x" * 1500, {"number": number, "text": "y" * 1000}, images)
                 await client.ask(role, prompt, Answers)
 
         before = time.thread_time()

@@ -1,10 +1,10 @@
 """Asking a teacher: look the call up, else send it, validate the reply, store it, and only then hand it on.
 
-A reply enters the store once it is valid, before anyone sees it. An invalid one (not JSON, not the schema, cut at
-`max_tokens`) is asked for again with the error, at most `attempts` times; a refused one is not. A request that is
-refused for its size is sent with every second image until it is taken, and what was taken is where the role's later
-requests to that endpoint begin; its reply stays under the key of the whole request and tells how many images it is of.
-Of identical requests in flight at one moment only one is sent.
+A call is looked up before any of its pictures is made. A reply enters the store once it is valid, before anyone sees
+it. An invalid one (not JSON, not the schema, cut at `max_tokens`) is asked for again with the error, at most `attempts`
+times; a refused one is not. A request that is refused for its size is sent with every second image until it is taken,
+and what was taken is where the role's later requests to that endpoint begin; its reply stays under the key of the whole
+request and tells how many images it is of. Of identical requests in flight at one moment only one is sent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -24,7 +24,7 @@ from components.core.records import Lineage
 from components.core.teachers.endpoints import Endpoint, EndpointSettings
 from components.core.teachers.exchange import Oversized, TooLarge
 from components.core.teachers.ledger import Ledger
-from components.core.teachers.prompts import Prompt, request_key, response_format
+from components.core.teachers.prompts import Prompt, Shown, request_key, response_format
 from components.core.teachers.replies import Said, estimate_tokens, legible, parse_reply, read_answer
 from components.core.teachers.roles import RoleSettings
 
@@ -90,6 +90,7 @@ class Teachers:
 
         Raises:
             ReplyError: if every attempt was invalid, or the endpoint refuses this request.
+            VideoError: if the reply is not stored and the prompt's frames cannot be read.
             TeacherUnavailable: if the endpoint is down.
             BudgetExceeded: if the budget is spent and the reply is not stored.
         """
@@ -139,12 +140,13 @@ class Teachers:
     async def _buy(self, request: _Request[Model]) -> bytes:
         """Ask until the reply is valid; the value to store."""
         role = request.role
+        shown = await request.prompt.shown()
         tokens_in = tokens_out = 0
         correction: list[dict[str, Any]] = []
         problem = ""
         for attempt in range(1, role.attempts + 1):
             started = time.monotonic()
-            said, images = await self._send(request, correction)
+            said, images = await self._send(request, shown, correction)
             used_in = said.tokens_in
             if used_in is None:
                 used_in = estimate_tokens(request.prompt.system + request.prompt.payload_json, images)
@@ -175,28 +177,30 @@ class Teachers:
             "Try a stronger model or a larger max_tokens for this role.",
         )
 
-    async def _send(self, request: _Request[Model], correction: Sequence[dict[str, Any]]) -> tuple[Said, int]:
+    async def _send(
+        self, request: _Request[Model], shown: Shown, correction: Sequence[dict[str, Any]]
+    ) -> tuple[Said, int]:
         """One answer to a request, made smaller until the endpoint takes it; and of how many images it is."""
-        role, prompt = request.role, request.prompt
+        role = request.role
         endpoint = self._endpoint(role)
         served = (role.endpoint, role.model_name, role.role)
         halved = False
-        while len(prompt.frames) > self._most_images.get(served, len(prompt.frames)):
-            prompt = replace(prompt, frames=prompt.frames[::2])
+        while len(shown) > self._most_images.get(served, len(shown)):
+            shown = shown[::2]
         while True:
             await self.ledger.check_budget()
             try:
-                answer = await endpoint.complete(request.body(prompt, correction), role.timeout_s, role.role)
+                answer = await endpoint.complete(request.body(shown, correction), role.timeout_s, role.role)
             except TooLarge:
-                if len(prompt.frames) < 2:
+                if len(shown) < 2:
                     raise
-                halved, prompt = True, replace(prompt, frames=prompt.frames[::2])
+                halved, shown = True, shown[::2]
                 continue
             except Oversized as error:
-                return Said("", problem=str(error), tokens_out=role.max_tokens), len(prompt.frames)
+                return Said("", problem=str(error), tokens_out=role.max_tokens), len(shown)
             if halved:
-                self._most_images[served] = len(prompt.frames)
-            return read_answer(answer), len(prompt.frames)
+                self._most_images[served] = len(shown)
+            return read_answer(answer), len(shown)
 
     def _reply(self, stored: bytes, request: _Request[Model], *, cached: bool) -> Reply[Model]:
         value, role = json.loads(stored), request.role
@@ -247,11 +251,11 @@ class _Request(Generic[Model]):
     sample: int
     key: str
 
-    def body(self, prompt: Prompt, correction: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The request to send: `prompt` is the request's own, or what is left of it after images were taken away."""
+    def body(self, shown: Shown, correction: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The request to send, with the frames `shown`: all, or what is left after some were taken away."""
         body = {
             "model": self.role.model_name,
-            "messages": [*prompt.messages(), *correction],
+            "messages": [*self.prompt.messages(shown), *correction],
             "response_format": response_format(self.reply_type),
             **self.role.sampling(),
         }

@@ -4,28 +4,34 @@ A prompt is an instruction, a payload sent as JSON (so that text from models and
 sent after its timestamp as text, so that no model's own idea of time is trusted. The payload is sent in the order it
 is given, and what many requests share comes first (the video's caption or summary, then the question, then the step):
 a server's prefix cache keeps what requests begin with. The key covers all a reply depends on and nothing else: role,
-model and revision, the messages with media replaced by their content hash, sampling, schema; a payload of another
-order says the same and finds the same reply.
+model and revision, the messages with each picture replaced by its name, sampling, schema; a payload of another order
+says the same and finds the same reply. Pictures are made once a request is really sent: neither their bytes nor the
+library that wrote these are part of the key, and a stored reply is found without opening a video.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.json_schema import GenerateJsonSchema
 
 from components.core.records import canonical_json, digest_of
 from components.core.teachers.roles import RoleSettings
 
 
 class ReplyModel(BaseModel):
-    """Base of a reply's form. `schema_name` travels in the request and names the kind of task."""
+    """Base of a reply's form. `schema_name` travels in the request and names the kind of task.
+
+    What a teacher is to read stands in `Field(description=…)`; docstrings are for us and are not sent.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,10 +40,23 @@ class ReplyModel(BaseModel):
 
 @dataclass(frozen=True)
 class TimedImage:
-    """One frame: seconds from the start of what is shown, and its JPEG bytes."""
+    """One frame of a prompt.
+
+    Args:
+        time_s: seconds from the start of what is shown.
+        name: what the picture is of and how it is made, never its bytes (timed_images.py).
+    """
 
     time_s: float
-    jpeg: bytes = field(repr=False)
+    name: JsonValue
+
+
+Shown = Sequence[tuple[float, bytes]]
+"""Frames as they are sent: second and JPEG bytes."""
+
+
+async def _no_pictures() -> Sequence[bytes]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -48,11 +67,13 @@ class Prompt:
         system: the instruction, the same for all records of a stage.
         payload: what it is about, JSON values only; what other requests share comes first.
         frames: images in order of time.
+        pictures: makes the JPEG bytes of all frames, in their order; called only when the request is sent.
     """
 
     system: str
     payload: dict[str, Any]
     frames: Sequence[TimedImage] = ()
+    pictures: Callable[[], Awaitable[Sequence[bytes]]] = field(default=_no_pictures, compare=False, repr=False)
 
     @property
     def digest(self) -> str:
@@ -64,20 +85,33 @@ class Prompt:
         """The payload as it is sent, in its own order."""
         return json.dumps(self.payload, separators=(",", ":"), ensure_ascii=False)
 
-    def messages(self) -> list[dict[str, Any]]:
-        """The messages in the form of the OpenAI chat protocol."""
+    async def shown(self) -> Shown:
+        """The frames with their pictures.
+
+        Raises:
+            VideoError: a frame cannot be read any more.
+        """
+        pictures = await self.pictures()
+        return [(frame.time_s, jpeg) for frame, jpeg in zip(self.frames, pictures, strict=True)]
+
+    def messages(self, shown: Shown = ()) -> list[dict[str, Any]]:
+        """The messages in the form of the OpenAI chat protocol.
+
+        Args:
+            shown: the frames to send, all or some.
+        """
         content: str | list[dict[str, Any]] = self.payload_json
-        if self.frames:
+        if shown:
             content = [{"type": "text", "text": self.payload_json}]
-            for frame in self.frames:
-                data = base64.b64encode(frame.jpeg).decode("ascii")
-                content.append({"type": "text", "text": f"t={frame.time_s:.2f}s"})
+            for time_s, jpeg in shown:
+                data = base64.b64encode(jpeg).decode("ascii")
+                content.append({"type": "text", "text": f"t={time_s:.2f}s"})
                 content.append({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}})
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
     def key_parts(self) -> list[Any]:
-        """The messages with each image replaced by the sha256 of its bytes."""
-        frames = [[f"{frame.time_s:.2f}", hashlib.sha256(frame.jpeg).hexdigest()] for frame in self.frames]
+        """The messages with each picture replaced by its name."""
+        frames = [[f"{frame.time_s:.2f}", frame.name] for frame in self.frames]
         return [self.system, canonical_json(self.payload), frames]
 
 
@@ -95,15 +129,33 @@ def request_key(role: RoleSettings, prompt: Prompt, reply_type: type[BaseModel],
 
 @lru_cache(maxsize=512)
 def response_format(reply_type: type[BaseModel]) -> dict[str, Any]:
-    """The `response_format` of a request: a JSON schema, strict, by the reply's name."""
+    """The `response_format` of a request: a JSON schema, strict, by the reply's name, without docstrings."""
     name = getattr(reply_type, "schema_name", reply_type.__name__)
-    schema = {"name": name, "strict": True, "schema": reply_type.model_json_schema()}
+    schema = {"name": name, "strict": True, "schema": reply_type.model_json_schema(schema_generator=_Undocumented)}
     return {"type": "json_schema", "json_schema": schema}
 
 
 @lru_cache(maxsize=512)
 def _schema_digest(reply_type: type[BaseModel]) -> str:
     return digest_of(response_format(reply_type))
+
+
+class _Undocumented(GenerateJsonSchema):
+    """A schema in which docstrings are no descriptions; those that a field was given stay."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """Of a model."""
+        return _without_docstring(schema["cls"], super().model_schema(schema))
+
+    def enum_schema(self, schema: Any) -> dict[str, Any]:
+        """Of an enum."""
+        return _without_docstring(schema["cls"], super().enum_schema(schema))
+
+
+def _without_docstring(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
+    if kind.__doc__ and schema.get("description") == inspect.cleandoc(kind.__doc__):
+        del schema["description"]
+    return schema
 
 
 @cache

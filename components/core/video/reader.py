@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 PLAN_REVISION = 1
-"""Raised when the reader may return other pixels or times than before."""
+"""Raised when a reader may return other pixels or times than before: replies about frames are then bought anew."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from components.core.identity import identity_of
 from components.core.settings import Settings, StageSettings
 from components.core.video.limits import VideoLimits
-from components.core.video.reader import pyav_name
+from components.core.video.reader import PLAN_REVISION, pyav_name
 
 _MODULES = {"pyav": "components.core.video.reader", "decord": "components.core.video.decord_reader"}
 
@@ -29,6 +29,14 @@ class VideoSettings(Settings):
     def reader_name(self) -> str:
         """Reader and version, such as `pyav-18.0.0-plan1`, without loading it."""
         return pyav_name() if self.reader == "pyav" else f"decord-{version('decord')}"
+
+    @property
+    def reader_revision(self) -> str:
+        """The reader by its own name and revision, such as `pyav-plan1`: what replies that were paid for depend on.
+
+        Not the release of its library: the tests pin which picture a reader shows at which time.
+        """
+        return f"{self.reader}-plan{PLAN_REVISION}"
 
     def content(self) -> dict[str, Any]:
         """The reader, its version and our code around it: what decides which pixels a stage gets for a time.

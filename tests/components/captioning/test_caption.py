@@ -13,6 +13,9 @@ from components.captioning.caption import STAGE
 from components.core.datasets import Dataset
 from components.core.records import CaptionEvent, Segment, Video
 from components.core.storage import storage_for
+from components.core.video.plans import FramePlan
+from components.core.video.reader import Frame
+from components.core.video.sandboxed import FrameService
 from components.sandbox.scene import Clip
 from components.sandbox.scripts import learning_clip, long_clip, showcase_clip
 from components.teacher_server.launch import running_teacher
@@ -142,6 +145,67 @@ def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(tmp_path: Path, vid
         assert calls == len(server.requests) == 1
     assert first.manifest.digest == second.manifest.digest
     assert first.manifest.metrics == second.manifest.metrics
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that a child process was asked to decode."""
+    asked: list[Path] = []
+    read = FrameService.read
+
+    async def counted(self: FrameService, path: Path, plan: FramePlan) -> list[Frame]:
+        asked.append(path)
+        return await read(self, path, plan)
+
+    monkeypatch.setattr(FrameService, "read", counted)
+    return asked
+
+
+def test_without_its_records_a_video_is_captioned_again_from_stored_calls_and_decodes_nothing(
+    tmp_path: Path, folder: Path, run_stage: RunStage, reads: list[Path]
+) -> None:
+    clip = render_clip(learning_clip(5, 0), folder / "moved away")
+    inputs = inputs_of(tmp_path, clip, cuts=[4.0])
+    settings = {**LAPTOP, "rates": [1, 2, 4], "frames_per_request": 8}
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
+        first = run_stage(STAGE, server.url, "first", inputs, **settings)
+        calls, decoded = len(server.requests), len(reads)
+        assert calls == decoded == first.manifest.metrics["windows"] > 2
+        (tmp_path / "state" / "records.sqlite").unlink()
+        Path(clip.uri).unlink()
+        second = run_stage(STAGE, server.url, "second", inputs, **settings)
+        assert (len(server.requests), len(reads)) == (calls, decoded)
+    assert second.manifest.digest == first.manifest.digest
+    assert second.manifest.metrics == first.manifest.metrics
+
+
+def test_another_sharpness_is_asked_about_anew_and_another_release_of_the_encoder_is_not(
+    tmp_path: Path, video: Video, run_stage: RunStage, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = inputs_of(tmp_path, video)
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
+        run_stage(STAGE, server.url, "first", inputs, **LAPTOP)
+        assert (len(server.requests), len(reads)) == (1, 1)
+        (tmp_path / "state" / "records.sqlite").unlink()
+        monkeypatch.setattr("components.core.teachers.timed_images.encode_jpeg", lambda pixels, quality: b"other bytes")
+        run_stage(STAGE, server.url, "second", inputs, **LAPTOP)
+        assert (len(server.requests), len(reads)) == (1, 1)
+        run_stage(STAGE, server.url, "third", inputs, **LAPTOP, jpeg_quality=70)
+        assert (len(server.requests), len(reads)) == (2, 2)
+
+
+def test_a_video_that_is_gone_before_its_window_was_paid_for_is_a_failure(
+    tmp_path: Path, folder: Path, video: Video, run_stage: RunStage
+) -> None:
+    clip = render_clip(learning_clip(6, 0), folder / "taken away")
+    inputs = inputs_of(tmp_path, video, clip)
+    with loopback(scripted({"caption_events": lambda asked: whole(asked, "a shape")})) as server:
+        run_stage(STAGE, server.url, "first", inputs, **LAPTOP)
+        Path(clip.uri).unlink()
+        Path(clip.uri).write_bytes(b"another file")
+        found = run_stage(STAGE, server.url, "second", inputs, **LAPTOP, captioner={"role": "captioner", "model": "m"})
+    assert [failure.error for failure in found.failures()] == ["VideoError"]
+    assert {event.video_id for event in found.rows("events")} == {video.video_id}
 
 
 @pytest.mark.parametrize(

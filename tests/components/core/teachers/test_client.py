@@ -13,10 +13,11 @@ import pytest
 
 from components.core.errors import BudgetExceeded, ReplyError, SettingsError, TeacherUnavailable
 from components.core.keyvalue import SqliteKeyValue
-from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers, TimedImage
+from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
 from components.core.teachers.budget import Budget, RunBudget
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.core.teachers.ledger import Ledger
+from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
 
 JUDGE = RoleSettings(role="judge", price_in=1.0, price_out=2.0)
@@ -89,7 +90,7 @@ async def test_a_joined_request_outlives_the_cancellation_of_its_sender(tmp_path
 
 async def test_the_request_is_what_an_openai_compatible_server_expects(tmp_path: Path) -> None:
     role = RoleSettings(role="captioner", temperature=0.5, max_tokens=77)
-    prompt = Prompt("Describe.", {"duration_s": 8}, [TimedImage(0.5, b"jpeg"), TimedImage(12.25, b"more")])
+    prompt = with_frames("Describe.", {"duration_s": 8}, {0.5: b"jpeg", 12.25: b"more"})
     with loopback(script(GOOD)) as server:
         async with teachers(tmp_path, server.url) as client:
             await client.ask(role, prompt, Verdict, sample=3)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from components.core.records import canonical_json
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, TimedImage
-from components.core.teachers.prompts import request_key
+from components.core.teachers.prompts import request_key, response_format
 
 
 class Text(ReplyModel):
@@ -52,16 +54,16 @@ def test_different_payloads_have_different_keys(one: dict[str, Any], other: dict
 
 
 def test_everything_a_reply_depends_on_changes_the_key() -> None:
-    prompt = Prompt("s", {"a": 1}, [TimedImage(1.0, b"x")])
+    prompt = Prompt("s", {"a": 1}, [TimedImage(1.0, "x")])
     variants = [
         request_key(ROLE, prompt, Text),
         request_key(ROLE, prompt, Text, sample=1),
         request_key(ROLE, prompt, LongText),
         request_key(ROLE, Prompt("t", {"a": 1}, prompt.frames), Text),
         request_key(ROLE, Prompt("s", {"a": 1}), Text),
-        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(2.0, b"x")]), Text),
-        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, b"y")]), Text),
-        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, b"x")] * 2), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(2.0, "x")]), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, "y")]), Text),
+        request_key(ROLE, Prompt("s", {"a": 1}, [TimedImage(1.0, "x")] * 2), Text),
     ]
     changes: list[dict[str, Any]] = [
         {"role": "judge"},
@@ -82,5 +84,61 @@ def test_where_a_model_is_served_and_what_it_costs_changes_no_key() -> None:
 
 def test_keys_never_change_by_accident() -> None:
     """A key that changes makes everyone buy every reply again: change this only on purpose."""
-    prompt = Prompt("Describe.", {"b": "é", "a": [1, 2.5]}, [TimedImage(0.5, b"jpeg")])
+    prompt = Prompt("Describe.", {"b": "é", "a": [1, 2.5]}, [TimedImage(0.5, {"video": "v", "at_s": 0.5})])
     assert request_key(ROLE, prompt, Text) == "e59a690c4cedb836d0f8202e7a44cfcb426c307b50e379196f050ec0a509e1d7"
+
+
+class Kind(StrEnum):
+    """Kinds of answers, as we explain them to each other."""
+
+    SHORT = "short"
+    LONG = "long"
+
+
+class Part(BaseModel):
+    """A part of a reply, as we explain it to each other."""
+
+    kind: Kind
+    text: str = Field(description="in at most ten words")
+
+
+class Parts(ReplyModel):
+    """A reply of parts, as we explain it to each other."""
+
+    schema_name: ClassVar[str] = "parts"
+    parts: list[Part] = Field(description="in order")
+
+
+class Reworded(Parts):
+    """Said better."""
+
+
+def test_docstrings_are_neither_sent_nor_keyed_and_what_instructs_the_teacher_is() -> None:
+    sent = json.dumps(response_format(Parts))
+    assert "explain" not in sent
+    assert "in at most ten words" in sent and "in order" in sent
+    Reworded.__name__ = Parts.__name__
+    prompt = Prompt("s", {})
+    assert request_key(ROLE, prompt, Reworded) == request_key(ROLE, prompt, Parts)
+
+
+def test_no_stage_sends_a_docstring() -> None:
+    from components.agent_cot import prompts as agent_prompts
+    from components.captioning import prompts as caption_prompts
+    from components.contrastive_qa import prompts as question_prompts
+    from components.core.judging import prompts as judge_prompts
+    from components.filter_probes import prompts as probe_prompts
+    from components.quality_gates import prompts as gate_prompts
+    from components.segmentation import prompts as segment_prompts
+
+    modules = (
+        agent_prompts, caption_prompts, question_prompts, judge_prompts, probe_prompts, gate_prompts, segment_prompts,
+    )  # fmt: skip
+    sent = [
+        (value.__doc__, json.dumps(response_format(value)))
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, ReplyModel) and value is not ReplyModel
+    ]
+    assert len(sent) >= 12
+    assert not [doc for doc, schema in sent if '"description"' in schema]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from components.core.errors import ReplyError, TeacherUnavailable
-from components.core.teachers import Prompt, RoleSettings, TimedImage
+from components.core.teachers import Prompt, RoleSettings
+from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, replies, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, script, teachers
 
 TEXT = json.dumps({"match": True})
-FRAMES = [TimedImage(second / 2, f"jpeg {second}".encode()) for second in range(16)]
+FRAMES = {second / 2: f"jpeg {second}".encode() for second in range(16)}
 
 
 def images_of(body: dict[str, Any]) -> list[str]:
@@ -99,7 +100,7 @@ async def test_a_refusal_fails_its_record_at_once_and_says_so(tmp_path: Path, an
     ids=["too many images", "context too long", "prompt too long", "413", "413 of a proxy", "422"],
 )
 async def test_a_request_refused_for_its_size_is_sent_with_every_second_image(tmp_path: Path, refusal: Answer) -> None:
-    prompt = Prompt("Describe.", {}, FRAMES)
+    prompt = with_frames("Describe.", {}, FRAMES)
     with loopback(takes(8, refusal)) as server:
         async with teachers(tmp_path, server.url) as client:
             reply = await client.ask(JUDGE, prompt, Verdict)
@@ -115,10 +116,10 @@ async def test_what_was_taken_is_where_later_requests_of_the_role_begin(tmp_path
         async with teachers(tmp_path, server.url) as client:
             sizes = []
             for number, role in enumerate([JUDGE, JUDGE, other]):
-                await client.ask(role, Prompt("Describe.", {"number": number}, FRAMES), Verdict)
+                await client.ask(role, with_frames("Describe.", {"number": number}, FRAMES), Verdict)
                 sizes.append([len(images_of(body)) for body in server.requests])
                 server.requests.clear()
-            few = await client.ask(JUDGE, Prompt("Describe.", {}, FRAMES[:3]), Verdict)
+            few = await client.ask(JUDGE, with_frames("Describe.", {}, dict(list(FRAMES.items())[:3])), Verdict)
     assert sizes == [[16, 8, 4], [4], [16, 8, 4]]
     assert few.images == 3
 
@@ -130,7 +131,7 @@ async def test_a_text_that_is_too_long_fails_its_record_with_what_the_server_sai
             with pytest.raises(ReplyError, match="maximum context length is 8192"):
                 await ask(client)
             with pytest.raises(ReplyError, match="maximum context length is 8192"):
-                await client.ask(JUDGE, Prompt("Describe.", {}, FRAMES[:4]), Verdict)
+                await client.ask(JUDGE, with_frames("Describe.", {}, dict(list(FRAMES.items())[:4])), Verdict)
     assert [str(body).count("image_url'") // 2 for body in server.requests] == [0, 4, 2, 1]
 
 
