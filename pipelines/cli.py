@@ -116,16 +116,27 @@ def parser() -> argparse.ArgumentParser:
     corpus.add_argument("--seed", type=int, help="another seed gives other videos")
     corpus.set_defaults(command=_corpus)
 
-    cache = commands.add_parser("cache", help="what is stored for later runs; --forget-tasks makes KFP run all again")
-    _add_runs(cache)
-    cache.add_argument("--forget-tasks", action="store_true", help="drop KFP's cache; stored replies stay")
-    cache.set_defaults(command=_cache)
+    cache = commands.add_parser("cache", help="what is stored for later runs: show it, free what no run reaches")
+    actions = cache.add_subparsers(title="actions", metavar="ACTION", required=True)
+    stats = actions.add_parser("stats", help="what is stored, and how much of it today's code reaches")
+    prune = actions.add_parser("prune", help="free what today's code does not reach; tells what without --yes")
+    for action in (stats, prune):
+        _add_runs(action)
+        action.add_argument("--state", default="", help="the state's folder or s3:// prefix (default: that of --runs)")
+        _add_profile(action, default="any")
+        action.set_defaults(command=_cache, yes=False, calls_older_than=None)
+    prune.add_argument("--yes", action="store_true", help="free it; without, nothing is deleted")
+    prune.add_argument("--calls-older-than", type=float, metavar="DAYS", help="free replies, too, that are older")
+    forget = actions.add_parser("forget-tasks", help="drop KFP's cache, so that every task runs; its records stay")
+    _add_runs(forget)
+    forget.set_defaults(command=_forget_tasks)
     return root
 
 
 def _add_profile(command: argparse.ArgumentParser, default: str = "laptop") -> None:
+    meant = "%(default)s" if default else "none: any settings count as reached"
     command.add_argument(
-        "--profile", default=default, help="laptop, docker, cluster or a YAML file (default: %(default)s)"
+        "--profile", default=default, help=f"laptop, docker, cluster or a YAML file (default: {meant})"
     )
     command.add_argument(
         "--set",
@@ -275,12 +286,20 @@ def _corpus(parsed: argparse.Namespace) -> int:
 
 def _cache(parsed: argparse.Namespace) -> int:
     from pipelines.launch.folders import RunsRoot
-    from pipelines.launch.status import forget_tasks, print_cache
+    from pipelines.launch.stored import look_after, settings_of
+    from pipelines.profile import load_profile
 
-    root = RunsRoot(parsed.runs or Path("runs"))
-    if parsed.forget_tasks:
-        say(f"forgot {forget_tasks(root)} tasks; stored replies and finished records stay")
-    print_cache(root)
+    settings = None if parsed.profile == "any" else settings_of(load_profile(parsed.profile, parsed.overrides))
+    runs = RunsRoot(parsed.runs or Path("runs"))
+    look_after(runs, parsed.state, settings, parsed.yes, parsed.calls_older_than)
+    return 0
+
+
+def _forget_tasks(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.status import forget_tasks
+
+    say(f"forgot {forget_tasks(RunsRoot(parsed.runs or Path('runs')))} tasks; stored replies and records stay")
     return 0
 
 

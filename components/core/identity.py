@@ -77,6 +77,14 @@ def work_identity(module: str) -> Identity:
     return identity_of(module, without=DRIVERS)
 
 
+def filed_under(module: str, settings_digest: str) -> str:
+    """Where results of a module's work are filed: `<module>/<digest of its code>-<digest of its settings>`.
+
+    An address so says by itself whether today's code would look for it.
+    """
+    return f"{module}/{work_identity(module).digest[:16]}-{settings_digest[:16]}"
+
+
 @cache
 def _identity(entries: tuple[str, ...], without: tuple[str, ...]) -> Identity:
     for entry in entries:

@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from components.core.errors import InputError, RewatchError
 from components.core.storage import S3Storage, is_s3
 
 BUSY_TIMEOUT_S = 60.0
 S3_CONNECTIONS = 32
+PAGE = 1000
+"""Entries listed or deleted at a time."""
 
 _DAMAGED = "Move {path} away and run again; `sqlite3 {path} .recover` gets back what can be read."
 _REMEDIES = {
@@ -42,6 +46,15 @@ _LOOK_AT_THE_FOLDER = "Check that {path} and its folder can be read and written.
 Result = TypeVar("Result")
 
 
+class Entry(NamedTuple):
+    """What a store holds under a key, without the value."""
+
+    key: str
+    size_bytes: int
+    written_s: float
+    """Seconds since 1970."""
+
+
 class KeyValue(Protocol):
     """Durable small values by key."""
 
@@ -53,12 +66,16 @@ class KeyValue(Protocol):
         """Store a value durably; returns what is now stored: the older value where there was one, unless `replace`."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Remove a value if it is there."""
+    async def delete(self, *keys: str) -> None:
+        """Remove values, at most `PAGE`, where they are there."""
         ...
 
-    async def keys(self, prefix: str = "") -> list[str]:
-        """All keys that start with `prefix`, sorted."""
+    def entries(self) -> AsyncIterator[Entry]:
+        """All entries in order of their keys, a page in memory at a time; those that are shown may be deleted."""
+        ...
+
+    async def reclaim(self) -> None:
+        """Give the space of what was deleted back to the disk."""
         ...
 
     def close(self) -> None:
@@ -98,17 +115,28 @@ class SqliteKeyValue:
             self._committing = asyncio.get_running_loop().create_task(self._commit_waiting())
         return await stored
 
-    async def delete(self, key: str) -> None:
-        """Remove a value if it is there."""
-        delete = ("DELETE FROM entries WHERE key = ?", (key,))
+    async def delete(self, *keys: str) -> None:
+        """Remove values where they are there, in one commit."""
         with self._explained("written"):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, *delete)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._delete, keys)
 
-    async def keys(self, prefix: str = "") -> list[str]:
-        """All keys that start with `prefix`, sorted."""
-        query = "SELECT key FROM entries WHERE substr(key, 1, ?) = ? ORDER BY key"
-        with self._lock, self._explained("read"):
-            return [row[0] for row in self._reader.execute(query, (len(prefix), prefix))]
+    async def entries(self) -> AsyncIterator[Entry]:
+        """All entries in order of their keys, a page in memory at a time."""
+        query = f"SELECT key, length(value), written FROM entries WHERE key > ? ORDER BY key LIMIT {PAGE}"
+        last = ""
+        while True:
+            with self._lock, self._explained("read"):
+                page = [Entry(*row) for row in self._reader.execute(query, (last,))]
+            for entry in page:
+                yield entry
+            if len(page) < PAGE:
+                return
+            last = page[-1].key
+
+    async def reclaim(self) -> None:
+        """Rewrite the file without its holes."""
+        with self._explained("written"):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._rewrite)
 
     def close(self) -> None:
         """Wait for the commit under way and close the file; what still waits to be written is refused."""
@@ -145,22 +173,36 @@ class SqliteKeyValue:
 
     def _commit(self, batch: list[tuple[str, bytes, bool]]) -> list[bytes]:
         values = []
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for key, value, replace in batch:
                 verb = "REPLACE" if replace else "IGNORE"
-                added = self._writer.execute(f"INSERT OR {verb} INTO entries VALUES (?, ?)", (key, value))
+                row = (key, value, time.time())
+                added = self._writer.execute(f"INSERT OR {verb} INTO entries VALUES (?, ?, ?)", row)
                 if added.rowcount == 0:
                     stored = self._writer.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
                     value = bytes(stored[0])
                 values.append(value)
+        return values
+
+    def _delete(self, keys: tuple[str, ...]) -> None:
+        with self._transaction():
+            self._writer.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in keys])
+
+    def _rewrite(self) -> None:
+        self._writer.execute("VACUUM")
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            yield
             self._writer.execute("COMMIT")
         except BaseException:
             if self._writer.in_transaction:  # a full disk has rolled back already
                 with suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
             raise
-        return values
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
@@ -204,14 +246,19 @@ class S3KeyValue:
             return value
         return await self.get(key) or value
 
-    async def delete(self, key: str) -> None:
-        """Remove a value if it is there."""
-        await self._in_thread(self._storage.delete, f"{self.root}/{key}")
+    async def delete(self, *keys: str) -> None:
+        """Remove values where they are there, one by one: not every store that speaks S3 takes many at once."""
+        await asyncio.gather(*(self._in_thread(self._storage.delete, f"{self.root}/{key}") for key in keys))
 
-    async def keys(self, prefix: str = "") -> list[str]:
-        """All keys that start with `prefix`, sorted."""
-        found = await self._in_thread(lambda uri: list(self._storage.list(uri)), f"{self.root}/{prefix}")
-        return sorted(item.uri.removeprefix(f"{self.root}/") for item in found)
+    async def entries(self) -> AsyncIterator[Entry]:
+        """All entries in order of their keys, a page in memory at a time."""
+        found = self._storage.list(f"{self.root}/")
+        while page := await self._in_thread(lambda: list(islice(found, PAGE))):
+            for item in page:
+                yield Entry(item.uri.removeprefix(f"{self.root}/"), item.size_bytes, item.written_s)
+
+    async def reclaim(self) -> None:
+        """Nothing: what is deleted takes no space."""
 
     def close(self) -> None:
         """Wait for the requests under way."""
@@ -232,5 +279,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+    columns = "key TEXT PRIMARY KEY, value BLOB NOT NULL, written REAL NOT NULL DEFAULT 0"
+    connection.execute(f"CREATE TABLE IF NOT EXISTS entries ({columns}) WITHOUT ROWID")
+    with suppress(sqlite3.OperationalError):  # it has the column: only files from before it was kept do not
+        connection.execute("ALTER TABLE entries ADD COLUMN written REAL NOT NULL DEFAULT 0")
     return connection

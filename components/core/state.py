@@ -1,9 +1,9 @@
 """What outlives a run, under one state root (`runs/state/` or `s3://…/state/`).
 
     calls          every reply a teacher was paid for
-    records        finished records by `<stage>/<key>`: the rows a stage made of one record
+    records        finished records, the rows a stage made of one record, by `<module>/<code>-<settings>/<content>`
     readings       what was measured on frames, without their pixels (video/readings.py)
-    checkpoints/   folders by key, for training
+    checkpoints/   folders for training, by `<module>/<code>-<settings>/<inputs>`
     spend/<run_id> what each process of a run paid its teachers, where the run has a budget (teachers/budget.py)
 
 Outputs cannot serve for this: the orchestrator gives every run new output paths and a cluster uploads them only after
@@ -38,7 +38,7 @@ class State:
 
     @cached_property
     def records(self) -> KeyValue:
-        """Finished records, by `<stage>/<key>`."""
+        """Finished records."""
         return self._open("records")
 
     @cached_property

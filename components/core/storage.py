@@ -35,6 +35,8 @@ class StoredObject:
     """Changes when the content does: modification time in nanoseconds, or the object's entity tag."""
     problem: str = ""
     """Why it cannot be read, where listing already shows it: a link to nothing, a pipe, a closed folder."""
+    written_s: float = 0.0
+    """When it was last written, in seconds since 1970; 0 where it cannot be read."""
 
 
 class Storage(Protocol):
@@ -164,7 +166,8 @@ class S3Storage:
                 for entry in page.get("Contents", []):
                     key = str(entry["Key"])
                     if not key.endswith("/"):
-                        yield StoredObject(f"s3://{bucket}/{key}", entry["Size"], entry["ETag"].strip('"'))
+                        tag, written_s = entry["ETag"].strip('"'), entry["LastModified"].timestamp()
+                        yield StoredObject(f"s3://{bucket}/{key}", entry["Size"], tag, written_s=written_s)
                     if key == prefix:
                         return  # the object itself: the first in order, and others only begin like it
 
@@ -264,7 +267,7 @@ def _stored(path: Path) -> StoredObject:
         return StoredObject(address, 0, "", why)
     if not stat.S_ISREG(status.st_mode):
         return StoredObject(address, 0, "", "It is no file but a pipe, a socket or a device.")
-    return StoredObject(address, status.st_size, str(status.st_mtime_ns))
+    return StoredObject(address, status.st_size, str(status.st_mtime_ns), written_s=status.st_mtime)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.core.datasets import Dataset, DatasetWriter
 from components.core.errors import DatasetError, MissingObject, VideoError
-from components.core.identity import work_identity
+from components.core.identity import filed_under
 from components.core.progress import Progress
-from components.core.records import Row, Video, digest_of
+from components.core.records import Row, Video
 from components.core.settings import StageSettings
 from components.core.state import State
 from components.core.task_record import RUN_ID_VARIABLE, run_dir
@@ -44,7 +44,7 @@ class Stage:
     """One stage of the pipeline, as its folder defines it.
 
     Args:
-        name: such as `captioning`; finished records are filed under it.
+        name: such as `captioning`.
         settings: the model of its section of the profile.
         inputs: names of the datasets and models it reads.
         tables: row type by table of the dataset it writes; empty for stages that write a model.
@@ -161,7 +161,7 @@ class Task:
         progress = Progress(self.name, total, self.ledger.total, self.log)
         engine = Engine(
             stage=self.stage.name,
-            key=digest_of(self.settings.digest(), work_identity(self.stage.module).digest),
+            key=filed_under(self.stage.module, self.settings.digest()),
             tables=dict(self.stage.tables),
             records=self.state.records,
             settings=self.settings.work,

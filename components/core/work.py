@@ -1,6 +1,6 @@
 """The engine: maps a stage over records, many at once, each paid for once.
 
-A record's key covers its content, the stage's settings and the code of the stage and of core. A record finished under
+A record's key covers its content, the stage's settings and the code of the stage's work. A record finished under
 that key before, in this run or any other, is not processed again: its rows are read from the state. The rest run
 concurrently, and their rows are written in the order of the records, so that a dataset does not depend on timing.
 Memory holds a window of records, however many there are.
@@ -56,8 +56,8 @@ class Engine:
     """What `map_records` needs from a task.
 
     Args:
-        stage: the stage's name; finished records are filed under it.
-        key: digest of the stage's settings and code.
+        stage: the stage's name, for messages.
+        key: where its finished records are filed, by its code and settings (`identity.filed_under`).
         tables: row type by table.
         records: the store of finished records.
         settings: concurrency and limits.
@@ -137,7 +137,7 @@ class Engine:
     ) -> _Finished:
         async with slots:
             content = record.digest() if key is None else key(record)
-            address = f"{self.stage}/{digest_of(self.key, content)}"
+            address = f"{self.key}/{digest_of(content)}"
             stored = await self.records.get(address)
             if stored is not None and (finished := self._decode(stored)) is not None:
                 return finished

@@ -17,7 +17,7 @@ from functools import partial
 from random import Random
 
 from components.core.errors import TrainingError
-from components.core.identity import work_identity
+from components.core.identity import filed_under
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
 from components.core.records import CaptionEvent, Question, digest_of
@@ -193,7 +193,8 @@ def _key(task: Task) -> str:
     from components.core.manifest import read_manifest
 
     inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
-    return digest_of(task.settings.without_length().digest(), work_identity(task.stage.module).digest, inputs)
+    filed = filed_under(task.stage.module, task.settings.without_length().digest())
+    return f"{filed}/{digest_of(inputs)[:16]}"
 
 
 def _check(trainer: Trainer) -> dict[str, float]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from components.core.errors import InputError, MissingObject, VideoError
-from components.core.identity import identity_of
+from components.core.identity import filed_under
 from components.core.progress import Progress
 from components.core.records import Failure, Outcome, Row, Video, digest_of
 from components.core.storage import storage_for
@@ -144,8 +144,8 @@ async def _probe(task: Task, service: FrameService, member: Member) -> tuple[Vid
     settings: IngestionSettings = task.settings
     if member.problem:
         raise VideoError(f"{member.files[0].stored.uri}: {member.problem}", "Mend it, or take it out of the corpus.")
-    code = identity_of("components.core.video.worker").digest
-    key = f"probe/{digest_of(member.video_id, code, settings.video.model_dump(mode='json'))}"
+    filed = filed_under("components.core.video.worker", settings.video.digest())
+    key = f"{filed}/{digest_of(member.video_id, settings.video.limits.model_dump(mode='json'))}"
     if (stored := await task.state.records.get(key)) is not None:
         return VideoInfo.model_validate_json(stored), True
     uri = member.files[0].stored.uri

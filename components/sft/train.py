@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import DatasetError, SettingsError, TrainingError
-from components.core.identity import work_identity
+from components.core.identity import filed_under
 from components.core.lineage import training_run
 from components.core.manifest import folder_digest
 from components.core.records import digest_of
@@ -179,7 +179,8 @@ def _key(task: Task) -> str:
     settings: SftSettings = task.settings
     inputs = [task.dataset(name).manifest.digest for name in task.stage.inputs]
     base = folder_digest(Path(settings.base)) if settings.base and Path(settings.base).is_dir() else ""
-    return digest_of(settings.without_length().digest(), work_identity(task.stage.module).digest, inputs, base)
+    filed = filed_under(task.stage.module, settings.without_length().digest())
+    return f"{filed}/{digest_of(inputs, base)[:16]}"
 
 
 def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:

@@ -1,4 +1,4 @@
-"""What is on disk, told to a person: runs, the tasks of one, its report, what is stored for later runs."""
+"""What is on disk, told to a person: runs, the tasks of one, its report."""
 
 from __future__ import annotations
 
@@ -60,19 +60,6 @@ def find_report(root: RunsRoot, run_id: str) -> Path:
     if not run.report.exists():
         raise InputError(f"The run {run.id} has no report ({state_of(run, run.read())}).", f"rewatch status {run.id}")
     return run.report
-
-
-def print_cache(root: RunsRoot) -> None:
-    """Sizes of what later runs reuse."""
-    for folder, pattern, what in (
-        (root.cache, "*.json", "tasks that KFP need not run again"),
-        (root.state, "calls*", "stored teacher replies"),
-        (root.state, "records*", "finished records"),
-        (root.state / "checkpoints", "**/*", "checkpoints"),
-    ):
-        files = [path for path in folder.glob(pattern) if path.is_file()]
-        size = sum(path.stat().st_size for path in files)
-        say(f"  {size / 1e6:>8.1f} MB in {len(files):>5} files  {folder / pattern}: {what}")
 
 
 def forget_tasks(root: RunsRoot) -> int:

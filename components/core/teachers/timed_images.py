@@ -82,7 +82,7 @@ def _found(reading: Reading, shown: Sequence[Timed], frames: Sequence[Frame]) ->
         asked_s, time_s = error.args[0]
         raise VideoError(
             f"Video {reading.video.video_id[:12]} no longer shows at {asked_s:.2f} s the frame of {time_s:.2f} s.",
-            "Ingest it anew if it was changed; if the reader was, raise PLAN_REVISION in components/core/video/reader.py.",
+            "Ingest it anew if it was changed; if the reader was, raise PLAN_REVISION (core/video/reader.py).",
         ) from error
 
 

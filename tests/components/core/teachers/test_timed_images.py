@@ -141,7 +141,7 @@ async def test_what_was_measured_is_remembered_by_video_plan_and_reader(reading_
 async def test_a_video_that_shows_other_frames_than_were_named_is_an_error(reading_of: MakeReading) -> None:
     named = [Moment(frame.asked_s, frame.time_s) for frame in LOOKS]
     prompt = prompt_of_frames("Describe.", {}, reading_of(LOOKS[:2]), named, start_s=10.0, quality=85)
-    with pytest.raises(VideoError, match="no longer shows at 11.00 s"):
+    with pytest.raises(VideoError, match="no longer shows"):
         await prompt.shown()
 
 
