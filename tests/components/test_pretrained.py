@@ -115,7 +115,7 @@ def test_reinforcement_draws_and_scores_with_the_official_vocabulary(way: dict[s
 def test_every_part_of_the_model_moves_and_what_was_trained_is_what_is_written(
     stage: str, start: str, way: dict[str, Path]
 ) -> None:
-    checkpoint = sorted((way[stage].parent / "state" / "checkpoints").glob("*/step-*"))[-1]
+    checkpoint = sorted((way[stage].parent / "state" / "checkpoints").rglob("step-*"))[-1]
     trained = load_file(checkpoint / "weights.safetensors")
     before = dict(load_student(way[start], device="cpu").model.named_parameters())
     written = dict(load_student(way[stage], device="cpu").model.named_parameters())

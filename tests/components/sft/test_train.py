@@ -90,12 +90,12 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: dict[str, Path], tmp
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not list((broken / "state").glob("checkpoints/*/*/step-*")) and time.monotonic() < deadline:
+    while not list((broken / "state" / "checkpoints").rglob("step-*")) and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (broken / "output" / "manifest.json").exists()
-    saved = [int(path.name.removeprefix("step-")) for path in (broken / "state").glob("checkpoints/*/*/step-*")]
+    saved = [int(path.name.removeprefix("step-")) for path in (broken / "state" / "checkpoints").rglob("step-*")]
     assert 0 < max(saved) < 16
     assert curve(train(broken, data)) == curve(unbroken)
     assert read_manifest(broken / "output").digest == read_manifest(unbroken).digest
@@ -122,7 +122,7 @@ def test_a_base_that_changed_under_its_name_is_not_gone_on_with(data: dict[str, 
     pretrained_folder(base, seed=1)
     (tmp_path / "run" / "output").rename(tmp_path / "first")
     train_base(tmp_path / "run", data, base)
-    assert len(list((tmp_path / "run" / "state" / "checkpoints").iterdir())) == 2
+    assert len(list((tmp_path / "run" / "state" / "checkpoints").glob("*/*/*"))) == 2
 
 
 FROM_A_BASE: dict[str, Any] = {
