@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 from components.core.errors import InputError
 from components.core.identity import work_identity
 from components.core.keyvalue import PAGE, Entry, S3KeyValue, open_key_value
+from components.core.processes import is_held
 from components.core.storage import is_s3
 from components.core.terminal import say
 from components.core.video.readings import measurement
-from pipelines.launch.status import is_busy
 
 if TYPE_CHECKING:
     from pipelines.launch.folders import RunsRoot
@@ -79,7 +79,7 @@ def look_after(
     Raises:
         InputError: also if a launcher holds the runs folder: its run may be about to look for what would go.
     """
-    if free and not state and is_busy(runs):
+    if free and not state and is_held(runs.path / ".lock"):
         raise InputError(f"A run is using {runs.path}.", "Wait for it to end, or end it.")
     tell(survey(state or str(runs.state), settings, free, calls_older_than_days), free)
 
