@@ -195,7 +195,8 @@ def loopback() -> Iterator[str]:
 
 
 def by_urllib(address: str) -> bytes:
-    return bytes(urllib.request.urlopen(address, timeout=5).read())
+    # An opener of its own: the one that urlopen keeps holds the proxies of its first use.
+    return bytes(urllib.request.build_opener().open(address, timeout=5).read())
 
 
 def by_requests(address: str) -> bytes:
