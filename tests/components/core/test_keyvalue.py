@@ -174,7 +174,7 @@ async def test_whatever_ends_a_commit_every_waiting_writer_is_told(
     assert len(told) == 5 and all(isinstance(answer, RewatchError) for answer in told)
     assert str(error) in str(told[0])
     assert await store.put("later", b"v") == b"v", "the store goes on"
-    assert await store.keys() == ["later"]
+    assert await keys_of(store) == ["later"]
     store.close()
 
 
@@ -220,7 +220,7 @@ async def test_a_full_disk_is_named_and_costs_nothing_that_was_stored(tmp_path: 
     store._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
     told = await asyncio.gather(*[store.put(str(n), b"x" * 9000) for n in range(3)], return_exceptions=True)
     assert all(isinstance(answer, InputError) and "Free space" in answer.remedy for answer in told)
-    assert await store.keys() == ["before"]
+    assert await keys_of(store) == ["before"]
     store._writer.execute(f"PRAGMA max_page_count = {pages + 1000}")
     assert await store.put("after", b"x" * 9000)
     store.close()
@@ -265,7 +265,7 @@ async def test_a_database_damaged_in_the_middle_is_named_with_a_remedy(tmp_path:
             await store.get(f"{n:04}")
     assert "recover" in told.value.remedy
     with pytest.raises(InputError, match="malformed"):
-        await store.keys()
+        await keys_of(store)
     with pytest.raises(InputError, match="malformed"):
         await store.put("0001", b"v")
     store.close()
