@@ -1,47 +1,53 @@
 """What the benches share: CPU time, a table side by side, and `build/bench.json`, where every number ends up.
 
-Contenders run one after the other in one process, and limits are on their ratios: those hold on any machine.
+Contenders run in turn in one process, and limits are on the median of the ratios within a turn: another load or another
+machine moves all of a turn together.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 RESULTS = Path(__file__).parents[2] / "build" / "bench.json"
 ROUNDS = 5
 
 
-def cpu_ms(contenders: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """CPU milliseconds of each contender, all threads together: the least of several rounds, after one to warm up."""
-    best = dict.fromkeys(contenders, float("inf"))
-    for number in range(ROUNDS + 1):
+def cpu_ms(contenders: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """CPU milliseconds of each contender in each round, all threads together, after one round to warm up."""
+    spent: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
         for name, run in contenders.items():
             before = time.process_time()
             run()
             if number:
-                best[name] = min(best[name], (time.process_time() - before) * 1000)
-    return best
+                spent[name].append((time.process_time() - before) * 1000)
+    return spent
 
 
-def report(title: str, measured: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
+def report(title: str, measured: Mapping[str, Sequence[float]], limits: Mapping[str, float]) -> list[str]:
     """Print a table, add it to `build/bench.json`, return the contenders whose ratio to the first is under its limit.
 
     Args:
-        measured: CPU milliseconds by contender; the first is ours.
+        measured: CPU milliseconds by contender and round; the first is ours.
         limits: the smallest ratio that is still as it should be, by contender.
     """
     ours = next(iter(measured.values()))
-    ratios = {name: value / ours for name, value in measured.items()}
+    ratios = {
+        name: statistics.median(theirs / mine for theirs, mine in zip(values, ours, strict=True))
+        for name, values in measured.items()
+    }
+    medians = {name: statistics.median(values) for name, values in measured.items()}
     print(f"\n{title}\n{'':<44}{'CPU ms':>9}{'ratio':>8}{'at least':>10}")
-    for name, value in measured.items():
+    for name, value in medians.items():
         limit = f"{limits[name]:.2f}" if name in limits else ""
         print(f"  {name:<42}{value:>9.2f}{ratios[name]:>8.2f}{limit:>10}")
     record(
         title,
-        {name: {"cpu_ms": ms, "ratio": ratios[name], "at_least": limits.get(name)} for name, ms in measured.items()},
+        {name: {"cpu_ms": ms, "ratio": ratios[name], "at_least": limits.get(name)} for name, ms in medians.items()},
     )
     return [name for name, limit in limits.items() if ratios[name] < limit]
 

@@ -33,7 +33,7 @@ _SEARCH_GAP_S = 10.0
 _EARLIER_S = (0.0, 0.5, 2.0, 8.0, 32.0)
 _RUN_UP_S = 15.0
 """How much earlier everything is decoded for a picture that a jump did not deliver: a refresh takes no longer."""
-_HELD_PACKETS = 2000
+_HELD_PACKETS = 500
 """Packets kept undecoded at most, in case a wanted picture refers to them."""
 _SKIPS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video"})
 """Decoders that skip a picture to which no other refers when told to."""

@@ -217,6 +217,7 @@ KINDS: dict[str, Recipe] = {
     "edit list, B-frames": Recipe(".mp4", options={"bf": "2"}, first_ms=-1000, shown_from=10),
     "transport stream": Recipe(".ts", options={"bf": "2"}),
     "transport stream with sound": Recipe(".ts", options={"bf": "2"}, audio_s=20.0, first_ms=80),
+    "transport stream from 1.47 s": Recipe(".ts", options={"bf": "2"}, alter=later(Fraction(114_000, CLOCK_HZ))),
     "m2ts": Recipe(".m2ts", options={"bf": "2"}, muxer={"mpegts_m2ts_mode": "1"}),
     "fragmented MP4": Recipe(".mp4", options={"bf": "2"}, muxer=FRAGMENTED),
     "offset, MP4": Recipe(".mp4", options={"bf": "2"}, first_ms=5000),
