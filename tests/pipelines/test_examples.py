@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def overrides(text: str) -> set[str]:
-    return set(re.findall(r"[a-z_]+\.[a-z_]+=\d+", text))
+    return set(re.findall(r"[a-z_]+(?:\.[a-z_]+)+=\d+", text))
 
 
 @pytest.mark.parametrize("name", ["README.md", "Makefile"])
