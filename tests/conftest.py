@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("rewatch", deadline=None)  # a busy machine takes its time; what must be quick is tested so
+settings.load_profile("rewatch")
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
