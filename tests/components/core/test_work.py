@@ -116,8 +116,8 @@ async def test_new_settings_new_content_or_a_new_key_process_again(tmp_path: Pat
 async def test_a_record_of_an_older_schema_is_made_again(tmp_path: Path) -> None:
     await Bench(tmp_path).engine.map(summaries(2), echo)
     store = SqliteKeyValue(tmp_path / "records.sqlite")
-    for key in await store.keys():
-        await store.put(key, b'{"counts": {}, "rows": [["summaries", {"colour": "red"}]]}', replace=True)
+    async for entry in store.entries():
+        await store.put(entry.key, b'{"counts": {}, "rows": [["summaries", {"colour": "red"}]]}', replace=True)
     bench = Bench(tmp_path)
     await bench.engine.map(summaries(2), echo)
     assert (bench.ids, bench.progress.reused) == (["v000", "v001"], 0)
