@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic.json_schema import GenerateJsonSchema
 
 from components.core.records import canonical_json, digest_of
 from components.core.teachers.roles import RoleSettings
@@ -131,7 +129,7 @@ def request_key(role: RoleSettings, prompt: Prompt, reply_type: type[BaseModel],
 def response_format(reply_type: type[BaseModel]) -> dict[str, Any]:
     """The `response_format` of a request: a JSON schema, strict, by the reply's name, without docstrings."""
     name = getattr(reply_type, "schema_name", reply_type.__name__)
-    schema = {"name": name, "strict": True, "schema": reply_type.model_json_schema(schema_generator=_Undocumented)}
+    schema = {"name": name, "strict": True, "schema": _schema_of(reply_type)}
     return {"type": "json_schema", "json_schema": schema}
 
 
@@ -140,21 +138,11 @@ def _schema_digest(reply_type: type[BaseModel]) -> str:
     return digest_of(response_format(reply_type))
 
 
-class _Undocumented(GenerateJsonSchema):
-    """A schema in which docstrings are no descriptions; those that a field was given stay."""
-
-    def model_schema(self, schema: Any) -> dict[str, Any]:
-        """Of a model."""
-        return _without_docstring(schema["cls"], super().model_schema(schema))
-
-    def enum_schema(self, schema: Any) -> dict[str, Any]:
-        """Of an enum."""
-        return _without_docstring(schema["cls"], super().enum_schema(schema))
-
-
-def _without_docstring(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
-    if kind.__doc__ and schema.get("description") == inspect.cleandoc(kind.__doc__):
-        del schema["description"]
+def _schema_of(reply_type: type[BaseModel]) -> dict[str, Any]:
+    """A reply's schema in which docstrings are no descriptions; those that a field was given stay."""
+    schema = reply_type.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        part.pop("description", None)
     return schema
 
 
