@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -54,10 +54,29 @@ def last_folder(tmp_path: Path) -> Path:
     return latest.path
 
 
-def test_a_run_prints_a_line_per_task_and_keeps_run_json(tmp_path: Path, videos: Path) -> None:
+@dataclass(frozen=True)
+class Twice:
+    """What a run and the same run again said, and left in run.json."""
+
+    said: list[str]
+    first: dict
+    second: dict
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    folder = tmp_path_factory.mktemp("twice")
+    (folder / "videos").mkdir()
+    (folder / "videos" / "a.mp4").write_bytes(b"x")
     said: list[str] = []
-    assert a_run(tmp_path, videos, said).start() == 0
-    record = last_record(tmp_path)
+    assert a_run(folder, folder / "videos", said).start() == 0
+    first = last_record(folder)
+    assert a_run(folder, folder / "videos", []).start() == 0
+    return Twice(said, first, last_record(folder))
+
+
+def test_a_run_prints_a_line_per_task_and_keeps_run_json(twice: Twice) -> None:
+    record, said = twice.first, twice.said
     assert record["status"] == "succeeded"
     statuses = {task["name"]: task["status"] for task in record["tasks"]}
     assert statuses["work-s00001"] == "succeeded"
@@ -75,16 +94,11 @@ def test_every_task_is_handed_the_budget_of_the_run(tmp_path: Path, videos: Path
     assert [json.loads(record["info"]["budget"]) for record in handed] == [{"cost": 0.0, "tokens": 5_000_000}] * 2
 
 
-def test_a_second_run_takes_finished_tasks_from_the_cache(tmp_path: Path, videos: Path) -> None:
-    a_run(tmp_path, videos, []).start()
-    first = last_record(tmp_path)
-    said: list[str] = []
-    assert a_run(tmp_path, videos, said).start() == 0
-    second = last_record(tmp_path)
-    cached = {task["name"] for task in second["tasks"] if task["status"] == "cached"}
+def test_a_second_run_takes_finished_tasks_from_the_cache(twice: Twice) -> None:
+    cached = {task["name"] for task in twice.second["tasks"] if task["status"] == "cached"}
     assert cached == {"work-s00000", "work-s00001", "gate-captions"}
-    assert second["datasets"] == first["datasets"]
-    assert all(task["calls"] == 0 for task in second["tasks"] if task["status"] == "cached")
+    assert twice.second["datasets"] == twice.first["datasets"]
+    assert all(task["calls"] == 0 for task in twice.second["tasks"] if task["status"] == "cached")
 
 
 def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(
