@@ -7,7 +7,8 @@ minutes), 0.013 and 5.8 (16). The limits are what was promised: 0.65, 0.06 and 0
 
 What can be saved lies in the file: pictures to which others refer are decoded whether wanted or not. These
 files have three B-frames in every group, which suits the plan; they were chosen after others had been seen, and on
-those two frames a second miss both limits: few B-frames cost 0.67 to 0.70 (0.81 to 0.94 on a busier machine), decord 1.0 to
+those two frames a second miss both limits: few B-frames cost 0.67 to 0.70 (0.81 to 0.94 on a busier machine), decord
+1.0 to
 1.26 times ours; grain costs 0.72, decord 1.36 times.
 """
 
