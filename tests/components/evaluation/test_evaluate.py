@@ -122,7 +122,7 @@ def test_what_cannot_be_computed_has_no_value_and_says_why(evaluated: Dataset) -
     told = {(row.reason, row.n, row.low, row.high) for key, row in without.items() if key[1] == "accuracy_where_named"}
     assert told == {("nothing was measured", 0, None, None)}
     systems = {system for system, metric, group in without if (metric, group) == ("accuracy_where_named", "all")}
-    assert systems == {system.name for system in SYSTEMS}
+    assert systems == {system.name for system in OWN}
     for row in evaluated.rows("scores"):
         assert (row.value is None) == bool(row.reason)
 
