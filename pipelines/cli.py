@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.core.engine.terminal import say, silence
 from components.core.errors import InputError, RewatchError, as_disk_full
 from components.core.processes import reach_loopback
-from components.core.terminal import say, silence
 
 EPILOG = """\
 examples:
@@ -157,10 +157,10 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from components.core.addresses import as_address
+    from components.core.stores.addresses import as_address
     from components.ingestion.watermark import advance
-    from pipelines.launch.folders import RunsRoot
-    from pipelines.launch.local import LocalRun
+    from pipelines.launch.local.folders import RunsRoot
+    from pipelines.launch.local.launcher import LocalRun
     from pipelines.profile import load_profile
 
     profile = load_profile(parsed.profile, parsed.overrides)
@@ -188,8 +188,8 @@ def _plan(parsed: argparse.Namespace) -> int:
         return 0
     from tempfile import TemporaryDirectory
 
-    from pipelines.compilation import compile_pipeline
-    from pipelines.prune import task_names
+    from pipelines.ir.compilation import compile_pipeline
+    from pipelines.ir.prune import task_names
 
     with TemporaryDirectory() as folder:
         names = task_names(compile_pipeline(profile.platform, Path(folder) / "pipeline.yaml"))
@@ -198,7 +198,7 @@ def _plan(parsed: argparse.Namespace) -> int:
 
 
 def _compile(parsed: argparse.Namespace) -> int:
-    from pipelines.compilation import compile_pipeline
+    from pipelines.ir.compilation import compile_pipeline
     from pipelines.profile import load_profile
 
     profile = load_profile(parsed.profile, parsed.overrides)
@@ -208,7 +208,7 @@ def _compile(parsed: argparse.Namespace) -> int:
 
 
 def _submit(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.cluster import submit
+    from pipelines.launch.cluster.submit import submit
     from pipelines.profile import load_profile
 
     profile = load_profile(parsed.profile, parsed.overrides)
@@ -219,8 +219,8 @@ def _submit(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.folders import RunsRoot
-    from pipelines.launch.status import print_run, print_runs
+    from pipelines.launch.local.folders import RunsRoot
+    from pipelines.launch.local.status import print_run, print_runs
 
     root = RunsRoot(parsed.runs or Path("runs"))
     if not parsed.run_id:
@@ -232,8 +232,8 @@ def _status(parsed: argparse.Namespace) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.folders import RunsRoot
-    from pipelines.launch.status import find_report
+    from pipelines.launch.local.folders import RunsRoot
+    from pipelines.launch.local.status import find_report
 
     path = find_report(RunsRoot(parsed.runs or Path("runs")), parsed.run_id)
     say(str(path))
@@ -262,7 +262,7 @@ def _rollback(parsed: argparse.Namespace) -> int:
 
 def _name_tracking(parsed: argparse.Namespace) -> None:
     """Point MLflow at the runs folder's database, unless the environment names a server."""
-    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.local.folders import RunsRoot
 
     database = RunsRoot(parsed.runs or Path("runs")).tracking_database
     if "MLFLOW_TRACKING_URI" in os.environ:
@@ -273,8 +273,8 @@ def _name_tracking(parsed: argparse.Namespace) -> None:
 
 
 def _corpus(parsed: argparse.Namespace) -> int:
-    from components.sandbox.corpus import generate
-    from components.sandbox.settings import CorpusSettings
+    from components.sandbox.corpus.corpus import generate
+    from components.sandbox.corpus.settings import CorpusSettings
 
     settings = CorpusSettings.tiny() if parsed.tiny else CorpusSettings()
     if parsed.seed is not None:
@@ -285,7 +285,7 @@ def _corpus(parsed: argparse.Namespace) -> int:
 
 
 def _cache(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.local.folders import RunsRoot
     from pipelines.launch.stored import look_after, settings_of
     from pipelines.profile import load_profile
 
@@ -296,8 +296,8 @@ def _cache(parsed: argparse.Namespace) -> int:
 
 
 def _forget_tasks(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.folders import RunsRoot
-    from pipelines.launch.status import forget_tasks
+    from pipelines.launch.local.folders import RunsRoot
+    from pipelines.launch.local.status import forget_tasks
 
     say(f"forgot {forget_tasks(RunsRoot(parsed.runs or Path('runs')))} tasks; stored replies and records stay")
     return 0

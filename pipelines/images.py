@@ -1,7 +1,7 @@
 """Which image each component runs in and which Dockerfile builds it: what `make images` reads.
 
 One image per module that a component runs, built from two Dockerfiles: the lock and `components/core` are layers that
-all of a kind share, so a new tag costs only the stage's own folder. Tags are identities (`components/core/images.py`).
+all of a kind share, so a new tag costs only the stage's own folder. Tags are identities (core/engine/images.py).
 
     python -m pipelines.images      prints "image dockerfile stage", a line for each
 """

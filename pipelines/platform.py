@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from components.core.records import Strict
+from components.core.data.rows import Strict
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask

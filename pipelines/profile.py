@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from components.core.data.rows import canonical_json
+from components.core.data.settings import Settings, StageSettings, parse_settings
 from components.core.errors import SettingsError
-from components.core.records import canonical_json
-from components.core.settings import Settings, StageSettings, parse_settings
 from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings

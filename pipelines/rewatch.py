@@ -4,7 +4,7 @@ Three loops over the same shards, one gate after each. The shape follows from wh
 loop bodies receive only the shard, pipeline parameters and artifacts (any other task's parameter would silently
 become the loop item); an uncached task hands on parameters only (a new artifact would rerun all that follows);
 `finish` is the exit task of an outer pipeline that holds nothing else, so that it runs whatever happens inside.
-`pipelines/lint.py` refuses a compiled pipeline that breaks any of this.
+`pipelines/ir/lint.py` refuses a compiled pipeline that breaks any of this.
 
     rewatch plan            prints the tasks
     rewatch compile         writes the IR this file becomes

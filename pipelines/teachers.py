@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from components.core.identity import identity_of
-from components.core.records import digest_of
+from components.core.data.identity import identity_of
+from components.core.data.rows import digest_of
 from components.core.teachers.roles import RoleSettings
 
 FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
@@ -75,7 +75,7 @@ def _fill_role(
 
 def _builtin_revision(faults: Sequence[str]) -> str:
     """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
-    code = identity_of("components.teacher_server.replies").digest
+    code = identity_of("components.sandbox.teacher.replies").digest
     return digest_of(code, list(faults))[:12] if faults else code[:12]
 
 

@@ -49,10 +49,45 @@ def test_a_component_imports_only_its_own_folder_and_core(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "pipelines"}
 
 
-@pytest.mark.parametrize("folder", ["components/core", "components/teacher_server"])
-def test_no_stage_and_no_teacher_reaches_the_sandbox(folder: str) -> None:
-    for path in (ROOT / folder).rglob("*.py"):
-        assert not any(stage_of(name) == "sandbox" for name in imports(path)), path
+ROOMS = ("data", "traces", "stores", "teachers", "video", "engine", "judging", "students", "training")
+KNOWN_TO_ALL = ("errors", "processes")
+ABOVE_ALL = ("champion", "lineage")
+FLOORS = 7
+
+
+def rooms_of_core() -> dict[str, set[str]]:
+    """For each room of core, or file beside the rooms, those it imports."""
+    known: dict[str, set[str]] = {}
+    for path in (ROOT / "components" / "core").rglob("*.py"):
+        own = path.relative_to(ROOT / "components" / "core").with_suffix("").parts[0]
+        names = {name.split(".")[2] for name in imports(path) if name.startswith("components.core.")}
+        known[own] = known.get(own, set()) | names - {own}
+    return known
+
+
+def test_a_room_of_core_knows_only_rooms_above_it() -> None:
+    order = [*KNOWN_TO_ALL, *ROOMS, *ABOVE_ALL]
+    for room, known in rooms_of_core().items():
+        if room != "__init__":
+            assert all(order.index(other) < order.index(room) for other in known), f"{room} knows {sorted(known)}"
+
+
+def test_core_has_few_floors() -> None:
+    known = rooms_of_core()
+
+    def floor(room: str) -> int:
+        return 1 + max((floor(other) for other in known[room] if other in ROOMS), default=0)
+
+    assert max(map(floor, ROOMS)) <= FLOORS
+
+
+def test_the_sandbox_is_known_to_no_stage_and_its_teacher_knows_no_corpus() -> None:
+    for path in (ROOT / "components").rglob("*.py"):
+        if path.is_relative_to(ROOT / "components" / "sandbox" / "corpus"):
+            continue
+        is_teacher = path.is_relative_to(ROOT / "components" / "sandbox")
+        ours = "components.sandbox.corpus" if is_teacher else "components.sandbox"
+        assert not any(f"{name}.".startswith(f"{ours}.") for name in imports(path)), path
 
 
 def test_only_components_and_pipelines_import_kfp() -> None:
@@ -65,7 +100,7 @@ def test_only_components_and_pipelines_import_kfp() -> None:
 def test_pipelines_reach_a_stage_only_where_the_law_allows() -> None:
     """The DAG through component.py; the profile through settings; the launcher through what serves it."""
     allowed = {"component", "settings"}
-    served = {"components.teacher_server.launch", "components.ingestion.watermark", "components.sandbox.corpus"}
+    served = {"components.sandbox.teacher.launch", "components.ingestion.watermark", "components.sandbox.corpus"}
     for path in (ROOT / "pipelines").rglob("*.py"):
         for name in imports(path):
             if stage_of(name) in ("", "core"):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.launch.folders import RunFolder
-from pipelines.launch.progress import DATASETS, RunWatcher
+from pipelines.launch.local.folders import RunFolder
+from pipelines.launch.local.progress import DATASETS, RunWatcher
 from tests.components.training_world import training_data
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "explore_a_run.ipynb"

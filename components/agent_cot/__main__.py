@@ -1,6 +1,6 @@
 """`python -m components.agent_cot --help`."""
 
-from components.agent_cot.rewatch import STAGE
-from components.core.tasks import main
+from components.agent_cot.rewatch_questions import STAGE
+from components.core.engine.command_line import main
 
 main(STAGE)

@@ -13,13 +13,13 @@ from typing import Literal, TypeVar
 from components.agent_cot import prompts
 from components.agent_cot.conversion import assemble, check_prose
 from components.agent_cot.settings import AgentCotSettings
+from components.core.data.rows import CaptionEvent, Question, Step
 from components.core.judging.answers import Answered, match_answers
 from components.core.judging.options import match_option
-from components.core.records import CaptionEvent, Question, Step
-from components.core.students.tags import strip
 from components.core.teachers.client import Teachers
 from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.teachers.roles import RoleSettings
+from components.core.traces.tags import strip
 
 Model = TypeVar("Model", bound=ReplyModel)
 Action = Literal["segment_retrieval", "segment_query"]

@@ -2,10 +2,10 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
-@component(base_image=image("components.agent_cot.rewatch"), install_kfp_package=False)
+@component(base_image=image("components.agent_cot.rewatch_questions"), install_kfp_package=False)
 def rewatch_questions(
     shard: str, settings: str, captions: Input[Dataset], questions: Input[Dataset], rewatched: Output[Dataset]
 ) -> None:
@@ -18,8 +18,8 @@ def rewatch_questions(
         questions: questions past the questions gate.
         rewatched: table trajectories.
     """
-    from components.agent_cot.rewatch import STAGE
-    from components.core.tasks import run_task
+    from components.agent_cot.rewatch_questions import STAGE
+    from components.core.engine.run import run_task
 
     inputs = {"captions": captions.path, "questions": questions.path}
     metadata = rewatched.metadata

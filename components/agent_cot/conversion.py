@@ -12,10 +12,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from components.core.data.rows import Question, Step
 from components.core.judging.matching import compare, normalise, times_in
 from components.core.judging.options import match_option
-from components.core.records import Question, Step
-from components.core.video.timecodes import render
+from components.core.traces.timecodes import render
 
 _MARKUP = re.compile(r"<\s*[/|]?\s*[a-z]", re.IGNORECASE)
 _CLAIM = re.compile(

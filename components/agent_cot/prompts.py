@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from components.agent_cot.conversion import action_text
-from components.core.records import CaptionEvent, Question, Step
+from components.core.data.rows import CaptionEvent, Question, Step
 from components.core.teachers.prompts import Prompt, ReplyModel
-from components.core.video.timecodes import render_span
+from components.core.traces.timecodes import render_span
 
 REASONER = """\
 You answer a question about a video by looking at it again, one look at a time. You cannot see the video; an observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
+from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
 
 

@@ -1,6 +1,6 @@
 """`python -m components.captioning --help`."""
 
 from components.captioning.caption import STAGE
-from components.core.tasks import main
+from components.core.engine.command_line import main
 
 main(STAGE)

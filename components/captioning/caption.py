@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from components.captioning.describe_window import Look, Stretch, look_at
 from components.captioning.events import Event, Gap, gaps, join
 from components.captioning.frame_rate import choose_rate
-from components.captioning.looking import Look, Stretch, look_at
 from components.captioning.prompts import CAPTIONER
 from components.captioning.settings import CaptioningSettings
 from components.captioning.windows import Span, windows_of
-from components.core.records import CaptionEvent, Lineage, Outcome, Row, Segment, short_id
-from components.core.tasks import Stage, Task
+from components.core.data.rows import CaptionEvent, Lineage, Outcome, Row, Segment, short_id
+from components.core.engine.stage import Stage, Task
 from components.core.teachers.prompts import Prompt
 
 

@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.captioning.caption"), install_kfp_package=False)
@@ -19,7 +19,7 @@ def caption(
         captioned: tables segments and events.
     """
     from components.captioning.caption import STAGE
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
 
     inputs = {"corpus": corpus.path, "segments": segments.path}
     metadata = captioned.metadata

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 CELLS = 10
 """Cells along the shorter side of the picture. Their means ignore noise and trembling smaller than a cell."""

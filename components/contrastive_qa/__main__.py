@@ -1,6 +1,6 @@
 """`python -m components.contrastive_qa --help`."""
 
 from components.contrastive_qa.write_questions import STAGE
-from components.core.tasks import main
+from components.core.engine.command_line import main
 
 main(STAGE)

@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.contrastive_qa.write_questions"), install_kfp_package=False)
@@ -16,7 +16,7 @@ def write_questions(shard: str, settings: str, captions: Input[Dataset], written
         written: tables summaries and questions.
     """
     from components.contrastive_qa.write_questions import STAGE
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
 
     inputs, metadata = {"captions": captions.path}, written.metadata
     run_task(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.core.records import QuestionType
+from components.core.data.rows import QuestionType
 from components.core.teachers.prompts import ReplyModel
 
 SUMMARIZER = """\

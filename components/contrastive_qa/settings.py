@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.records import QuestionType
-from components.core.settings import StageSettings
+from components.core.data.rows import QuestionType
+from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
 
 

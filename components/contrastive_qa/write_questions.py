@@ -21,8 +21,7 @@ from components.contrastive_qa.prompts import (
     WrittenQuestion,
 )
 from components.contrastive_qa.settings import ContrastiveQASettings
-from components.core.errors import RecordError
-from components.core.records import (
+from components.core.data.rows import (
     CaptionEvent,
     Outcome,
     Question,
@@ -33,11 +32,12 @@ from components.core.records import (
     digest_of,
     short_id,
 )
-from components.core.students.tags import strip as strip_tags
-from components.core.tasks import Stage, Task
+from components.core.engine.stage import Stage, Task
+from components.core.errors import RecordError
 from components.core.teachers.client import Reply
 from components.core.teachers.prompts import Prompt
-from components.core.video.timecodes import caption_line, render_span
+from components.core.traces.tags import strip as strip_tags
+from components.core.traces.timecodes import caption_line, render_span
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Self
 
+from components.core.data.manifest import MANIFEST_NAME
+from components.core.data.rows import Strict, digest_of
 from components.core.errors import InputError
-from components.core.manifest import MANIFEST_NAME
-from components.core.records import Strict, digest_of
 
 GONE = "gone"
 
@@ -29,7 +29,7 @@ class ChampionReference(Strict):
     @classmethod
     def at(cls, version: str, location: str) -> Self:
         """The reference to what lies at a location now."""
-        from components.core.storage import storage_for
+        from components.core.stores.files import storage_for
 
         try:
             found = list(storage_for(location).list(location))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.core.manifest import MANIFEST_NAME, Upstream, read_manifest
+from components.core.data.manifest import MANIFEST_NAME, Upstream, read_manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,6 +1,6 @@
 """`python -m components.evaluation --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.evaluation.evaluate import STAGE
 
 main(STAGE)

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.core.data.rows import Lineage, Prediction, Question, Video, short_id
 from components.core.judging.options import match_option
-from components.core.records import Lineage, Prediction, Question, Video, short_id
-from components.core.students.tags import ParsedTrace, parse
+from components.core.traces.tags import ParsedTrace, parse
 from components.evaluation.systems import SYSTEMS, StudentName, System
 
 if TYPE_CHECKING:
     from components.core.students.prompting import Prefix
     from components.core.students.student import Student
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 EXTRACTOR = (
     "content of the last <answer> (direct mode without tags: the whole text), matched to an option by text or letter"

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.core.champion import ChampionReference
+from components.core.data.manifest import read_manifest
+from components.core.data.rows import canonical_json
 from components.core.errors import RewatchError
-from components.core.manifest import read_manifest
-from components.core.records import canonical_json
-from components.core.storage import is_s3, local, storage_for
+from components.core.stores.files import is_s3, local, storage_for
 
 if TYPE_CHECKING:
     from components.core.students.student import Student

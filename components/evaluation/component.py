@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Model, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.evaluation.evaluate"), install_kfp_package=False)
@@ -26,7 +26,7 @@ def evaluate(
         grpo_model: the student after GRPO.
         evaluation: tables predictions and scores.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.evaluation.champion import task_settings
     from components.evaluation.evaluate import STAGE
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.core.records import CaptionEvent, Score
+from components.core.data.rows import CaptionEvent, Score
 from components.evaluation.answering import Watched
 from components.evaluation.caption_metrics import NO_WORDNET, bleu1, meteor, rouge_l
 from components.evaluation.scoring import ScoreWriter

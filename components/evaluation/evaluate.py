@@ -13,17 +13,17 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.core.data.rows import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
+from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
 from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
-from components.core.records import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
-from components.core.tasks import Stage, Task
 from components.evaluation import scoring
 from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
 from components.evaluation.champion import Champion, load_champion
-from components.evaluation.choosing import chunks, held_out_questions
 from components.evaluation.describing import Description, describe, description_scores
-from components.evaluation.looking import judge_looks
+from components.evaluation.faithfulness import judge_looks
+from components.evaluation.selection import chunks, held_out_questions
 from components.evaluation.settings import EvaluationSettings
 from components.evaluation.students import load_students
 from components.evaluation.systems import COMPARISONS, StudentName

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.core.intervals import clustered_bootstrap
+from components.core.data.rows import Prediction, Protocol, Question, QuestionType, Score, short_id
+from components.core.judging.intervals import clustered_bootstrap
 from components.core.judging.matching import spans_in
 from components.core.judging.options import match_option
-from components.core.records import Prediction, Protocol, Question, QuestionType, Score, short_id
 from components.evaluation.grounding import RECALLS, best_ious
 
 SEEING = ("sft_think", "grpo_direct", "grpo_think")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.core.data.manifest import read_manifest
 from components.core.errors import DatasetError
-from components.core.manifest import read_manifest
 from components.evaluation.systems import StudentName
 
 if TYPE_CHECKING:

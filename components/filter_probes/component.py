@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.filter_probes.probe"), install_kfp_package=False)
@@ -18,7 +18,7 @@ def probe(
         written: the shard's summaries and open questions.
         probed: tables summaries, questions and verdicts.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.filter_probes.probe import STAGE
 
     inputs = {"captions": captions.path, "written": written.path}

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from components.core.data.rows import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary, digest_of
+from components.core.engine.stage import Stage, Task
 from components.core.judging.prompts import caption_lines
-from components.core.records import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary, digest_of
-from components.core.tasks import Stage, Task
-from components.filter_probes.panel import Panel
+from components.filter_probes.probes import Panel
 from components.filter_probes.settings import FilterProbesSettings
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from components.core.records import Question
+from components.core.data.rows import Question
 from components.core.teachers.prompts import Prompt, ReplyModel
 
 VERIFIER = """\

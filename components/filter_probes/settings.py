@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.core.settings import StageSettings
+from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
 
 

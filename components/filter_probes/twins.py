@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components.core.data.rows import Lineage, Outcome, Question, digest_of, short_id
 from components.core.judging.matching import compare, normalise
 from components.core.judging.options import match_option
-from components.core.records import Lineage, Outcome, Question, digest_of, short_id
-from components.core.students.tags import strip
+from components.core.traces.tags import strip
 
 
 def twin(question: Question, distractors: Sequence[str], count: int, lineage: Lineage) -> Question:

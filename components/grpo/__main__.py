@@ -1,6 +1,6 @@
 """`python -m components.grpo --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.grpo.train import STAGE
 
 main(STAGE)

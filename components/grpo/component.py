@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Model, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.grpo.train"), install_kfp_package=False)
@@ -22,7 +22,7 @@ def grpo(
         sft_model: the student to start from.
         model: a Hugging Face folder.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.grpo.train import STAGE
 
     inputs = {"captions": captions.path, "questions": questions.path, "sft_model": sft_model.path}

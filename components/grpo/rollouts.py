@@ -8,6 +8,7 @@ from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from components.core.data.rows import CaptionEvent, Question
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import (
     RewardTerms,
@@ -15,11 +16,10 @@ from components.core.judging.rewards import (
     group_advantages,
     observation_and_reasoning,
 )
-from components.core.records import CaptionEvent, Question
 from components.core.students.prompting import Prefix
-from components.core.students.sampling import Decoding, Reply, Request, sample
+from components.core.students.samplers.own import Decoding, Reply, Request, sample
 from components.core.students.student import Ask, Student
-from components.core.students.tags import ParsedTrace, parse
+from components.core.traces.tags import ParsedTrace, parse
 
 if TYPE_CHECKING:
     import torch

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.students.checkpoints import CHECKPOINTING, Course
-from components.core.students.optimizers import OptimizerSettings, Peaks
 from components.core.students.precision import Arithmetic, Saved
-from components.core.students.task_losses import TaskWeights
 from components.core.teachers.roles import RoleSettings
+from components.core.training.checkpoints import CHECKPOINTING, Course
+from components.core.training.optimizers import OptimizerSettings, Peaks
+from components.core.training.task_losses import TaskWeights
 from components.core.video.settings import VideoStageSettings
 
 FROM_SCRATCH = Peaks(learning_rate=1.5e-4, matrix_learning_rate=0.003)

@@ -16,24 +16,24 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from components.core.data.identity import filed_under
+from components.core.data.rows import CaptionEvent, Question, digest_of
+from components.core.engine.stage import Stage, Task
 from components.core.errors import TrainingError
-from components.core.identity import filed_under
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
-from components.core.records import CaptionEvent, Question, digest_of
-from components.core.students import parity
-from components.core.students.checkpoints import Checkpoints
 from components.core.students.folders import written_whole
-from components.core.students.optimizers import Optimizer
 from components.core.students.packing import pack
-from components.core.students.sampling import Decoding
+from components.core.students.samplers.own import Decoding
 from components.core.students.student import Ask, Student, load_student
-from components.core.students.task_losses import backward_by_task
-from components.core.students.training_log import TrainingLog, last_metrics
 from components.core.students.videos import Videos
-from components.core.tasks import Stage, Task
-from components.grpo.material import read_questions, replayed_samples
+from components.core.training import parity
+from components.core.training.checkpoints import Checkpoints
+from components.core.training.log import TrainingLog, last_metrics
+from components.core.training.optimizers import Optimizer
+from components.core.training.task_losses import backward_by_task
 from components.grpo.rollouts import Prompt, describe, draw_questions, judge_groups, sample_groups
+from components.grpo.samples import read_questions, replayed_samples
 from components.grpo.settings import GrpoSettings
 from components.grpo.update import Batch, backward, batches_of
 
@@ -190,7 +190,7 @@ def train(task: Task) -> None:
 
 def _key(task: Task) -> str:
     """What a checkpoint belongs to: settings but for the run's length, code and inputs."""
-    from components.core.manifest import read_manifest
+    from components.core.data.manifest import read_manifest
 
     inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
     filed = filed_under(task.stage.module, task.settings.without_length().digest())

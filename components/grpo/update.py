@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.core.students.packing import Packed, pack
-from components.core.students.parity import as_segment
-from components.core.students.sampling import Reply
+from components.core.students.samplers.own import Reply
 from components.core.students.scoring import log_probabilities
+from components.core.training.parity import as_segment
 from components.grpo.objective import clipped_loss, describe_rollout, importance_weights, kl_divergence
 from components.grpo.rollouts import Group
 from components.grpo.settings import GrpoSettings

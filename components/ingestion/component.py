@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.ingestion.discover"), install_kfp_package=False)
@@ -31,7 +31,7 @@ def ingest(videos: str, shards: list[str], settings: str, corpus: Output[Dataset
         settings: canonical JSON of the profile's ingestion section.
         corpus: table videos, in parts named by shard.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.ingestion.discover import task_settings
     from components.ingestion.ingest import STAGE
 

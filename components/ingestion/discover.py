@@ -11,10 +11,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from components.core.data.rows import canonical_json
+from components.core.engine.record import RUN_ID_VARIABLE, run_dir
+from components.core.engine.run import run_task
+from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError
-from components.core.records import canonical_json
-from components.core.task_record import RUN_ID_VARIABLE, run_dir
-from components.core.tasks import Stage, Task, run_task
 from components.ingestion.fingerprints import fingerprints
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from components.core.errors import MissingObject
-from components.core.storage import StoredObject, is_s3, storage_for
+from components.core.stores.files import StoredObject, is_s3, storage_for
 
 HASHES = "ingestion/hashes.json"
 _THREADS = 4

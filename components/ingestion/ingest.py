@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from components.core.data.identity import filed_under
+from components.core.data.rows import Failure, Outcome, Row, Video, digest_of
+from components.core.engine.progress import Progress
+from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError, MissingObject, VideoError
-from components.core.identity import filed_under
-from components.core.progress import Progress
-from components.core.records import Failure, Outcome, Row, Video, digest_of
-from components.core.storage import storage_for
-from components.core.tasks import Stage, Task
+from components.core.stores.files import storage_for
+from components.core.video.frame_service import FrameService
 from components.core.video.probe import VideoInfo
-from components.core.video.sandboxed import FrameService
 from components.ingestion.fingerprints import fingerprints
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
 from components.ingestion.settings import IngestionSettings

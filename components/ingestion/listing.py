@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from components.core.addresses import address_of, local
 from components.core.errors import InputError, MissingObject
-from components.core.storage import Storage, StoredObject, is_s3, storage_for
+from components.core.stores.addresses import address_of, local
+from components.core.stores.files import Storage, StoredObject, is_s3, storage_for
 from components.core.video.containers import VIDEO_SUFFIXES
 from components.ingestion.settings import IngestionSettings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from components.core.records import Split, digest_of
+from components.core.data.rows import Split, digest_of
 
 _DIGITS = 8
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.core.storage import storage_for
+from components.core.stores.files import storage_for
 
 WATERMARK = "ingestion/watermark.json"
 

@@ -1,6 +1,6 @@
 """`python -m components.promotion --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.promotion.promote import STAGE
 
 main(STAGE)

@@ -2,7 +2,7 @@
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.promotion.promote"), install_kfp_package=False)
@@ -31,7 +31,7 @@ def promote(settings: str, evaluation: Input[Dataset], grpo_model: Input[Model],
         grpo_model: the model that stands for promotion.
         decision: decision.json, what was decided and why.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.promotion.promote import STAGE, task_settings
 
     section = task_settings(settings, grpo_model.uri)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.core.intervals import clustered_bootstrap
-from components.core.records import Prediction, Strict
+from components.core.data.rows import Prediction, Strict
+from components.core.judging.intervals import clustered_bootstrap
 from components.promotion.settings import PromotionSettings
 
 Verdict = Literal["promoted", "kept", "refused"]

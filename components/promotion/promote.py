@@ -15,10 +15,11 @@ from pathlib import Path
 
 from components.core import lineage
 from components.core.champion import ChampionReference
-from components.core.manifest import Manifest, read_manifest, write_atomically
-from components.core.records import canonical_json
-from components.core.task_record import run_dir
-from components.core.tasks import Stage, Task, run_task
+from components.core.data.manifest import Manifest, read_manifest, write_atomically
+from components.core.data.rows import canonical_json
+from components.core.engine.record import run_dir
+from components.core.engine.run import run_task
+from components.core.engine.stage import Stage, Task
 from components.promotion.decision import Answered, Decision, Rival, answers_of, decide
 from components.promotion.registry import Champion, Registry
 from components.promotion.settings import PromotionSettings

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 
 GATES = ("captions", "questions", "trajectories")
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from components.core.intervals import wilson
-from components.core.records import CaptionEvent, Segment, Video
+from components.core.data.rows import CaptionEvent, Segment, Video
+from components.core.judging.intervals import wilson
 from components.quality_gates.checks import Column, Figure, worst_labels
 from components.quality_gates.settings import CaptionThresholds
 

@@ -3,7 +3,7 @@
 A `Figure` is one number about the whole dataset (mean actions per trajectory). A `Column` is one number per row (the
 coverage of each video) of which a share must lie within bounds. Both carry their denominator and their three worst
 examples, so that a refusal can be understood without opening the data. The expectations module turns them into
-verdicts (core/gate_result.py), which are stored as JSON for the report.
+verdicts (core/data/gate_result.py), which are stored as JSON for the report.
 """
 
 from __future__ import annotations

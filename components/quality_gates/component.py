@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.quality_gates.gate_captions"), install_kfp_package=False)
@@ -17,7 +17,7 @@ def gate_captions(
         shards: what captioning wrote, one dataset per shard.
         captions: tables videos, segments and events.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.quality_gates.gate_captions import STAGE
 
     inputs = {"corpus": corpus.path, "shards": [shard.path for shard in shards]}
@@ -37,7 +37,7 @@ def gate_questions(
         shards: what the filters wrote, one dataset per shard.
         questions: tables summaries, questions and verdicts.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.quality_gates.gate_questions import STAGE
 
     inputs = {"captions": captions.path, "shards": [shard.path for shard in shards]}
@@ -62,7 +62,7 @@ def gate_trajectories(
         shards: what re-watching wrote, one dataset per shard.
         trajectories: table trajectories.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.quality_gates.gate_trajectories import STAGE
 
     paths = [shard.path for shard in shards]

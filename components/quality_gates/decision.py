@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.core.data.gate_result import RESULT_NAME, GateResult
+from components.core.data.manifest import write_atomically
+from components.core.engine.stage import Task
 from components.core.errors import GateFailed
-from components.core.gate_result import RESULT_NAME, GateResult
-from components.core.manifest import write_atomically
-from components.core.tasks import Task
 from components.quality_gates.checks import Column, Figure
 from components.quality_gates.expectations import judge
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.core.gate_result import Verdict
+from components.core.data.gate_result import Verdict
 from components.quality_gates.checks import Column, Figure, worst_labels
 from components.quality_gates.data_docs import detach
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Failure, Outcome, Segment, Video
-from components.core.tasks import Stage, Task
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Failure, Outcome, Segment, Video
+from components.core.engine.stage import Stage, Task
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
 from components.quality_gates.decision import decide
 from components.quality_gates.merging import failed_figure, shards_of, write_refused

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.core.records import Failure, ProbeVerdict, Question, Summary
-from components.core.tasks import Stage, Task
+from components.core.data.rows import Failure, ProbeVerdict, Question, Summary
+from components.core.engine.stage import Stage, Task
 from components.quality_gates.audit import audit_questions
 from components.quality_gates.decision import decide
 from components.quality_gates.merging import failed_figure, shards_of, write_refused

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from components.core.records import CaptionEvent, Failure, Trajectory
-from components.core.tasks import Stage, Task
+from components.core.data.rows import CaptionEvent, Failure, Trajectory
+from components.core.engine.stage import Stage, Task
 from components.quality_gates.decision import decide
 from components.quality_gates.merging import failed_figure, shards_of, write_refused
 from components.quality_gates.settings import QualityGatesSettings

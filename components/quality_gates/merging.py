@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.core.datasets import Dataset
-from components.core.intervals import wilson
-from components.core.records import Failure
-from components.core.tasks import Task
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Failure
+from components.core.engine.stage import Task
+from components.core.judging.intervals import wilson
 from components.quality_gates.checks import WORST, Figure
 from components.quality_gates.settings import LoopThresholds
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from components.core.records import Question, digest_of
+from components.core.data.rows import Question, digest_of
 
 
 def place_options(questions: Sequence[Question], tolerance: float) -> list[Question]:

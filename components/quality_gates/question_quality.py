@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.core.intervals import clustered_bootstrap, wilson
+from components.core.data.rows import Outcome, Question, Video
+from components.core.judging.intervals import clustered_bootstrap, wilson
 from components.core.judging.matching import normalise
-from components.core.records import Outcome, Question, Video
 from components.quality_gates.audit import Audit
 from components.quality_gates.checks import WORST, Figure
 from components.quality_gates.option_positions import position_counts

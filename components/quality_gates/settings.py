@@ -9,7 +9,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field
 
-from components.core.settings import Settings, StageSettings
+from components.core.data.settings import Settings, StageSettings
 from components.core.teachers.roles import RoleSettings
 
 Gate = Literal["captions", "questions", "trajectories"]

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from components.core.data.rows import Question, digest_of
 from components.core.judging.blind import BlindPrior, Templates, expected_accuracy, masked
 from components.core.judging.matching import normalise
 from components.core.judging.quantities import Quantity, quantities
-from components.core.records import Question, digest_of
 
 if TYPE_CHECKING:
     import numpy as np

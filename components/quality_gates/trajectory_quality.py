@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from components.core.data.rows import CaptionEvent, Question, Trajectory, Video
 from components.core.errors import ReplyError
-from components.core.intervals import wilson
 from components.core.judging import prompts
+from components.core.judging.intervals import wilson
 from components.core.judging.matching import normalise
-from components.core.records import CaptionEvent, Question, Trajectory, Video
-from components.core.students.tags import parse
 from components.core.teachers.client import Teachers
+from components.core.traces.tags import parse
 from components.quality_gates.checks import WORST, Column, Figure
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 

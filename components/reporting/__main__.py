@@ -1,6 +1,6 @@
 """`python -m components.reporting --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.reporting.report import STAGE
 
 main(STAGE)

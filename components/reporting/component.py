@@ -2,7 +2,7 @@
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output, PipelineTaskFinalStatus, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.reporting.report"), install_kfp_package=False)
@@ -24,7 +24,7 @@ def report(
         settings: canonical JSON of the profile's reporting section.
         page: the folder of index.html; all other arguments are what the run made.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.reporting.report import STAGE
 
     data = {"corpus": corpus, "captions": captions, "questions": questions, "trajectories": trajectories}

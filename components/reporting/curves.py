@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core.manifest import TRAINING_LOG_NAME
+from components.core.data.manifest import TRAINING_LOG_NAME
 
 UNPLOTTED = frozenset({"step", "seconds", "time", "epoch", "tokens"})
 

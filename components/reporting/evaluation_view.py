@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.core.datasets import Dataset
-from components.core.records import Protocol, Score
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Protocol, Score
+from components.reporting.ancestry import Ancestry
 from components.reporting.charts.intervals import Dot, interval_plot
-from components.reporting.walking import Ancestry
 
 GROUPS = ("all", "single_look", "two_look")
 REFERENCES = frozenset({"chance", "blind_prior", "wrong_video"})

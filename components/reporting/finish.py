@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 
-from components.core.manifest import write_atomically
-from components.core.settings import parse_settings
-from components.core.task_record import run_dir, utc_now
-from components.reporting.gathering import gather, roots_of_records, write_page
+from components.core.data.manifest import write_atomically
+from components.core.data.settings import parse_settings
+from components.core.engine.record import run_dir, utc_now
+from components.reporting.facts import gather, roots_of_records, write_page
 from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
 

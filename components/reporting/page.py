@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.core.gate_result import GateResult
-from components.core.video.timecodes import render
+from components.core.data.gate_result import GateResult
+from components.core.traces.timecodes import render
+from components.reporting.ancestry import Ancestry, Artifact
 from components.reporting.charts.lineage import Stop, arc_diagram
 from components.reporting.charts.lines import line_chart
 from components.reporting.charts.svg import SERIES
@@ -20,9 +21,8 @@ from components.reporting.charts.timeline import timeline
 from components.reporting.curves import CurveGroup
 from components.reporting.evaluation_view import EvaluationView, words
 from components.reporting.run_folder import RunFolderFacts, TaskCost
-from components.reporting.stories import VideoStory
+from components.reporting.showcase import VideoStory
 from components.reporting.tallies import Tallies
-from components.reporting.walking import Ancestry, Artifact
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 20 * 1024 * 1024

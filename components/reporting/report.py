@@ -9,13 +9,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from components.core.datasets import Dataset
-from components.core.task_record import run_dir
-from components.core.tasks import Stage, Task
-from components.reporting.gathering import gather, write_page
+from components.core.data.datasets import Dataset
+from components.core.engine.record import run_dir
+from components.core.engine.stage import Stage, Task
+from components.reporting.facts import gather, write_page
+from components.reporting.mlflow_runs import track_data_tasks
 from components.reporting.settings import ReportingSettings
 from components.reporting.strips import frame_strips
-from components.reporting.tracking import track_data_tasks
 
 INPUTS = (
     "corpus",

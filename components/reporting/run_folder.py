@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.core.datasets import part_of
-from components.core.gate_result import RESULT_NAME, GateResult
-from components.reporting.walking import Ancestry
+from components.core.data.datasets import part_of
+from components.core.data.gate_result import RESULT_NAME, GateResult
+from components.reporting.ancestry import Ancestry
 
 GATES = ("captions", "questions", "trajectories")
 

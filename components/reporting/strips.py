@@ -7,11 +7,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.core.data.rows import Video
+from components.core.engine.stage import Task
 from components.core.errors import RewatchError
-from components.core.records import Video
-from components.core.tasks import Task
 from components.core.video.plans import FramePlan
-from components.reporting.stories import VideoStory
+from components.reporting.showcase import VideoStory
 
 FRAMES = 8
 HEIGHT = 72

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.core.datasets import Dataset
-from components.core.records import Failure, Question, QuestionType, Row
-from components.reporting.walking import Ancestry, Artifact
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Failure, Question, QuestionType, Row
+from components.reporting.ancestry import Ancestry, Artifact
 
 _IDS = re.compile(r"\b(?:[a-z]+-)?[0-9a-f]{8,}\b|\b[a-z]+-[0-9a-f]{6,}[\w-]*")
 _NUMBERS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)")

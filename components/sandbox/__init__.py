@@ -1,4 +1,1 @@
-"""The sandbox: a small world of coloured shapes, rendered to video, with its ground truth kept apart.
-
-No stage and no teacher imports it: what they know of the world they see in pixels. Only `tests/audit` reads the truth.
-"""
+"""The sandbox: a world small enough for a laptop (`corpus`), and a teacher that looks at it (`teacher`)."""

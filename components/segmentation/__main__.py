@@ -1,6 +1,6 @@
 """`python -m components.segmentation --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.segmentation.segment import STAGE
 
 main(STAGE)

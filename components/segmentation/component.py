@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.segmentation.segment"), install_kfp_package=False)
@@ -15,7 +15,7 @@ def segment(shard: str, settings: str, corpus: Input[Dataset], segments: Output[
         corpus: the ingested videos.
         segments: table segments; those of a video tile it exactly.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.segmentation.segment import STAGE
 
     inputs, metadata = {"corpus": corpus.path}, segments.metadata

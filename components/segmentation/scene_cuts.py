@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 WHOLE = 10.0
 """Weight of what changes over more than half of the picture: another scene counts more than another thing in it."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from components.core.data.rows import Lineage, Row, Segment, Video, short_id
+from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
-from components.core.records import Lineage, Row, Segment, Video, short_id
-from components.core.tasks import Stage, Task
 from components.core.teachers.prompts import Prompt
-from components.core.teachers.timed_images import prompt_of_frames
 from components.core.video.plans import FramePlan
 from components.core.video.readings import Moment, moments
+from components.core.video.timed_images import prompt_of_frames
 from components.segmentation.prompts import SEGMENTER, SegmentsReply
 from components.segmentation.scene_cuts import strongest_change
 from components.segmentation.settings import SegmentationSettings

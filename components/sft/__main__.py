@@ -1,6 +1,6 @@
 """`python -m components.sft --help`."""
 
-from components.core.tasks import main
+from components.core.engine.command_line import main
 from components.sft.train import STAGE
 
 main(STAGE)

@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Model, Output, component
 
-from components.core.images import image
+from components.core.engine.images import image
 
 
 @component(base_image=image("components.sft.train"), install_kfp_package=False)
@@ -22,7 +22,7 @@ def sft(
         trajectories: traces that passed their gate.
         model: a Hugging Face folder; `untrained/` in it holds the start where it was built from scratch.
     """
-    from components.core.tasks import run_task
+    from components.core.engine.run import run_task
     from components.sft.train import STAGE
 
     inputs = {"captions": captions.path, "questions": questions.path, "trajectories": trajectories.path}

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from components.core.records import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video, short_id
+from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video, short_id
 from components.core.students.prompting import Mode, Prompter
-from components.core.video.timecodes import caption_line, render, render_span
+from components.core.traces.timecodes import caption_line, render, render_span
 from components.sft.settings import Phase
 
 Task = Literal["caption", "observe", "direct", "think"]

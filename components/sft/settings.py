@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from components.core.settings import Settings
+from components.core.data.settings import Settings
 from components.core.students.build import StudentSize
-from components.core.students.checkpoints import CHECKPOINTING, Course
-from components.core.students.optimizers import OptimizerSettings, Peaks
 from components.core.students.precision import Arithmetic, Saved
 from components.core.students.profile import PRETRAINED as PRETRAINED_PROFILE
 from components.core.students.profile import StudentProfile
-from components.core.students.task_losses import TaskWeights
+from components.core.training.checkpoints import CHECKPOINTING, Course
+from components.core.training.optimizers import OptimizerSettings, Peaks
+from components.core.training.task_losses import TaskWeights
 from components.core.video.settings import VideoStageSettings
 
 FROM_SCRATCH = Peaks(learning_rate=1.5e-3, matrix_learning_rate=0.02)

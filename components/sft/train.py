@@ -14,29 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.core.data.identity import filed_under
+from components.core.data.manifest import folder_digest
+from components.core.data.rows import digest_of
+from components.core.engine.stage import Stage, Task
 from components.core.errors import DatasetError, SettingsError, TrainingError
-from components.core.identity import filed_under
 from components.core.lineage import training_run
-from components.core.manifest import folder_digest
-from components.core.records import digest_of
-from components.core.students import parity
 from components.core.students.build import build_student
-from components.core.students.checkpoints import Checkpoints
 from components.core.students.folders import written_whole
-from components.core.students.optimizers import Optimizer
 from components.core.students.packing import Packed, pack
 from components.core.students.profile import load_profile, save_profile
 from components.core.students.prompting import Prefix, prompt_texts
-from components.core.students.sampling import Decoding
+from components.core.students.samplers.own import Decoding
 from components.core.students.student import Ask, Student, load_student, parameter_count
-from components.core.students.task_losses import backward_by_task
-from components.core.students.training_log import TrainingLog, last_metrics
 from components.core.students.videos import Videos
-from components.core.tasks import Stage, Task
-from components.sft.naming import draw_moments, naming_loss
+from components.core.training import parity
+from components.core.training.checkpoints import Checkpoints
+from components.core.training.log import TrainingLog, last_metrics
+from components.core.training.optimizers import Optimizer
+from components.core.training.task_losses import backward_by_task
 from components.sft.samples import Lessons, collect_lessons, draw_samples, tokenizer_texts
 from components.sft.schedule import sampling_rng, step_at
 from components.sft.settings import SftSettings
+from components.sft.visual_words import draw_moments, naming_loss
 
 UNTRAINED = "untrained"
 

@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from components.core.data.identity import work_identity
+from components.core.engine.terminal import say
 from components.core.errors import InputError
-from components.core.identity import work_identity
-from components.core.keyvalue import PAGE, Entry, S3KeyValue, open_key_value
 from components.core.processes import is_held
-from components.core.storage import is_s3
-from components.core.terminal import say
+from components.core.stores.files import is_s3
+from components.core.stores.keyvalue import PAGE, Entry, S3KeyValue, open_key_value
 from components.core.video.readings import measurement
 
 if TYPE_CHECKING:
-    from pipelines.launch.folders import RunsRoot
+    from pipelines.launch.local.folders import RunsRoot
     from pipelines.profile import Profile
 
 STORES = ("records", "readings", "checkpoints", "calls")

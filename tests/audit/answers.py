@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from components.core.video.timecodes import parse, parse_span
+from components.core.traces.timecodes import parse, parse_span
 from tests.audit.truth import Pair, TrueVideo, named
 
 TIME_S = 0.75

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Segment, Video
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Segment, Video
 from tests.audit.answers import is_right
 from tests.audit.captions import CaptionScore
 from tests.audit.clock import clock_lines

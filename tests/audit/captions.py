@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from components.core.records import CaptionEvent
+from components.core.data.rows import CaptionEvent
 from tests.audit.table import Line, share, spread
 from tests.audit.truth import TrueEvent, TrueVideo, named
 

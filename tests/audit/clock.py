@@ -13,9 +13,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from components.core.records import CaptionEvent
-from components.core.video.timecodes import parse
-from components.sandbox.drawing import CLOCK_COLOUR, CLOCK_STRIP, GLYPHS, clock_mask, clock_origin
+from components.core.data.rows import CaptionEvent
+from components.core.traces.timecodes import parse
+from components.sandbox.corpus.drawing import CLOCK_COLOUR, CLOCK_STRIP, GLYPHS, clock_mask, clock_origin
 from tests.audit.table import Line, share, spread
 
 PATTERN = "00:00.0"

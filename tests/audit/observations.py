@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from components.core.video.timecodes import parse
+from components.core.traces.timecodes import parse
 from tests.audit.answers import TIME_S
 from tests.audit.truth import Pair, TrueVideo, named
 

@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from components.core.manifest import read_manifest
-from components.core.records import digest_of
+from components.core.data.manifest import read_manifest
+from components.core.data.rows import digest_of
 from components.core.video.containers import VIDEO_SUFFIXES
 from tests.audit.__main__ import newest
 

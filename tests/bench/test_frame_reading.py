@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from components.core.video.plans import FramePlan
-from components.core.video.reader import PyAVReader
+from components.core.video.readers.pyav import PyAVReader
 from tests.bench.footage import FPS, SECONDS, film, repeat
 from tests.bench.measuring import cpu_ms, report
 

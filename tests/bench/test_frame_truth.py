@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from components.core.errors import VideoError
-from components.core.video.decord_reader import DecordReader
 from components.core.video.plans import FramePlan
 from components.core.video.probe import probe
-from components.core.video.reader import Frame, PyAVReader
+from components.core.video.readers.decord import DecordReader
+from components.core.video.readers.pyav import Frame, PyAVReader
 from tests.bench.measuring import record
 from tests.components.core.video.kinds import KINDS, Numbered, make, number_of
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from components.core.keyvalue import SqliteKeyValue
+from components.core.stores.keyvalue import SqliteKeyValue
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger

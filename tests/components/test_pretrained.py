@@ -17,16 +17,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from components.core.datasets import Dataset
-from components.core.manifest import read_manifest
+from components.core.data.datasets import Dataset
+from components.core.data.manifest import read_manifest
 from components.core.students.student import load_student
 from components.evaluation.evaluate import STAGE as EVALUATION
 from components.grpo import rollouts
 from components.grpo.train import STAGE as GRPO
 from components.promotion.decision import Decision
 from components.promotion.promote import STAGE as PROMOTION
+from components.sandbox.teacher.launch import running_teacher
 from components.sft.train import STAGE as SFT
-from components.teacher_server.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
 from tests.components.mlflow_store import new_store
 from tests.components.pretrained_world import pretrained_folder

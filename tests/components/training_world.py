@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
 from components.core.students.build import StudentSize, build_student
 from components.core.students.profile import FrameSettings, StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
 from components.core.students.student import Student, load_student
-from components.core.students.tags import Pair, render
-from components.core.video.reader import Frame
+from components.core.traces.tags import Pair, render
+from components.core.video.readers.pyav import Frame
 from tests.components.core.judging.stages import write_dataset
 from tests.components.evaluation.world import held_out_video
 
@@ -101,9 +101,9 @@ def _trace(question: Question, events: list[CaptionEvent]) -> Trajectory:
 
 def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> Student:
     """A tiny student that has read the traces often enough to write some of its own, right and wrong."""
-    from components.core.students.optimizers import Optimizer, OptimizerSettings
     from components.core.students.packing import pack
     from components.core.students.scoring import log_probabilities
+    from components.core.training.optimizers import Optimizer, OptimizerSettings
     from components.core.video.process import DecoderProcess
     from components.sft.settings import FROM_SCRATCH
 

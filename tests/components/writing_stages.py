@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from components.core.datasets import Dataset, DatasetWriter
-from components.core.manifest import Manifest
-from components.core.records import Row, Video
-from components.core.tasks import Stage, run_task
+from components.core.data.datasets import Dataset, DatasetWriter
+from components.core.data.manifest import Manifest
+from components.core.data.rows import Row, Video
+from components.core.engine.run import run_task
+from components.core.engine.stage import Stage
 from components.core.video.probe import probe
-from components.sandbox.rendering import render
-from components.sandbox.scene import Clip
-from components.teacher_server.launch import running_teacher
+from components.sandbox.corpus.rendering import render
+from components.sandbox.corpus.scene import Clip
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.teachers.loopback import Answer, says
 
 Replies = Mapping[str, Callable[[dict[str, Any]], Any]]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.manifest import read_manifest
+from components.core.data.datasets import Dataset
+from components.core.data.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "pipelines" / "tiny.yaml"

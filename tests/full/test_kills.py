@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core.manifest import read_manifest
-from components.core.settings import WorkSettings
+from components.core.data.manifest import read_manifest
+from components.core.data.settings import WorkSettings
 from tests.full.conftest import ROOT, latest, run, run_arguments
 
 pytestmark = pytest.mark.full

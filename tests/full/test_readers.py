@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
+from components.core.data.datasets import Dataset
 from tests.full.conftest import latest, read_by, run
 
 pytestmark = pytest.mark.full

@@ -1,6 +1,6 @@
 """Pins what KFP's local runner gets wrong without a word. Strict: the day KFP is fixed, the test says so.
 
-Each test runs a tiny pipeline and asserts what a user would expect. `pipelines/lint.py` refuses the shapes.
+Each test runs a tiny pipeline and asserts what a user would expect. `pipelines/ir/lint.py` refuses the shapes.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from components.core.errors import InputError, SettingsError, TeacherUnavailable
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.quality_gates.settings import GATES
 from components.sft.settings import SftSettings
-from pipelines.launch.folders import RunsRoot
-from pipelines.launch.local import LocalRun
-from pipelines.launch.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
+from pipelines.launch.local.folders import RunsRoot
+from pipelines.launch.local.launcher import LocalRun
+from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.lint import Pipeline, faults
-from pipelines.prune import looped_names, task_names
+from pipelines.ir.lint import Pipeline, faults
+from pipelines.ir.prune import looped_names, task_names
 from tests.pages import fetched
 from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
 
@@ -160,7 +160,7 @@ def test_no_page_of_a_run_fetches_anything(whole_run: tuple[Path, list[dict]]) -
 
 
 def test_unreadable_files_end_in_quarantine_with_a_reason(whole_run: tuple[Path, list[dict]]) -> None:
-    from components.core.datasets import Dataset
+    from components.core.data.datasets import Dataset
 
     _, (record, _) = whole_run
     ingest = next(task for task in record["tasks"] if task["name"] == "ingest")

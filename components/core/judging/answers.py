@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.core.data.rows import Question
 from components.core.judging import prompts
 from components.core.judging.batches import ask_in_batches
 from components.core.judging.matching import compare
-from components.core.records import Question
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
 

@@ -14,8 +14,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from components.core.data.rows import Question
 from components.core.judging.matching import normalise
-from components.core.records import Question
 
 COMMON = 0.1
 """A word belongs to a template when this share of the questions holds it; other words are what a question is about."""

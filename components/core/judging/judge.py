@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from components.core.data.rows import CaptionEvent, Question
 from components.core.errors import ReplyError
 from components.core.judging import prompts
 from components.core.judging.answers import Answered, match_answers
 from components.core.judging.options import match_option
 from components.core.judging.rewards import RewardTerms
-from components.core.records import CaptionEvent, Question
-from components.core.students.tags import Pair
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
+from components.core.traces.tags import Pair
 
 Pairs = tuple[Pair, ...]
 Value = TypeVar("Value")

@@ -26,7 +26,7 @@ from components.core.judging.quantities import (
     whole_quantity,
 )
 from components.core.judging.replies import claim, unwrap
-from components.core.video.timecodes import parse
+from components.core.traces.timecodes import parse
 
 SPAN_IOU = 0.7
 TIME_TOLERANCE_S = 1.0

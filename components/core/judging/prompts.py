@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from components.core.records import CaptionEvent, Question
-from components.core.students.tags import Pair, strip
+from components.core.data.rows import CaptionEvent, Question
 from components.core.teachers.prompts import Prompt, ReplyModel
-from components.core.video.timecodes import caption_line
+from components.core.traces.tags import Pair, strip
+from components.core.traces.timecodes import caption_line
 
 ANSWER_MATCH = """\
 You grade answers about a video. Each item holds a question, the standard answer and a prediction.

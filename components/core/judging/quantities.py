@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from components.core.video.timecodes import parse
+from components.core.traces.timecodes import parse
 
 CLOCK, SECONDS, BARE, ORDINAL, PERCENT = "clock", "s", "", "ordinal", "%"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from components.core.records import Strict
+from components.core.data.rows import Strict
 from components.core.students.folders import write_processor
 from components.core.students.tokenizer import train_tokenizer
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 PATCH = 14
 MERGE = 2

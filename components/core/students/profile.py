@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from components.core.data.manifest import write_atomically
+from components.core.data.settings import Settings
 from components.core.errors import DatasetError
-from components.core.manifest import write_atomically
-from components.core.settings import Settings
 from components.core.video.plans import FramePlan
 
 PROFILE_NAME = "student.json"

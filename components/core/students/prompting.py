@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components.core.records import TrainingSample
+from components.core.data.rows import TrainingSample
 from components.core.students.frames import MERGE, VideoPatches
-from components.core.video.timecodes import render
+from components.core.traces.timecodes import render
 
 Mode = Literal["caption", "direct", "think"]
 Style = Literal["compact", "full"]

@@ -18,13 +18,13 @@ from components.core.students.frames import video_patches
 from components.core.students.precision import Arithmetic, Saved, choose, save_weights, set_arithmetic
 from components.core.students.profile import PRETRAINED, StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
-from components.core.students.sampling import Decoding, Reply, Request, sample
+from components.core.students.samplers.own import Decoding, Reply, Request, sample
 from components.core.students.tokenizer import NEVER_SAMPLED
 
 if TYPE_CHECKING:
     import torch
 
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from components.core.students.tags import TAGS
+from components.core.traces.tags import TAGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

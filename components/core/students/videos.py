@@ -12,15 +12,15 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from components.core.data.rows import Video
 from components.core.errors import RecordError
-from components.core.records import Video
 from components.core.students.frames import shifted
 from components.core.students.prompting import Prefix
 from components.core.students.student import Student
 
 if TYPE_CHECKING:
-    from components.core.tasks import Task
-    from components.core.video.reader import Frame
+    from components.core.engine.stage import Task
+    from components.core.video.readers.pyav import Frame
 
 
 class Videos:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from pydantic import Field, ValidationError
 
+from components.core.data.settings import Settings, parse_settings
 from components.core.errors import BudgetExceeded, SettingsError
-from components.core.settings import Settings, parse_settings
-from components.core.storage import storage_for
+from components.core.stores.files import storage_for
 
 BUDGET_VARIABLE = "REWATCH_BUDGET"
 UNSEEN_SHARE = 0.1

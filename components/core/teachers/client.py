@@ -18,9 +18,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from components.core.data.rows import Lineage
 from components.core.errors import ReplyError, SettingsError
-from components.core.keyvalue import KeyValue
-from components.core.records import Lineage
+from components.core.stores.keyvalue import KeyValue
 from components.core.teachers.endpoints import Endpoint, EndpointSettings
 from components.core.teachers.exchange import Oversized, TooLarge
 from components.core.teachers.ledger import Ledger

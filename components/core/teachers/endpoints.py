@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
+from components.core.data.settings import Settings
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
-from components.core.settings import Settings
 from components.core.teachers.admission import Admission, Trouble
 from components.core.teachers.exchange import Exchange, Passing
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from components.core.records import canonical_json, digest_of
+from components.core.data.rows import canonical_json, digest_of
 from components.core.teachers.roles import RoleSettings
 
 

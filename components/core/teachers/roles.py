@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
-from components.core.settings import Settings
+from components.core.data.settings import Settings
 
 
 class RoleSettings(Settings):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from components.core.data.settings import Settings
 from components.core.errors import VideoError
-from components.core.settings import Settings
 
 
 class VideoLimits(Settings):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.errors import VideoError
 from components.core.video.limits import VideoLimits
 from components.core.video.opening import open_video, shown_size
-from components.core.video.timeline import Timeline
+from components.core.video.readers.timeline import Timeline
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from components.core.errors import VideoError
 from components.core.video.plans import FramePlan
 from components.core.video.probe import VideoInfo
-from components.core.video.reader import Frame
+from components.core.video.readers.pyav import Frame
 from components.core.video.settings import VideoSettings
 from components.core.video.worker import HEADER_BYTES
 

@@ -13,14 +13,14 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from components.core.identity import identity_of
-from components.core.records import canonical_json, digest_of
+from components.core.data.identity import identity_of
+from components.core.data.rows import canonical_json, digest_of
 
 if TYPE_CHECKING:
-    from components.core.keyvalue import KeyValue
-    from components.core.records import Video
+    from components.core.data.rows import Video
+    from components.core.stores.keyvalue import KeyValue
     from components.core.video.plans import FramePlan
-    from components.core.video.reader import Frame
+    from components.core.video.readers.pyav import Frame
 
 Measure = Callable[[Sequence["Frame"]], Any]
 """A function of a module that turns frames into a JSON value."""

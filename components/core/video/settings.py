@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
-from components.core.identity import identity_of
-from components.core.settings import Settings, StageSettings
+from components.core.data.identity import identity_of
+from components.core.data.settings import Settings, StageSettings
 from components.core.video.limits import VideoLimits
-from components.core.video.reader import PLAN_REVISION, pyav_name
+from components.core.video.readers.pyav import PLAN_REVISION, pyav_name
 
-_MODULES = {"pyav": "components.core.video.reader", "decord": "components.core.video.decord_reader"}
+_MODULES = {"pyav": "components.core.video.readers.pyav", "decord": "components.core.video.readers.decord"}
 
 
 class VideoSettings(Settings):

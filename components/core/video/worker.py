@@ -20,7 +20,7 @@ from components.core.errors import VideoError
 from components.core.processes import end_with_pipe
 from components.core.video.plans import FramePlan
 from components.core.video.probe import VideoInfo, probe
-from components.core.video.reader import FrameReader, PyAVReader
+from components.core.video.readers.pyav import FrameReader, PyAVReader
 from components.core.video.settings import VideoSettings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def main() -> None:
 def reader_of(settings: VideoSettings) -> FrameReader:
     """The reader that the settings name."""
     if settings.reader == "decord":
-        from components.core.video.decord_reader import DecordReader
+        from components.core.video.readers.decord import DecordReader
 
         return DecordReader(settings.limits)
     return PyAVReader(settings.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from components.core.video.timecodes import render, render_span
+from components.core.traces.timecodes import render, render_span
 from components.reporting.charts.svg import SERIES, element, figure, text, titled
 
 Place = Callable[[float], float]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.agent_cot.conversion import assemble, check_prose
-from components.core.records import Question, QuestionType, Step
-from components.core.students.tags import Pair, parse
+from components.core.data.rows import Question, QuestionType, Step
+from components.core.traces.tags import Pair, parse
 from tests.components.core.judging.world import multiple_choice, open_question
 
 ASKED = multiple_choice(

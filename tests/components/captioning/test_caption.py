@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from components.captioning.caption import STAGE
-from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Segment, Video
-from components.core.storage import storage_for
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Segment, Video
+from components.core.stores.files import storage_for
+from components.core.video.frame_service import FrameService
 from components.core.video.plans import FramePlan
-from components.core.video.reader import Frame
-from components.core.video.sandboxed import FrameService
-from components.sandbox.scene import Clip
-from components.sandbox.scripts import learning_clip, long_clip, showcase_clip
-from components.teacher_server.launch import running_teacher
+from components.core.video.readers.pyav import Frame
+from components.sandbox.corpus.scene import Clip
+from components.sandbox.corpus.scripts import learning_clip, long_clip, showcase_clip
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.teachers.loopback import Answer, loopback, says
 from tests.components.core.video.kinds import KINDS, make
 from tests.components.writing_stages import RunStage, payload_of, render_clip, scripted, write_dataset
@@ -187,7 +187,7 @@ def test_another_sharpness_is_asked_about_anew_and_another_release_of_the_encode
         run_stage(STAGE, server.url, "first", inputs, **LAPTOP)
         assert (len(server.requests), len(reads)) == (1, 1)
         (tmp_path / "state" / "records.sqlite").unlink()
-        monkeypatch.setattr("components.core.teachers.timed_images.encode_jpeg", lambda pixels, quality: b"other bytes")
+        monkeypatch.setattr("components.core.video.timed_images.encode_jpeg", lambda pixels, quality: b"other bytes")
         run_stage(STAGE, server.url, "second", inputs, **LAPTOP)
         assert (len(server.requests), len(reads)) == (1, 1)
         run_stage(STAGE, server.url, "third", inputs, **LAPTOP, jpeg_quality=70)

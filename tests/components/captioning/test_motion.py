@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.captioning.motion import Glimpse, glimpses, motion_of, thin
-from components.core.video.reader import Frame
+from components.core.video.readers.pyav import Frame
 
 
 def frames_of(pictures: list[np.ndarray], fps: float = 4.0) -> list[Frame]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from components.contrastive_qa.write_questions import STAGE
-from components.core.datasets import Dataset
-from components.core.records import CaptionEvent, Question, Segment, Video
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Question, Segment, Video
 from tests.components.core.teachers.loopback import loopback
 from tests.components.writing_stages import RunStage, payload_of, scripted, write_dataset
 

@@ -1,4 +1,4 @@
-"""An S3 store for tests: moto's server on loopback, which accepts any key and keeps nothing."""
+"""What several rooms of core are tested with: an S3 store (a server on loopback, which keeps nothing), and students."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.core import storage
+from components.core.stores import files
+from components.core.students.student import Student
+from tests.components.training_world import taught_student, tiny_student, training_data
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +36,22 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    storage._s3_storage.cache_clear()
+    files._s3_storage.cache_clear()
     import boto3
 
     bucket = f"test-{uuid.uuid4().hex[:12]}"
     boto3.client("s3").create_bucket(Bucket=bucket)
     yield f"s3://{bucket}"
-    storage._s3_storage.cache_clear()
+    files._s3_storage.cache_clear()
+
+
+@pytest.fixture(scope="package")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    return tiny_student(tmp_path_factory.mktemp("student"))
+
+
+@pytest.fixture(scope="package")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    """A student that has learned to look: what it says depends on the video and on the positions."""
+    folder = tmp_path_factory.mktemp("taught")
+    return taught_student(folder / "student", training_data(folder, 3))

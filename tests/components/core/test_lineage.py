@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.core import lineage
-from components.core.manifest import Manifest, Upstream, write_manifest
+from components.core.data.manifest import Manifest, Upstream, write_manifest
 from tests.components.mlflow_store import new_store
 
 

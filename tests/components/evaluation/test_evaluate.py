@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from components.core.champion import ChampionReference
-from components.core.datasets import Dataset
+from components.core.data.datasets import Dataset
+from components.core.data.manifest import Manifest, read_manifest, write_manifest
+from components.core.data.rows import Question, Score
 from components.core.errors import DatasetError
-from components.core.manifest import Manifest, read_manifest, write_manifest
-from components.core.records import Question, Score
-from components.core.storage import storage_for
+from components.core.stores.files import storage_for
 from components.core.students.profile import FrameSettings, StudentProfile, save_profile
 from components.core.students.student import load_student
 from components.evaluation.champion import load_champion
 from components.evaluation.evaluate import STAGE
 from components.evaluation.students import load_students
 from components.evaluation.systems import SYSTEMS
-from components.teacher_server.launch import running_teacher
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage, write_dataset
 from tests.components.evaluation.world import datasets, untaught_students
 from tests.components.pretrained_world import pretrained_folder

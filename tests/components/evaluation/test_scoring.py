@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.core.data.rows import Prediction, Protocol, QuestionType, Score
 from components.core.judging.matching import temporal_iou
-from components.core.records import Prediction, Protocol, QuestionType, Score
-from components.core.students.tags import parse
+from components.core.traces.tags import parse
 from components.evaluation import describing, grounding
 from components.evaluation.answering import extract, prediction
 from components.evaluation.caption_metrics import bleu1, meteor, rouge_l
-from components.evaluation.choosing import chunks, held_out_questions
 from components.evaluation.describing import Description, description_scores, without_times
 from components.evaluation.grounding import best_ious
 from components.evaluation.scoring import (
@@ -25,6 +24,7 @@ from components.evaluation.scoring import (
     guessing_scores,
     looking_scores,
 )
+from components.evaluation.selection import chunks, held_out_questions
 from components.evaluation.systems import System
 from tests.components.core.judging.stages import video
 from tests.components.core.judging.world import multiple_choice, open_question

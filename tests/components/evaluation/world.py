@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.core.manifest import Manifest, write_manifest
-from components.core.records import CaptionEvent, Question, QuestionType, Span, Video
+from components.core.data.manifest import Manifest, write_manifest
+from components.core.data.rows import CaptionEvent, Question, QuestionType, Span, Video
 from components.core.students.build import StudentSize, build_student
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
-from components.sandbox.rendering import render
-from components.sandbox.scene import Clip
-from components.sandbox.scripts import learning_clip
+from components.sandbox.corpus.rendering import render
+from components.sandbox.corpus.scene import Clip
+from components.sandbox.corpus.scripts import learning_clip
 from tests.components.core.judging.stages import write_dataset
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.core.data.rows import Lineage, Outcome
 from components.core.judging.options import match_option
-from components.core.records import Lineage, Outcome
 from components.filter_probes.twins import position, twin, unfit
 from tests.components.core.judging.world import open_question
 

@@ -10,12 +10,12 @@ from typing import cast
 import pytest
 import torch
 
-from components.core.datasets import Dataset
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Question
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms
-from components.core.records import Question
 from components.core.students.student import Student
-from components.core.students.tags import parse
+from components.core.traces.tags import parse
 from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
 from components.grpo.settings import GrpoSettings
 from tests.components.training_world import frames, tiny_student, training_data

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from components.core.manifest import Manifest, read_manifest, write_manifest
+from components.core.data.manifest import Manifest, read_manifest, write_manifest
 from components.core.students import scoring
-from components.core.students.checkpoints import Checkpoints
-from components.core.students.sampling import Reply, sample
+from components.core.students.samplers.own import Reply, sample
 from components.core.students.student import load_student
+from components.core.training.checkpoints import Checkpoints
 from components.grpo import rollouts, update
 from components.grpo.train import STAGE
-from components.teacher_server.launch import running_teacher
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
 from tests.components.training_world import taught_student, training_data
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 import torch
 
-from components.core.datasets import Dataset
-from components.core.records import Question
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Question
 from components.core.students.student import Student, load_student
 from components.grpo.rollouts import Group, Prompt, sample_groups
 from components.grpo.settings import GrpoSettings

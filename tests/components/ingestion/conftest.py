@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.tasks import run_task
+from components.core.data.datasets import Dataset
+from components.core.engine.run import run_task
 from components.ingestion.ingest import STAGE
-from components.sandbox.corpus import Corpus, generate
-from components.sandbox.settings import CorpusSettings
+from components.sandbox.corpus.corpus import Corpus, generate
+from components.sandbox.corpus.settings import CorpusSettings
 
 
 @pytest.fixture(scope="session")

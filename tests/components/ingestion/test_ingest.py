@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
+from components.core.data.datasets import Dataset
 from components.ingestion.discover import discover_shards
-from components.sandbox.corpus import Corpus
+from components.sandbox.corpus.corpus import Corpus
 
 Ingest = Callable[..., Dataset]
 

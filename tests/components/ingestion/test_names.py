@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from components.core.addresses import as_address
-from components.core.datasets import Dataset
-from components.core.storage import storage_for
+from components.core.data.datasets import Dataset
+from components.core.stores.addresses import as_address
+from components.core.stores.files import storage_for
 from components.ingestion.discover import discover_shards
 from components.ingestion.fingerprints import Fingerprint, fingerprints
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings
-from components.sandbox.corpus import Corpus
-from pipelines.launch.preflight import check_videos
+from components.sandbox.corpus.corpus import Corpus
+from pipelines.launch.local.preflight import check_videos
 
 Ingest = Callable[..., Dataset]
 
@@ -251,13 +251,13 @@ def test_keys_with_odd_characters_are_ingested_and_found_again(
     import boto3
     from moto import mock_aws
 
-    from components.core import storage
+    from components.core.stores import files
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    storage._s3_storage.cache_clear()
+    files._s3_storage.cache_clear()
     with mock_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket="films")
@@ -277,4 +277,4 @@ def test_keys_with_odd_characters_are_ingested_and_found_again(
         dataset = ingest(tmp_path / "list.jsonl", "listed")
         assert counts(dataset) == {"ok": 1, "failed": 1}
         assert "gone.mp4" in next(iter(dataset.failures())).reason
-    storage._s3_storage.cache_clear()
+    files._s3_storage.cache_clear()

@@ -14,11 +14,11 @@ import pytest
 
 from components.core import lineage
 from components.core.champion import ChampionReference
-from components.core.datasets import DatasetWriter
+from components.core.data.datasets import DatasetWriter
+from components.core.data.manifest import Manifest, read_manifest, write_manifest
+from components.core.data.rows import Prediction, QuestionType, canonical_json
+from components.core.engine.run import run_task
 from components.core.errors import InputError
-from components.core.manifest import Manifest, read_manifest, write_manifest
-from components.core.records import Prediction, QuestionType, canonical_json
-from components.core.tasks import run_task
 from components.evaluation.champion import load_champion
 from components.promotion.decision import Decision
 from components.promotion.promote import STAGE, find_rival, promote_version, rollback

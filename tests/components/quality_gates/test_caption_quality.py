@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from components.core.records import CaptionEvent, Segment, Video
+from components.core.data.rows import CaptionEvent, Segment, Video
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
 from components.quality_gates.checks import Column, Figure
 from components.quality_gates.settings import CaptionThresholds

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.tasks import run_task
+from components.core.data.datasets import Dataset
+from components.core.engine.run import run_task
 from components.quality_gates.gate_captions import STAGE
 from tests.components.quality_gates.worlds import (
     Times,
@@ -110,7 +110,7 @@ def test_a_video_without_captions_is_kept_as_rejected(tmp_path: Path) -> None:
 
 
 def test_a_failed_record_stays_on_record(tmp_path: Path) -> None:
-    from components.core.records import CaptionEvent, Failure, Segment
+    from components.core.data.rows import CaptionEvent, Failure, Segment
 
     corpus, shards, _ = caption_world(tmp_path)
     failure = Failure(record_id="v1", stage="captioning", error="ReplyError", reason="no valid reply")
@@ -126,7 +126,7 @@ def test_a_failed_record_stays_on_record(tmp_path: Path) -> None:
 
 def shards_with_failures(path: Path, failures: int) -> tuple[Path, list[Path]]:
     """Forty videos in two shards, and as many more shards of a single failed record each."""
-    from components.core.records import CaptionEvent, Failure, Row, Segment
+    from components.core.data.rows import CaptionEvent, Failure, Row, Segment
 
     corpus, shards, _ = caption_world(path)
     tables: dict[str, type[Row]] = {"segments": Segment, "events": CaptionEvent}
@@ -158,7 +158,7 @@ def test_the_failure_rate_is_judged_over_all_shards(
 
 
 def test_few_records_are_no_rate_unless_all_of_them_failed() -> None:
-    from components.core.records import Failure
+    from components.core.data.rows import Failure
     from components.quality_gates.merging import failed_figure
     from components.quality_gates.settings import CaptionThresholds
 

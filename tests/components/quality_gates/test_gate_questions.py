@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.records import Outcome, Question
-from components.core.tasks import run_task
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Outcome, Question
+from components.core.engine.run import run_task
 from components.quality_gates.audit import Audit
 from components.quality_gates.checks import Figure
 from components.quality_gates.gate_questions import STAGE
 from components.quality_gates.question_quality import drop_duplicates, near_duplicates, question_checks, split_leak
 from components.quality_gates.settings import QuestionThresholds
 from components.quality_gates.text_probe import probe
-from components.teacher_server.launch import running_teacher
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.quality_gates.worlds import as_open, caption_world, question, question_world, video
 
 COUNTS = {"written": 100, "kept": 100}
@@ -180,7 +180,7 @@ def test_the_task_balances_audits_and_merges(tmp_path: Path, teacher: str, monke
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": teacher, "api_key_env": ""}}))
     _, _, videos = caption_world(tmp_path)
-    from components.core.records import CaptionEvent, Segment, Video
+    from components.core.data.rows import CaptionEvent, Segment, Video
     from tests.components.quality_gates.worlds import write_dataset
 
     tables = {"videos": Video, "segments": Segment, "events": CaptionEvent}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.records import (
+from components.core.data.datasets import Dataset
+from components.core.data.rows import (
     CaptionEvent,
     Outcome,
     ProbeVerdict,
@@ -21,12 +21,12 @@ from components.core.records import (
     Trajectory,
     Video,
 )
-from components.core.tasks import run_task
+from components.core.engine.run import run_task
 from components.quality_gates.checks import Column, Figure
 from components.quality_gates.gate_trajectories import STAGE
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
-from components.teacher_server.launch import running_teacher
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.world import asking
 from tests.components.core.teachers.loopback import loopback, says
 from tests.components.quality_gates.worlds import (

@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from components.core.datasets import DatasetWriter
-from components.core.manifest import Manifest
-from components.core.records import (
+from components.core.data.datasets import DatasetWriter
+from components.core.data.manifest import Manifest
+from components.core.data.rows import (
     CaptionEvent,
     Outcome,
     ProbeVerdict,

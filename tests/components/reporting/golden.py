@@ -9,7 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from components.reporting.gathering import gather
+from components.reporting.facts import gather
 from components.reporting.page import render_page
 from components.reporting.settings import ReportingSettings
 from tests.components.reporting.worlds import World, build_run

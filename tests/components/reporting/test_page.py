@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.reporting.gathering import gather, write_page
+from components.reporting.facts import gather, write_page
 from components.reporting.page import render_card
 from components.reporting.settings import ReportingSettings
 from tests.components.reporting.golden import GOLDEN, golden_text, words_of

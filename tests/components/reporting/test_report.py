@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.core import lineage
-from components.core.manifest import read_manifest, write_manifest
-from components.core.tasks import run_task
+from components.core.data.manifest import read_manifest, write_manifest
+from components.core.engine.run import run_task
 from components.reporting.finish import finish
 from components.reporting.report import STAGE
 from tests.components.mlflow_store import new_store

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.core.records import CaptionEvent, Row, Segment, Video
+from components.core.data.rows import CaptionEvent, Row, Segment, Video
+from components.reporting.ancestry import walk
 from components.reporting.tallies import tally
-from components.reporting.walking import walk
 from tests.components.quality_gates.worlds import caption_world, events_of, gap_of, whole_seconds, write_dataset
 
 

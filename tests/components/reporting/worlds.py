@@ -8,9 +8,9 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core.gate_result import GateResult, Verdict
-from components.core.manifest import Manifest, Upstream, read_manifest, write_manifest
-from components.core.records import (
+from components.core.data.gate_result import GateResult, Verdict
+from components.core.data.manifest import Manifest, Upstream, read_manifest, write_manifest
+from components.core.data.rows import (
     CaptionEvent,
     Failure,
     Outcome,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.core.video.reader import Frame
+from components.core.video.readers.pyav import Frame
 from components.segmentation.scene_cuts import strongest_change
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.core.datasets import Dataset
-from components.core.records import Segment, Video
-from components.sandbox.scene import Clip
-from components.sandbox.scripts import long_clip
+from components.core.data.datasets import Dataset
+from components.core.data.rows import Segment, Video
+from components.sandbox.corpus.scene import Clip
+from components.sandbox.corpus.scripts import long_clip
 from components.segmentation.segment import STAGE
 from components.segmentation.settings import SegmentationSettings
 from tests.components.core.teachers.loopback import loopback

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.records import TrainingSample
+from components.core.data.datasets import Dataset
+from components.core.data.rows import TrainingSample
 from components.core.students.student import Student
 from components.sft.samples import Lessons, collect_lessons, draw_samples
 from components.sft.settings import Phase

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from components.core.datasets import Dataset
-from components.core.manifest import read_manifest
-from components.core.settings import parse_settings
+from components.core.data.datasets import Dataset
+from components.core.data.manifest import read_manifest
+from components.core.data.settings import parse_settings
 from components.core.students.student import load_student
 from components.sft.settings import SftSettings
 from components.sft.train import STAGE

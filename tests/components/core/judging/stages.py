@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from components.core.datasets import Dataset, DatasetWriter
-from components.core.manifest import Manifest
-from components.core.records import Row, Segment, Summary, Video
-from components.core.tasks import Stage, run_task
+from components.core.data.datasets import Dataset, DatasetWriter
+from components.core.data.manifest import Manifest
+from components.core.data.rows import Row, Segment, Summary, Video
+from components.core.engine.run import run_task
+from components.core.engine.stage import Stage
 from tests.components.core.judging.world import caption
 
 
@@ -41,7 +42,7 @@ def summary(video_id: str = "video", text: str = "A few coloured shapes are show
 
 def captions(path: Path, videos: Sequence[Video]) -> Path:
     """A captions dataset of videos that all show the clip of `world`."""
-    from components.core.records import CaptionEvent
+    from components.core.data.rows import CaptionEvent
 
     events = [event for row in videos for event in caption(row.video_id)]
     kinds = {"videos": Video, "segments": Segment, "events": CaptionEvent}

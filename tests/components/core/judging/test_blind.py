@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from components.core.data.rows import Question, QuestionType
 from components.core.judging.blind import BlindPrior, Templates
-from components.core.records import Question, QuestionType
 from tests.components.core.judging.world import multiple_choice, open_question
 
 NUMBERS = ("1", "2", "3", "4")

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from components.core.data.rows import Question
 from components.core.errors import ReplyError, TeacherUnavailable
 from components.core.judging import prompts
 from components.core.judging.answers import Answered, match_answers
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms, group_advantages, observation_and_reasoning
-from components.core.records import Question
-from components.core.students.tags import Pair, parse
 from components.core.teachers.prompts import Prompt
 from components.core.teachers.roles import RoleSettings
-from components.teacher_server.launch import running_teacher
+from components.core.traces.tags import Pair, parse
+from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.world import asking, caption, multiple_choice, open_question, requests_by_schema
 
 JUDGE, INFERRER = RoleSettings(role="judge"), RoleSettings(role="inferrer")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.judging.matching import compare, normalise, spans_in, temporal_iou, times_in
-from components.core.video.timecodes import render, render_span
+from components.core.traces.timecodes import render, render_span
 
 SECONDS = "For how many seconds is it visible?"
 MINUTES = "How many minutes does it last?"

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from components.core.keyvalue import open_key_value
-from components.core.records import CaptionEvent, Question, QuestionType, Span, short_id
+from components.core.data.rows import CaptionEvent, Question, QuestionType, Span, short_id
+from components.core.stores.keyvalue import open_key_value
 from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger

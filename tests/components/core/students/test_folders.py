@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from components.core.students.sampling import Decoding, sample
+from components.core.students.samplers.own import Decoding, sample
 from components.core.students.student import Ask, load_student
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import frames, tiny_student

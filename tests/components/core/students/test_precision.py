@@ -6,14 +6,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from components.core.students.optimizers import Optimizer, OptimizerSettings, Peaks
 from components.core.students.packing import Packed, pack
-from components.core.students.parity import LIMITS, measure_disagreement
 from components.core.students.precision import SMALL, autocast, choose
 from components.core.students.prompting import Segment
-from components.core.students.sampling import Decoding
+from components.core.students.samplers.own import Decoding
 from components.core.students.scoring import log_probabilities
 from components.core.students.student import Ask, Student, load_student
+from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
+from components.core.training.parity import LIMITS, measure_disagreement
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import frames
 

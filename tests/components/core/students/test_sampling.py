@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from components.core.errors import InputError
-from components.core.students.sampling import Decoding, sample
+from components.core.students.samplers.own import Decoding, sample
 from components.core.students.student import Ask, Student, load_student
-from tests.components.core.students.test_parity import requests
+from tests.components.core.training.test_parity import requests
 from tests.components.training_world import frames
 
 

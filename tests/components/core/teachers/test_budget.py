@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from components.core.engine.run import run_task
 from components.core.errors import BudgetExceeded, SettingsError
-from components.core.tasks import run_task
 from components.core.teachers.budget import Budget, RunBudget, Spend, budget_from_environment
+from tests.components.core.engine.toy.stage import STAGE
 from tests.components.core.teachers.loopback import loopback, says
-from tests.components.core.toy.stage import STAGE
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -148,7 +148,13 @@ def test_processes_side_by_side_share_the_budget(tmp_path: Path, monkeypatch: py
         tasks = []
         for number in range(3):
             settings = json.dumps({"records": 200, "words": f"w{number}", "work": {"concurrency": 4}})
-            command = [sys.executable, "-m", "tests.components.core.toy", "--output", str(tmp_path / f"out{number}")]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.components.core.engine.toy",
+                "--output",
+                str(tmp_path / f"out{number}"),
+            ]
             tasks.append(subprocess.Popen([*command, "--settings", settings], env={**os.environ}, cwd=Path.cwd()))
         assert [task.wait(60) for task in tasks] == [1, 1, 1]
     assert 3000 <= 15 * len(server.requests) <= 1.1 * 3000 + 3 * 4 * 15

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from components.core.errors import BudgetExceeded, ReplyError, SettingsError, TeacherUnavailable
-from components.core.keyvalue import SqliteKeyValue
+from components.core.stores.keyvalue import SqliteKeyValue
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
 from components.core.teachers.budget import Budget, RunBudget
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from components.core.data.rows import canonical_json, digest_of
 from components.core.errors import ReplyError
-from components.core.keyvalue import SqliteKeyValue
-from components.core.records import canonical_json, digest_of
+from components.core.stores.keyvalue import SqliteKeyValue
 from components.core.teachers import Prompt, ReplyModel
 from components.core.teachers.exchange import LARGEST_ANSWER
 from components.core.teachers.prompts import request_key

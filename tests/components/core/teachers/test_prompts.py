@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from components.core.records import canonical_json
+from components.core.data.rows import canonical_json
 from components.core.teachers import Prompt, ReplyModel, RoleSettings, TimedImage
 from components.core.teachers.prompts import request_key, response_format
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from components.agent_cot import prompts as agents
+from components.core.data.rows import CaptionEvent, Question
 from components.core.judging import prompts as judging
-from components.core.records import CaptionEvent, Question
-from components.core.students.tags import Pair
 from components.core.teachers.prompts import Prompt
-from components.core.video.timecodes import caption_line
+from components.core.traces.tags import Pair
+from components.core.traces.timecodes import caption_line
 from components.filter_probes import prompts as filters
 from components.quality_gates import prompts as gates
 from tests.components.core.judging.world import multiple_choice, open_question

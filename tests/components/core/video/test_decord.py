@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from components.core.errors import VideoError
-from components.core.video.decord_reader import DecordReader
 from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.process import DecoderProcess
-from components.core.video.reader import PyAVReader
+from components.core.video.readers.decord import DecordReader
+from components.core.video.readers.pyav import PyAVReader
 from components.core.video.settings import VideoSettings
 
 from .conftest import Maker

@@ -14,7 +14,7 @@ from components.core.errors import VideoError
 from components.core.video.limits import VideoLimits
 from components.core.video.plans import FramePlan
 from components.core.video.probe import probe
-from components.core.video.reader import Frame, PyAVReader
+from components.core.video.readers.pyav import Frame, PyAVReader
 
 from .conftest import Maker
 from .kinds import KINDS, Numbered, Recipe, number_of

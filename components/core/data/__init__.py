@@ -1,0 +1,1 @@
+"""What flows: rows, columns, manifests, datasets, settings, gate results, identities."""

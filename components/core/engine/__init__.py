@@ -1,0 +1,1 @@
+"""How a task lives: its stage, its run, its record, its log."""

@@ -1,0 +1,252 @@
+"""The life of a task: settings and output checked, the stage run, the manifest written last, the record always.
+
+Whatever happens, `tasks/<task>.json` says how it went; on an error the process ends with the error's exit code after
+one line that says what, why and what to do, and the output folder has no manifest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.core.data.datasets import part_of
+from components.core.data.identity import work_identity
+from components.core.data.manifest import (
+    MANIFEST_NAME,
+    TRAINING_LOG_NAME,
+    Manifest,
+    Upstream,
+    folder_digest,
+    read_manifest,
+    write_manifest,
+)
+from components.core.data.settings import parse_settings
+from components.core.engine.record import (
+    RUN_ID_VARIABLE,
+    CpuClock,
+    TaskError,
+    TaskRecord,
+    close_log,
+    open_log,
+    utc_now,
+    write_task_record,
+)
+from components.core.engine.stage import Stage, Task
+from components.core.errors import DatasetError, InputError, RewatchError, as_disk_full
+from components.core.processes import as_interrupt, join_run
+from components.core.stores.state import State
+from components.core.video.settings import VideoStageSettings
+
+INTERRUPTED = 130
+
+
+def run_task(
+    stage: Stage,
+    *,
+    settings: str,
+    inputs: Mapping[str, str | list[str]],
+    output: str,
+    shard: str = "",
+    metadata: dict[str, Any] | None = None,
+    name: str = "",
+) -> None:
+    """Run one stage from its inputs' paths to a finished dataset or model.
+
+    Args:
+        settings: the stage's section of the profile, JSON.
+        inputs: path, or list of paths, by input name.
+        output: the folder to write.
+        shard: the shard to work on; empty for all.
+        metadata: filled with the digest and the row counts, for the orchestrator's artifact.
+        name: the task's name in the DAG; the stage's name if empty.
+
+    Raises:
+        SystemExit: on any error, with its exit code; the reason is on stderr and in the task record.
+    """
+    join_run()
+    label = f"{name or stage.name}-{part_of(shard)}" if shard else name or stage.name
+    started, clock = time.monotonic(), CpuClock()
+    run_id = os.environ.get(RUN_ID_VARIABLE, "")
+    record = TaskRecord(
+        name=label, stage=stage.name, shard=shard, run_id=run_id, status="running", started=utc_now(), output=output
+    )
+    record.inputs = {key: value for key, value in inputs.items()}
+    error: BaseException | None = None
+    log = _open_log_or_exit(label)
+    try:
+        with as_interrupt(signal.SIGTERM):
+            write_task_record(record)
+            _run(stage, record, log, settings, inputs, output)
+        record.status = "succeeded"
+    except (Exception, KeyboardInterrupt) as caught:  # the task record must tell of every end
+        error, record.status = caught, "failed"
+        record.error = _describe(caught)
+        log.error("%s", _one_line(record.error), exc_info=caught)
+    record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
+    try:
+        write_task_record(record)
+    except OSError as caught:  # the launcher finds that there is no record, and that the disk is full
+        log.error("the task record cannot be written: %s", caught)
+        error = error or as_disk_full(caught) or caught
+    if error is None:
+        log.info("%s", _summary(record))
+    close_log(log)
+    if error is not None:
+        raise SystemExit(_exit_code(error)) from (None if isinstance(error, RewatchError) else error)
+    if metadata is not None:
+        metadata |= {"digest": record.digest, **{f"rows_{kind}": count for kind, count in record.rows.items()}}
+
+
+def _run(
+    stage: Stage,
+    record: TaskRecord,
+    log: logging.Logger,
+    settings: str,
+    inputs: Mapping[str, str | list[str]],
+    output: str,
+) -> None:
+    parsed = parse_settings(stage.settings, settings)
+    record.settings_digest = parsed.digest()
+    paths = _check_inputs(stage, record.name, inputs)
+    _check_output(Path(output))
+    with asyncio.Runner() as runner:
+        task = Task(
+            stage=stage,
+            name=record.name,
+            settings=parsed,
+            shard=record.shard,
+            inputs=paths,
+            output=Path(output),
+            state=State(),
+            log=log,
+            runner=runner,
+        )
+        if isinstance(parsed, VideoStageSettings):
+            task.info["reader"] = parsed.video.reader_name
+        try:
+            task.run()
+            manifest = _finish_output(task, record)
+            record.digest, record.rows = manifest.digest, manifest.rows or record.rows
+        finally:
+            if "writer" in task.__dict__:
+                record.rows = task.writer.counts
+                task.writer.__exit__(None, None, None)
+            runner.run(task.close())
+            _book(task, record)
+
+
+def _finish_output(task: Task, record: TaskRecord) -> Manifest:
+    """Write the manifest, which completes the dataset or model."""
+    stage = task.stage
+    manifest = Manifest(
+        stage=stage.name,
+        shard=task.shard,
+        run_id=record.run_id,
+        created=utc_now(),
+        digest="",
+        upstream=tuple(_upstream(task)),
+        settings_digest=record.settings_digest,
+        code_digest=work_identity(stage.module).digest,
+        teachers=dict(_teachers(task)),
+        reader=task.info.get("reader", ""),
+        metrics=task.metrics,
+        info=task.info,
+    )
+    if stage.tables:
+        return task.writer.close(manifest)
+    complete = manifest.model_copy(
+        update={"digest": folder_digest(task.output, frozenset({MANIFEST_NAME, TRAINING_LOG_NAME}))}
+    )
+    write_manifest(task.output, complete)
+    return complete
+
+
+def _teachers(task: Task) -> Iterator[tuple[str, str]]:
+    """Role and `model@revision` of every role the stage asks; a setting may hold one role or several."""
+    for name in task.stage.roles:
+        given = getattr(task.settings, name)
+        yield from ((role.role, role.teacher) for role in (given if isinstance(given, tuple) else (given,)))
+
+
+def _upstream(task: Task) -> Iterator[Upstream]:
+    for name in task.inputs:
+        for path in task.paths(name):
+            if (path / MANIFEST_NAME).is_file():
+                yield Upstream(name=name, path=str(path), digest=read_manifest(path).digest)
+
+
+def _book(task: Task, record: TaskRecord) -> None:
+    usage = task.ledger.total
+    record.calls, record.cached_calls = usage.calls, usage.cached_calls
+    record.tokens, record.cost = usage.tokens, round(usage.cost, 6)
+    record.by_role = task.ledger.by_role_as_json()
+    record.records, record.metrics, record.info = task.records, task.metrics, task.info
+
+
+def _check_inputs(stage: Stage, label: str, inputs: Mapping[str, str | list[str]]) -> dict[str, Path | list[Path]]:
+    unknown = sorted(set(inputs) - set(stage.inputs))
+    if unknown:
+        raise InputError(f"The task '{label}' takes no input {unknown}.", f"It takes {', '.join(stage.inputs)}.")
+    paths: dict[str, Path | list[Path]] = {}
+    for name, given in inputs.items():
+        paths[name] = [Path(path) for path in given] if isinstance(given, list) else Path(given)
+        for path in [given] if isinstance(given, str) else given:
+            if not Path(path).exists():
+                raise DatasetError(
+                    f"The input '{name}' of '{label}' is missing: there is nothing at {path}.",
+                    f"Run the task that writes '{name}' first.",
+                )
+    return paths
+
+
+def _check_output(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"The output folder {output} cannot be written ({error.strerror}).", "Choose a folder you can write to."
+        ) from error
+
+
+def _open_log_or_exit(label: str) -> logging.Logger:
+    try:
+        return open_log(label)
+    except OSError as error:
+        print(f"{label}: the run folder cannot be written ({error}). Choose another --runs folder.", file=sys.stderr)
+        raise SystemExit(InputError.exit_code) from error
+
+
+def _describe(error: BaseException) -> TaskError:
+    error = as_disk_full(error) or error
+    if isinstance(error, RewatchError):
+        return TaskError(type=type(error).__name__, what=error.what, remedy=error.remedy, exit_code=error.exit_code)
+    if isinstance(error, KeyboardInterrupt):
+        return TaskError(type="Interrupted", what="The task was interrupted.", remedy="Run again: it resumes.")
+    return TaskError(type=type(error).__name__, what=str(error) or repr(error), remedy="See the traceback in the log.")
+
+
+def _one_line(error: TaskError) -> str:
+    return " ".join(f"{error.type}: {error.what} {error.remedy}".split())
+
+
+def _exit_code(error: BaseException) -> int:
+    error = as_disk_full(error) or error
+    if isinstance(error, RewatchError):
+        return error.exit_code
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _summary(record: TaskRecord) -> str:
+    rows = ", ".join(f"{count} {kind}" for kind, count in record.rows.items())
+    calls = f"; {record.calls} calls, {record.cached_calls} stored" if record.calls or record.cached_calls else ""
+    return f"done in {record.seconds:.1f} s ({record.cpu_seconds:.1f} s CPU): rows {rows}{calls}"

@@ -1,0 +1,257 @@
+"""What a stage is, and the task that it is given.
+
+A stage is a value (`Stage`) that names its settings, inputs, tables and roles, and a function that is given a `Task`.
+The function may be async (stages that ask teachers) or plain (training, gates); a plain one waits for a coroutine with
+`task.wait(…)`, always on the same event loop. Run id, addresses and folders come from the environment, never from
+parameters, so that they do not spoil the orchestrator's cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from components.core.data.datasets import Dataset, DatasetWriter
+from components.core.data.identity import filed_under
+from components.core.data.rows import Row, Video
+from components.core.data.settings import StageSettings
+from components.core.engine.mapping import Engine, Outcomes, RecordType, current_counts
+from components.core.engine.progress import Progress
+from components.core.engine.record import RUN_ID_VARIABLE, run_dir
+from components.core.errors import DatasetError, MissingObject, VideoError
+from components.core.stores.state import State
+from components.core.teachers.budget import budget_from_environment
+from components.core.teachers.ledger import Ledger
+
+if TYPE_CHECKING:
+    from components.core.teachers.client import Teachers
+    from components.core.video.plans import FramePlan
+    from components.core.video.readers.pyav import Frame
+    from components.core.video.readings import Reading
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline, as its folder defines it.
+
+    Args:
+        name: such as `captioning`.
+        settings: the model of its section of the profile.
+        inputs: names of the datasets and models it reads.
+        tables: row type by table of the dataset it writes; empty for stages that write a model.
+        run: does the work.
+        roles: names of the settings' fields that hold the `RoleSettings` it asks.
+    """
+
+    name: str
+    settings: type[StageSettings]
+    inputs: tuple[str, ...]
+    tables: Mapping[str, type[Row]]
+    run: Callable[[Task], Awaitable[None] | None]
+    roles: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The name of the module that defines the stage's work."""
+        return self.run.__module__
+
+
+@dataclass
+class Task:
+    """One run of a stage, over all records or one shard's."""
+
+    stage: Stage
+    name: str
+    settings: Any
+    shard: str
+    inputs: dict[str, Path | list[Path]]
+    output: Path
+    state: State
+    log: logging.Logger
+    runner: asyncio.Runner
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Numbers for the task record and MLflow."""
+
+    info: dict[str, str] = field(default_factory=dict)
+    """Words for the task record and the manifest; `info["reader"]` names the frame reader and its version."""
+
+    records: dict[str, int] = field(default_factory=lambda: {"done": 0, "reused": 0, "failed": 0})
+    _datasets: dict[Path, Dataset] = field(default_factory=dict)
+    _frame_service: Any = None
+
+    @cached_property
+    def writer(self) -> DatasetWriter:
+        """Writes the task's dataset."""
+        return DatasetWriter(self.output, self.stage.tables, part=self.shard)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Where the task's calls are booked."""
+        folder = run_dir()
+        path = None if folder is None else folder / "ledger" / f"{self.name}.jsonl"
+        run_id = os.environ.get(RUN_ID_VARIABLE, "")
+        return Ledger(path, budget_from_environment(self.state.root, run_id, self.name))
+
+    @cached_property
+    def teachers(self) -> Teachers:
+        """The teachers that the profile names."""
+        from components.core.teachers.client import Teachers
+        from components.core.teachers.endpoints import endpoints_from_environment
+
+        return Teachers(endpoints_from_environment(), self.state.calls, self.ledger)
+
+    def paths(self, name: str) -> list[Path]:
+        """The folders of an input, one or many."""
+        if name not in self.inputs:
+            raise DatasetError(
+                f"The task '{self.name}' was given no input '{name}'.", f"Pass it: {', '.join(self.stage.inputs)}."
+            )
+        given = self.inputs[name]
+        return given if isinstance(given, list) else [given]
+
+    def datasets(self, name: str) -> list[Dataset]:
+        """The datasets of an input, opened once."""
+        return [self._open(path) for path in self.paths(name)]
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of an input that is one folder."""
+        found = self.datasets(name)
+        if len(found) != 1:
+            raise DatasetError(f"The input '{name}' of '{self.name}' is {len(found)} datasets, not one.")
+        return found[0]
+
+    def rows(self, name: str, table: str) -> Iterator[Any]:
+        """The good rows of a table of an input: this shard's, or all."""
+        for dataset in self.datasets(name):
+            yield from dataset.rows(table, self.shard)
+
+    def write(self, table: str, rows: Row | Iterable[Row], part: str = "") -> None:
+        """Write rows to the task's dataset; `part` names another shard's part, for tasks that merge shards."""
+        self.writer.write(table, rows, part)
+
+    def carry_failures(self, name: str) -> None:
+        """Repeat the failed records of an input, this shard's: the gate after a loop sees its last task alone."""
+        for dataset in self.datasets(name):
+            for failure in dataset.failures(self.shard):
+                self.writer.write("failures", failure)
+
+    async def map(
+        self,
+        records: Iterable[RecordType],
+        process: Callable[[RecordType, Task], Awaitable[Outcomes]],
+        key: Callable[[RecordType], Any] | None = None,
+        total: int | None = None,
+    ) -> None:
+        """Run `process(record, task)` over records, many at once, and write the rows it returns.
+
+        `process` returns rows, or pairs of table and row where a row type belongs to several tables. `key` gives what a
+        record's result depends on beside settings and code, as a JSON value, where `record.digest()` is not enough.
+        """
+        if total is None and isinstance(records, Sized):
+            total = len(records)
+        progress = Progress(self.name, total, self.ledger.total, self.log)
+        engine = Engine(
+            stage=self.stage.name,
+            key=filed_under(self.stage.module, self.settings.digest()),
+            tables=dict(self.stage.tables),
+            records=self.state.records,
+            settings=self.settings.work,
+            progress=progress,
+            is_whole=not self.shard,
+            write=self._write_outcome,
+            count=self._add_to_metric,
+        )
+        try:
+            await engine.map(records, lambda record: process(record, self), key)
+        finally:
+            progress.close()
+            for name in self.records:
+                self.records[name] += getattr(progress, name)
+
+    def count(self, **amounts: float) -> None:
+        """Add to metrics of these names. Inside `map`, amounts are kept with the finished record, so that a later run
+        that reuses the record reports the same totals."""
+        counted = current_counts.get()
+        for name, amount in amounts.items():
+            if counted is None:
+                self._add_to_metric(name, amount)
+            else:
+                counted[name] += amount  # type: ignore[assignment]  # a Counter holds any number
+
+    async def frames(self, video: Video, plan: FramePlan) -> list[Frame]:
+        """Frames of a video by a plan, read in a child process with limits.
+
+        Raises:
+            VideoError: if the video is not there, or cannot be read within the limits.
+        """
+        from components.core.stores.files import is_s3, storage_for
+        from components.core.video.frame_service import FrameService
+
+        if self._frame_service is None:
+            self._frame_service = FrameService(self.settings.video, self.settings.work.decoders)
+            await self._frame_service.__aenter__()
+        source = storage_for(video.uri).local_path(video.uri)
+        try:
+            path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
+        except MissingObject as error:
+            raise VideoError(error.what, error.remedy) from error
+        try:
+            frames: list[Frame] = await self._frame_service.read(path, plan)
+        finally:
+            source.__exit__(None, None, None)
+        return frames
+
+    def reading(self, video: Video, plan: FramePlan) -> Reading:
+        """What a plan shows of a video, read when it is needed."""
+        from components.core.video.readings import Reading
+
+        return Reading(video, plan, self.settings.video.reader_revision, self.state.readings, self.frames)
+
+    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine from a plain (not async) stage, on the task's event loop."""
+        return self.runner.run(coroutine)
+
+    def checkpoint_dir(self, key: str) -> Path:
+        """The folder where training with this key keeps its checkpoints across runs."""
+        return self.state.checkpoint_dir(key)
+
+    def run(self) -> None:
+        """Do the stage's work."""
+        result = self.stage.run(self)
+        if inspect.isawaitable(result):
+            self.runner.run(_awaited(result))
+
+    async def close(self) -> None:
+        """Release teachers, frame readers and stores."""
+        if "teachers" in self.__dict__:
+            await self.teachers.close()
+        if self._frame_service is not None:
+            service, self._frame_service = self._frame_service, None
+            await service.__aexit__(None, None, None)
+        self.state.close()
+
+    def _add_to_metric(self, name: str, amount: float) -> None:
+        self.metrics[name] = self.metrics.get(name, 0) + amount
+
+    def _open(self, path: Path) -> Dataset:
+        if path not in self._datasets:
+            self._datasets[path] = Dataset(path)
+        return self._datasets[path]
+
+    def _write_outcome(self, table: str, row: Row) -> None:
+        self.writer.write(table, row)
+        if row.outcome == "failed":
+            self.log.warning("%s failed: %s", row.id, row.reason)
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable

@@ -1,0 +1,77 @@
+"""What outlives a run, under one state root (`runs/state/` or `s3://…/state/`).
+
+    calls          every reply a teacher was paid for
+    records        finished records, the rows a stage made of one record, by `<module>/<code>-<settings>/<content>`
+    readings       what was measured on frames, without their pixels (video/readings.py)
+    checkpoints/   folders for training, by `<module>/<code>-<settings>/<inputs>`
+    spend/<run_id> what each process of a run paid its teachers, where the run has a budget (teachers/budget.py)
+
+Outputs cannot serve for this: the orchestrator gives every run new output paths and a cluster uploads them only after
+success. Stores are opened on first use, since many tasks need none.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from components.core.errors import InputError
+from components.core.stores.files import is_s3
+from components.core.stores.keyvalue import KeyValue, open_key_value
+
+STATE_VARIABLE = "REWATCH_STATE_ROOT"
+DEFAULT_ROOT = "runs/state"
+
+
+class State:
+    """The stores of one state root."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root or os.environ.get(STATE_VARIABLE, "") or DEFAULT_ROOT
+        self._opened: list[KeyValue] = []
+
+    @cached_property
+    def calls(self) -> KeyValue:
+        """The call cache."""
+        return self._open("calls")
+
+    @cached_property
+    def records(self) -> KeyValue:
+        """Finished records."""
+        return self._open("records")
+
+    @cached_property
+    def readings(self) -> KeyValue:
+        """What was measured on frames."""
+        return self._open("readings")
+
+    def checkpoint_dir(self, key: str) -> Path:
+        """A folder that a training run with this key finds again; created if missing.
+
+        Raises:
+            InputError: if the state root is not a folder of this machine (a volume, on a cluster).
+        """
+        if is_s3(self.root):
+            root = os.environ.get("REWATCH_CHECKPOINT_ROOT", "")
+            if not root:
+                raise InputError(
+                    f"Checkpoints need a folder, and the state root is {self.root}.",
+                    "Mount a volume and name it in REWATCH_CHECKPOINT_ROOT.",
+                )
+            folder = Path(root) / key
+        else:
+            folder = Path(self.root) / "checkpoints" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        """Close the stores that were opened."""
+        for store in self._opened:
+            store.close()
+        self._opened = []
+
+    def _open(self, name: str) -> KeyValue:
+        store = open_key_value(self.root, name)
+        self._opened.append(store)
+        return store

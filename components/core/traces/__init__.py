@@ -1,0 +1,1 @@
+"""What a trace is: its timecodes and its tags, printed and parsed."""

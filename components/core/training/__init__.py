@@ -1,0 +1,1 @@
+"""What students are trained with: optimisers, losses, checkpoints, the parity gate, the log."""

@@ -1,0 +1,204 @@
+"""Optimisers: AdamW for pretrained models, Muon with AdamW for a small one trained from scratch.
+
+Muon moves every matrix by an orthogonalised momentum (Jordan et al., 2024, github.com/KellerJordan/Muon), which let
+the small student learn captions in a third of AdamW's time. Embeddings, norms and biases stay with AdamW. PyTorch's own
+Muon orthogonalises in bfloat16, one matrix after another; here equal shapes go together, in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from components.core.data.settings import Settings
+from components.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Highest learning rates: AdamW's, and Muon's for the matrices; 0 leaves those to AdamW, too."""
+
+    learning_rate: float
+    matrix_learning_rate: float = 0.0
+
+    @property
+    def name(self) -> Literal["muon", "adamw"]:
+        """Which optimiser moves the matrices."""
+        return "muon" if self.matrix_learning_rate else "adamw"
+
+
+class OptimizerSettings(Settings):
+    """How weights are moved. What is left out follows from the student, by the stage's own table of peaks."""
+
+    name: Literal["", "muon", "adamw"] = ""
+    """Empty: `muon` for a student built from scratch, `adamw` for one that descends from a pretrained model."""
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak of AdamW. ReWatch-R1 reports 1e-6 for SFT and 1e-5 for RL on 7B (second-hand)."""
+
+    matrix_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak of Muon."""
+
+    momentum: float = 0.95
+    """Of Muon."""
+
+    weight_decay: float = 0.0
+    """Of AdamW."""
+
+    warmup: float = 0.05
+    """Share of the steps in which the rate rises linearly; a run that is lengthened keeps the rise it had."""
+
+    decay: float = 0.4
+    """Share of the steps, at the end, in which it falls linearly to zero."""
+
+    max_gradient_norm: float = 1.0
+    """Gradients are clipped to this norm (of AdamW's parameters only, Muon's step does not depend on it)."""
+
+    def peaks(self, usual: Peaks, *, pretrained: bool) -> Peaks:
+        """The optimiser and its rates for a student.
+
+        Args:
+            usual: the stage's own for such a student.
+
+        Raises:
+            SettingsError: Muon on pretrained weights, or a rate for Muon where AdamW moves everything.
+        """
+        name = self.name or usual.name
+        if name == "muon" and pretrained:
+            raise SettingsError(
+                "optimizer.name is muon, and this student descends from a pretrained model: Muon's rates are for "
+                "students built from scratch.",
+                "Leave optimizer.name out, or set it to adamw.",
+            )
+        if name == "adamw" and self.matrix_learning_rate is not None:
+            raise SettingsError(
+                "optimizer.matrix_learning_rate is a rate of Muon, and AdamW moves this student.",
+                "Leave optimizer.matrix_learning_rate out; optimizer.learning_rate is AdamW's.",
+            )
+        return Peaks(
+            learning_rate=self.learning_rate or usual.learning_rate,
+            matrix_learning_rate=(self.matrix_learning_rate or usual.matrix_learning_rate) if name == "muon" else 0.0,
+        )
+
+    def rate(self, step: int, steps: int) -> float:
+        """Factor on the peak rates at `step` of `steps`."""
+        rising = (step + 1) / max(1.0, self.warmup * steps)
+        falling = (steps - step) / max(1.0, self.decay * steps)
+        return min(1.0, rising, falling)
+
+    def falls_at(self, steps: int) -> int:
+        """Steps of a run of `steps` after which the rate begins to fall."""
+        return min(steps, math.floor(steps - self.decay * steps) + 1)
+
+
+class Optimizer:
+    """Both optimisers behind one face: `step(rate)`, and their state as tensors for a checkpoint."""
+
+    def __init__(self, model: Any, settings: OptimizerSettings, peaks: Peaks) -> None:
+        import torch
+
+        self.settings = settings
+        matrices: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            hidden = parameter.ndim >= 2 and "embed_tokens" not in name and "lm_head" not in name
+            (matrices if hidden and peaks.name == "muon" else others).append(parameter)
+        self._clipped = others
+        self._parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(others, lr=peaks.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
+        ]
+        self._peaks = [peaks.learning_rate]
+        if matrices:
+            self._parts.append(_muon(matrices, peaks.matrix_learning_rate, settings.momentum))
+            self._peaks.append(peaks.matrix_learning_rate)
+
+    def step(self, rate: float) -> float:
+        """Clip, move at `rate` times the peaks, clear the gradients; returns the norm before clipping."""
+        import torch
+
+        norm = float(torch.nn.utils.clip_grad_norm_(self._clipped, self.settings.max_gradient_norm))
+        for part, peak in zip(self._parts, self._peaks, strict=True):
+            for group in part.param_groups:
+                group["lr"] = peak * rate
+            part.step()
+            part.zero_grad(set_to_none=True)
+        return norm
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The state, flat, by `part.parameter.name`."""
+        import torch
+
+        return {
+            f"{index}.{parameter}.{name}": value if isinstance(value, torch.Tensor) else torch.tensor(value)
+            for index, part in enumerate(self._parts)
+            for parameter, values in part.state_dict()["state"].items()
+            for name, value in values.items()
+        }
+
+    def load_tensors(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take up a state that `tensors` gave."""
+        for index, part in enumerate(self._parts):
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in tensors.items():
+                owner, parameter, name = key.split(".", 2)
+                if int(owner) == index:
+                    state.setdefault(int(parameter), {})[name] = value
+            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+
+
+def _muon(matrices: Iterable[torch.nn.Parameter], learning_rate: float, momentum: float) -> torch.optim.Optimizer:
+    """Muon as a torch optimiser; the class is made here so that importing this module does not import torch."""
+    import torch
+
+    class Muon(torch.optim.Optimizer):
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is ever given
+            for group in self.param_groups:
+                for parameters in _by_shape(group["params"]).values():
+                    moves = []
+                    for parameter in parameters:
+                        gradient, state = parameter.grad, self.state[parameter]
+                        assert gradient is not None  # _by_shape keeps those that have one
+                        if "momentum" not in state:
+                            state["momentum"] = torch.zeros_like(parameter)
+                        state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                        moves.append(gradient.lerp(state["momentum"], group["momentum"]).flatten(1))
+                    rows, columns = moves[0].shape
+                    scale = max(1.0, rows / columns) ** 0.5
+                    for parameter, move in zip(parameters, orthogonalise(torch.stack(moves)), strict=True):
+                        parameter.add_(move.view_as(parameter), alpha=-group["lr"] * scale)
+
+    return Muon(matrices, {"lr": learning_rate, "momentum": momentum})
+
+
+def _by_shape(parameters: Iterable[torch.nn.Parameter]) -> dict[tuple[int, int], list[torch.nn.Parameter]]:
+    """Parameters that have a gradient, by the shape of their matrix (a convolution's kernel is flattened)."""
+    groups: dict[tuple[int, int], list[Any]] = {}
+    for parameter in parameters:
+        if parameter.grad is not None:
+            groups.setdefault((parameter.shape[0], parameter[0].numel()), []).append(parameter)
+    return groups
+
+
+def orthogonalise(matrices: torch.Tensor, iterations: int = 5) -> torch.Tensor:
+    """The nearest semi-orthogonal matrix, roughly: Muon's quintic Newton-Schulz iteration on (batch, rows, columns)."""
+    import torch
+
+    first, second, third = 3.4445, -4.7750, 2.0315
+    moved = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
+    tall = moved.shape[-2] > moved.shape[-1]
+    if tall:
+        moved = moved.mT
+    for _ in range(iterations):
+        square = moved @ moved.mT
+        moved = first * moved + (second * square + third * square @ square) @ moved
+    return moved.mT if tall else moved

@@ -1,0 +1,99 @@
+"""The supervised loss of a step: cross entropy, each task with its own share.
+
+    L = Σ_task w_task · (mean over the task's scored tokens in the step) / Σ w of the tasks that the step has
+
+ReWatch-R1 minimises L_Cap + L_QA + L_CoT, which is w = 1 for each. A mean over all tokens would weigh tasks by the
+length of their replies instead: at the paper's sizes (a caption of 2,000 tokens, four traces of 400, two direct answers
+of eight) direct answers have 0.4 % of such a loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from components.core.data.settings import Settings
+from components.core.students.packing import Packed
+from components.core.students.scoring import run_packed
+
+
+class TaskWeights(Settings):
+    """What the mean loss of each task counts for, relative to the others."""
+
+    caption: float = Field(default=1.0, gt=0)
+    """L_Cap (ReWatch-R1: the three losses are added)."""
+
+    observe: float = Field(default=1.0, gt=0)
+    """Single looks, which are ours; no sample of them, no share."""
+
+    direct: float = Field(default=1.0, gt=0)
+    """L_QA: questions answered at once."""
+
+    think: float = Field(default=1.0, gt=0)
+    """L_CoT: questions with their re-watching trace."""
+
+
+def backward_by_task(
+    model: Any,
+    rows: Sequence[Packed],
+    tasks: Sequence[Sequence[str]],
+    weights: TaskWeights,
+    rows_per_forward: int,
+    scale: float = 1.0,
+) -> dict[str, float]:
+    """Back-propagate `scale` times the loss above; gradients add to those there are.
+
+    Args:
+        tasks: of each row, the task of each of its segments.
+        rows_per_forward: rows that go through the model together; the gradient does not depend on it.
+
+    Returns:
+        `loss` (before `scale`), `loss_<task>` the mean over a task's tokens, `share_<task>` of the loss that is the
+        task's, `tokens` scored. Empty where nothing is scored.
+    """
+    import torch
+    from torch.nn import functional
+
+    counts = _count(rows, tasks)
+    if not counts:
+        return {}
+    per_token = _per_token(counts, weights)
+    summed: dict[str, list[float]] = defaultdict(list)
+    for start in range(0, len(rows), rows_per_forward):
+        part = rows[start : start + rows_per_forward]
+        logits, targets, places = run_packed(model, part)
+        names = [tasks[start + row][part[row].segments.index(owner)] for row, owner in places.tolist()]
+        if not names:
+            continue
+        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        shares = torch.tensor([per_token[name] for name in names], device=losses.device)
+        (losses * shares).sum().mul(scale).backward()
+        for name, value in zip(names, losses.tolist(), strict=True):
+            summed[name].append(value)
+    weighed = {name: per_token[name] * math.fsum(values) for name, values in sorted(summed.items())}
+    loss = math.fsum(weighed.values())
+    return {
+        "loss": loss,
+        **{f"loss_{name}": math.fsum(summed[name]) / counts[name] for name in weighed},
+        **{f"share_{name}": value / loss if loss else 0.0 for name, value in weighed.items()},
+        "tokens": float(sum(counts.values())),
+    }
+
+
+def _count(rows: Sequence[Packed], tasks: Sequence[Sequence[str]]) -> Counter[str]:
+    """Scored tokens of each task that has any."""
+    counts: Counter[str] = Counter()
+    for row, names in zip(rows, tasks, strict=True):
+        for owner, name in zip(row.segments, names, strict=True):
+            counts[name] += int((row.scored & (row.owners == owner)).sum())
+    return +counts
+
+
+def _per_token(counts: Mapping[str, int], weights: TaskWeights) -> dict[str, float]:
+    """What a token of each task counts for; over all tokens these add up to one."""
+    total = math.fsum(getattr(weights, name) for name in counts)
+    return {name: getattr(weights, name) / total / count for name, count in counts.items()}

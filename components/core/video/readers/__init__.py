@@ -1,0 +1,1 @@
+"""Frames by a plan, from one library or another."""

@@ -1,0 +1,49 @@
+"""Were the looks true, and do they carry the answer: r_obs and r_rea of a sample of the predictions.
+
+Unlike in training, looks of wrong answers are judged too: faithfulness must not be measured on the lucky ones alone.
+What the judge did not answer stays without a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from components.core.data.rows import CaptionEvent, Prediction, Question, digest_of
+from components.core.judging.judge import Judge, RewardSample
+from components.core.traces.tags import parse
+from components.evaluation.systems import SYSTEMS
+
+WITHOUT_VERDICT = "the judge did not answer"
+
+
+async def judge_looks(
+    judge: Judge,
+    predictions: Sequence[Prediction],
+    questions: Mapping[str, Question],
+    captions: Mapping[str, Sequence[CaptionEvent]],
+    per_system: int,
+) -> list[Prediction]:
+    """The predictions; `faithful` and `inferred` are filled in for `per_system` questions of each judged system.
+
+    Args:
+        captions: events in order of time, by video id.
+        per_system: the same questions for every system; 0 judges all.
+    """
+    systems = {system.name for system in SYSTEMS if system.judged}
+    asked = sorted({row.question_id for row in predictions}, key=lambda id: digest_of("judged", id))
+    sampled = set(asked[: per_system or None])
+    places = [n for n, row in enumerate(predictions) if row.system in systems and row.question_id in sampled]
+    samples = []
+    for place in places:
+        row = predictions[place]
+        trace = parse(row.text)
+        question = questions[row.question_id]
+        samples.append(RewardSample(question, captions[row.video_id], trace.pairs, row.answer, row.well_formed))
+    judged = list(predictions)
+    for place, terms in zip(places, await judge.score(samples, judge_wrong_answers=True), strict=True):
+        if terms is None:
+            judged[place] = judged[place].model_copy(update={"reason": WITHOUT_VERDICT})
+        elif terms.judged:
+            measured = {"faithful": terms.observation, "inferred": terms.reasoning}
+            judged[place] = judged[place].model_copy(update=measured)
+    return judged

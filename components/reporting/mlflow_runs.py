@@ -1,0 +1,80 @@
+"""The nested MLflow runs of the data tasks, written once at the end: data tasks themselves need not import MLflow.
+
+Trainers log their own runs while they train; what a cached trainer logged belongs to the run that trained. The scores
+are tied to the model and to the held-out questions they were measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from components.core import lineage
+from components.core.data.manifest import Upstream
+from components.core.data.rows import Score
+from components.reporting.ancestry import Ancestry, Artifact
+from components.reporting.run_folder import RunFolderFacts, TaskCost
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LIVE = frozenset({"sft", "grpo", "promote", "report", "finish"})
+"""Tasks that write their own runs, or none."""
+
+MODEL_ID = "mlflow_model"
+"""Key of a model's manifest under which its trainer left the LoggedModel's id."""
+
+
+def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, scores: Sequence[Score]) -> int:
+    """Write one nested run per data task; returns how many. Without a tracking server there are none."""
+    client = lineage.connect()
+    if client is None:
+        return 0
+    costs = [cost for cost in run.costs() if cost.name not in LIVE]
+    for cost in costs:
+        _write(client, cost, [artifact for artifact in ancestry.artifacts if str(artifact.path) in cost.outputs])
+    if any(cost.name == "evaluate" and cost.status == "succeeded" for cost in costs):  # cached scores are tied already
+        _tie_scores(client, ancestry, scores)
+    return len(costs)
+
+
+def _write(client: MlflowClient, cost: TaskCost, made: Sequence[Artifact]) -> None:
+    """Write one task's run: its figures, what it read, and what it made (an output of each shard)."""
+    run_id = lineage.nested_run(client, cost.name, {"rewatch.status": cost.status})
+    numbers = ("seconds", "cpu_seconds", "ok", "rejected", "failed", "calls", "cached_calls", "tokens", "cost")
+    metrics = {name: float(getattr(cost, name)) for name in numbers}
+    if len(made) == 1:
+        metrics |= made[0].manifest.metrics
+    sources = {source.digest: source for artifact in made for source in artifact.manifest.upstream}
+    outputs = [Upstream(name=a.label, path=str(a.path), digest=a.manifest.digest) for a in made]
+    datasets = [lineage.dataset_input(source, "input") for source in sources.values()]
+    datasets += [lineage.dataset_input(output, "output") for output in outputs]
+    if datasets:
+        client.log_inputs(run_id, datasets=datasets)
+    lineage.log_metrics(client, run_id, metrics)
+    client.set_terminated(run_id, "FAILED" if cost.status == "failed" else "FINISHED")
+
+
+def _tie_scores(client: MlflowClient, ancestry: Ancestry, scores: Sequence[Score]) -> None:
+    """Log each trained model's scores as metrics of its LoggedModel, on the questions they were measured on."""
+    questions = ancestry.labelled("questions")
+    asked = (questions.label, questions.manifest.digest[: lineage.DIGEST_LENGTH]) if questions else (None, None)
+    for stage in ("sft", "grpo"):
+        for artifact in ancestry.of_stage(stage):
+            model_id = artifact.manifest.info.get(MODEL_ID, "")
+            source_run = client.get_logged_model(model_id).source_run_id if model_id else None
+            if not source_run:
+                continue
+            client.set_logged_model_tags(model_id, {"rewatch.digest": artifact.manifest.digest})
+            for score in scores:
+                own = score.system.startswith(f"{stage}_") and " - " not in score.system
+                if own and score.value is not None:
+                    name = lineage.metric_name(f"{score.metric}.{score.system}.{score.group}")
+                    client.log_metric(
+                        source_run,
+                        name,
+                        score.value,
+                        model_id=model_id,
+                        dataset_name=asked[0],
+                        dataset_digest=asked[1],
+                    )

@@ -1,0 +1,126 @@
+"""The videos that the report shows in full: which ones, and what their timelines hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.core.data.datasets import Dataset
+from components.core.data.rows import CaptionEvent, Question, Segment, Trajectory, Video
+from components.core.traces.timecodes import render_span
+from components.reporting.ancestry import Ancestry
+from components.reporting.charts.timeline import Asked, Bar, Look, Story
+
+
+@dataclass(frozen=True)
+class VideoStory:
+    """One video with its timeline, and its first trajectory in words."""
+
+    video: Video
+    summary: str
+    story: Story
+    events: int
+    questions: int
+    trace: str = ""
+    trace_question: str = ""
+
+
+def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[VideoStory]:
+    """Stories of the longest videos.
+
+    Args:
+        videos: how many.
+        questions_each: questions drawn for each, those with a trajectory first.
+    """
+    captions = ancestry.labelled("captions")
+    if captions is None or not videos:
+        return []
+    data = Dataset(captions.path)
+    chosen = sorted(data.rows("videos"), key=lambda video: (-video.duration_s, video.video_id))[:videos]
+    wanted = {video.video_id for video in chosen}
+    segments = _by_video(data.rows("segments"), wanted)
+    events = _by_video(data.rows("events"), wanted)
+    asked = ancestry.labelled("questions")
+    questions = _by_video(Dataset(asked.path).rows("questions"), wanted) if asked else {}
+    summaries = {row.video_id: row.text for row in Dataset(asked.path).rows("summaries")} if asked else {}
+    watched = ancestry.labelled("trajectories")
+    traces = _by_video(Dataset(watched.path).rows("trajectories"), wanted) if watched else {}
+    return [
+        _story(
+            video,
+            summaries.get(video.video_id, ""),
+            segments.get(video.video_id, []),
+            events.get(video.video_id, []),
+            questions.get(video.video_id, []),
+            traces.get(video.video_id, []),
+            questions_each,
+        )
+        for video in chosen
+    ]
+
+
+def _story(
+    video: Video,
+    summary: str,
+    segments: Sequence[Segment],
+    events: Sequence[CaptionEvent],
+    questions: Sequence[Question],
+    trajectories: Sequence[Trajectory],
+    questions_each: int,
+) -> VideoStory:
+    trace_of = {trajectory.question_id: trajectory for trajectory in trajectories}
+    spans = {event.event_id: (event.start_s, event.end_s) for event in events}
+    traced = {q.question_id: found for q in _one_form(questions) if (found := _trace(q, trace_of)) is not None}
+    drawn = sorted(_one_form(questions), key=lambda q: (q.question_id not in traced, q.question_id))[:questions_each]
+    told = next((question for question in drawn if question.question_id in traced), None)
+    return VideoStory(
+        video=video,
+        summary=summary,
+        story=Story(
+            duration_s=video.duration_s,
+            segments=[Bar(s.start_s, s.end_s, s.title, f"{_span(s.start_s, s.end_s)} {s.title}") for s in segments],
+            events=[Bar(e.start_s, e.end_s, e.text, f"{_span(e.start_s, e.end_s)} {e.text}") for e in events],
+            asked=[_asked(question, traced.get(question.question_id), spans) for question in drawn],
+        ),
+        events=len(events),
+        questions=len(_one_form(questions)),
+        trace=traced[told.question_id].text if told else "",
+        trace_question=told.question if told else "",
+    )
+
+
+def _trace(question: Question, trace_of: Mapping[str, Trajectory]) -> Trajectory | None:
+    """The trajectory that answers a question or the open question it was rewritten from."""
+    return trace_of.get(question.question_id) or trace_of.get(question.twin_of)
+
+
+def _asked(question: Question, trajectory: Trajectory | None, spans: Mapping[str, tuple[float, float]]) -> Asked:
+    looks = tuple(
+        Look(
+            tuple(spans[event_id] for event_id in step.event_ids if event_id in spans),
+            f"{step.action.replace('_', ' ')} ({step.argument}): {step.observation}",
+        )
+        for step in (trajectory.steps if trajectory else ())
+    )
+    words = f"{question.question} → {question.answer}"
+    return Asked(words, tuple((span.start_s, span.end_s) for span in question.evidence), looks)
+
+
+def _one_form(questions: Sequence[Question]) -> list[Question]:
+    """Each question once: its multiple-choice twin where it has one, for that is what the student is asked."""
+    twins = {question.twin_of for question in questions if question.twin_of}
+    return [question for question in questions if question.question_id not in twins]
+
+
+def _by_video(rows: Iterable[Any], wanted: set[str]) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        if row.video_id in wanted:
+            grouped[row.video_id].append(row)
+    return grouped
+
+
+def _span(start_s: float, end_s: float) -> str:
+    return render_span(max(start_s, 0.0), max(end_s, start_s, 0.0))

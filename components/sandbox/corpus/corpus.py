@@ -1,0 +1,118 @@
+"""The whole sandbox corpus: videos in one folder, ground truth in another.
+
+The videos' folder gets a manifest, `corpus.json`, written last: it names the settings and the code that made the files,
+and their sizes, and says nothing about what they show. A corpus that matches its manifest is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from components.core.data.identity import work_identity
+from components.core.data.rows import digest_of
+from components.core.errors import InputError
+from components.core.processes import end_with_parent
+from components.sandbox.corpus.scene import Clip
+from components.sandbox.corpus.scripts import clock_clip, learning_clip, long_clip, showcase_clip
+from components.sandbox.corpus.settings import CorpusSettings
+
+MANIFEST = "corpus.json"
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What `generate` left on disk. `made` is False when everything was there already."""
+
+    videos: Path
+    truth: Path
+    files: int
+    made: bool
+
+
+def generate(out: Path, truth: Path, settings: CorpusSettings | None = None) -> Corpus:
+    """Render the corpus of `settings` into `out` and its ground truth into `truth`; nothing to do when it is there.
+
+    Raises:
+        InputError: `truth` lies inside `out`, or `out` holds other files.
+    """
+    settings = settings or CorpusSettings()
+    if truth.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"The truth folder {truth} lies inside {out}, where stages would see it.", "Put it elsewhere.")
+    digest = digest_of(settings.model_dump(), work_identity(__name__).digest)
+    if (files := _finished(out, truth, digest)) is not None:
+        return Corpus(out, truth, files, made=False)
+    _clear(out)
+    for folder in (out, truth):
+        folder.mkdir(parents=True, exist_ok=True)
+    clips = _clips(settings)
+    _render_all(clips, out, truth)
+    if settings.broken and clips:
+        _add_broken(out, truth, settings)
+    sizes = {path.name: path.stat().st_size for path in sorted(out.iterdir()) if path.name != MANIFEST}
+    manifest = {"made_by": "rewatch corpus", "digest": digest, "settings": settings.model_dump(), "sizes": sizes}
+    (out / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    return Corpus(out, truth, len(sizes), made=True)
+
+
+def _clips(settings: CorpusSettings) -> list[Clip]:
+    clips = [long_clip(settings.long_s, settings.seed)] if settings.long_s else []
+    clips += [clock_clip(settings.clock_s, settings.seed)] if settings.clock_s else []
+    clips += [showcase_clip(index, settings.seed) for index in range(settings.showcase)]
+    return clips + [learning_clip(index, settings.seed) for index in range(settings.learning)]
+
+
+def _render_all(clips: list[Clip], out: Path, truth: Path) -> None:
+    """Longest first, so that both processes end together."""
+    # Spawned, not forked: the caller may hold threads and locks.
+    context = multiprocessing.get_context("spawn")
+    ordered = sorted(clips, key=lambda clip: -len(clip.times_s) * clip.width * clip.height)
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=end_with_parent) as pool:
+        for _ in pool.map(partial(_render_one, out=out, truth=truth), ordered, chunksize=4):
+            pass
+
+
+def _render_one(clip: Clip, out: Path, truth: Path) -> None:
+    from components.sandbox.corpus.rendering import render
+
+    render(clip, out / clip.file)
+    (truth / f"{clip.file}.json").write_text(json.dumps(clip.truth()))
+
+
+def _add_broken(out: Path, truth: Path, settings: CorpusSettings) -> None:
+    from components.sandbox.corpus.broken import write_broken
+
+    whole = out / (learning_clip(0, settings.seed).file if settings.learning else "clock.mp4")
+    for entry in write_broken(out, whole):
+        (truth / f"{entry['file']}.json").write_text(json.dumps({**entry, "kind": "broken", "whole": whole.name}))
+
+
+def _finished(out: Path, truth: Path, digest: str) -> int | None:
+    """How many files a finished corpus of this digest has, None when it is not there."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text())
+        sizes = {path.name: path.stat().st_size for path in out.iterdir() if path.name != MANIFEST}
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+    if manifest.get("digest") != digest or manifest.get("sizes") != sizes:
+        return None
+    return len(sizes) if all((truth / f"{name}.json").exists() for name in sizes) else None
+
+
+def _clear(out: Path) -> None:
+    """Remove an older or unfinished sandbox corpus, and nothing else."""
+    if not out.exists() or not any(out.iterdir()):
+        return
+    ours = ("learning-", "showcase-", "long.", "clock.", "broken-", "copy.", MANIFEST)
+    strangers = [path.name for path in out.iterdir() if not path.name.startswith(ours)]
+    if strangers:
+        raise InputError(
+            f"{out} holds files that are no sandbox corpus ({strangers[0]}).", "Give an empty folder, or a new one."
+        )
+    for path in out.iterdir():
+        path.unlink()

@@ -1,0 +1,146 @@
+"""How questions are phrased and read: one pattern per kind, used by the writer and by everyone who answers.
+
+A kind also says what sort of answer it wants, which is what a guess, a distractor or a comparison goes by.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from components.core.traces.timecodes import render
+from components.sandbox.teacher.caption_text import TIMECODE, seconds_of
+from components.sandbox.teacher.vocabulary import COLOURS, SHAPES, Thing
+
+
+class Sort(StrEnum):
+    """What an answer is."""
+
+    COLOUR = "colour"
+    SHAPE = "shape"
+    THING = "thing"
+    TIME = "time"
+    SPAN = "span"
+    SECONDS = "seconds"
+    COUNT = "count"
+    DIRECTION = "direction"
+    PICTURE_COLOURS = "picture_colours"
+    PICTURE_MOTION = "picture_motion"
+    BRIGHTNESS = "brightness"
+    MOVEMENT = "movement"
+
+
+class Kind(StrEnum):
+    """What a question asks. The values name the question type (of the paper's ten) it is an example of."""
+
+    COLOUR_AT = "colour_at"
+    SHAPE_AT = "shape_at"
+    AFTER = "after"
+    BEFORE = "before"
+    WHEN = "when"
+    SPAN = "span"
+    SECONDS = "seconds"
+    COUNT = "count"
+    COUNT_UNTIL = "count_until"
+    DIRECTION = "direction"
+    PICTURE_COLOURS_AT = "picture_colours_at"
+    PICTURE_MOTION_AT = "picture_motion_at"
+    BRIGHTNESS_AT = "brightness_at"
+    MOVEMENT_AT = "movement_at"
+    SHOT_START = "shot_start"
+    SHOT_COUNT = "shot_count"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The phrasing of one kind of question, its type and the sort of its answer."""
+
+    phrase: str
+    type: str
+    sort: Sort
+
+
+FORMS: dict[Kind, Form] = {
+    Kind.COLOUR_AT: Form("What colour is the {shape} at [{time}]?", "object_recognition", Sort.COLOUR),
+    Kind.SHAPE_AT: Form("Which {colour}shape is shown at [{time}]?", "object_recognition", Sort.SHAPE),
+    Kind.AFTER: Form("What appears right after the {thing}?", "state_change", Sort.THING),
+    Kind.BEFORE: Form("What is shown right before the {thing} appears?", "state_change", Sort.THING),
+    Kind.WHEN: Form("When does the {thing} appear?", "temporal_localisation", Sort.TIME),
+    Kind.SPAN: Form("From when to when is the {thing} visible?", "event_localisation", Sort.SPAN),
+    Kind.SECONDS: Form("For how many seconds is the {thing} visible?", "numerical_reasoning", Sort.SECONDS),
+    Kind.COUNT: Form("How many different shapes are shown in all?", "counting", Sort.COUNT),
+    Kind.COUNT_UNTIL: Form(
+        "If the video had stopped at [{time}], how many shapes would have been seen?", "counterfactual", Sort.COUNT
+    ),
+    Kind.DIRECTION: Form("Which way does the {thing} move?", "spatial_perception", Sort.DIRECTION),
+    Kind.PICTURE_COLOURS_AT: Form(
+        "Which colours dominate the picture at [{time}]?", "object_recognition", Sort.PICTURE_COLOURS
+    ),
+    Kind.PICTURE_MOTION_AT: Form("How does the picture move at [{time}]?", "spatial_perception", Sort.PICTURE_MOTION),
+    Kind.BRIGHTNESS_AT: Form("How bright is the picture at [{time}]?", "object_recognition", Sort.BRIGHTNESS),
+    Kind.MOVEMENT_AT: Form("How much movement is there at [{time}]?", "spatial_perception", Sort.MOVEMENT),
+    Kind.SHOT_START: Form("When does the shot shown at [{time}] begin?", "temporal_localisation", Sort.TIME),
+    Kind.SHOT_COUNT: Form("How many shots does the video have?", "counting", Sort.COUNT),
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question as understood: its kind and what it names."""
+
+    kind: Kind
+    time_s: float | None = None
+    thing: Thing | None = None
+    colour: str = ""
+    shape: str = ""
+
+    @property
+    def sort(self) -> Sort:
+        return FORMS[self.kind].sort
+
+    def phrase(self) -> str:
+        """The question as it is asked."""
+        return FORMS[self.kind].phrase.format(
+            time="" if self.time_s is None else render(self.time_s),
+            thing=self.thing or "",
+            shape=self.shape or "shape",
+            colour=f"{self.colour} " if self.colour else "",
+        )
+
+
+def _pattern_of(form: Form) -> re.Pattern[str]:
+    colours, shapes = "|".join(COLOURS), "|".join(SHAPES)
+    pattern = re.escape(form.phrase)
+    for field, group in {
+        "time": rf"(?P<time>{TIMECODE})",
+        "thing": rf"(?P<colour>{colours}) (?P<shape>{shapes})",
+        "shape": rf"(?P<shape>{shapes}|shape)",
+    }.items():
+        pattern = pattern.replace(re.escape("{" + field + "}"), group)
+    pattern = pattern.replace(re.escape("{colour}"), rf"(?:(?P<colour>{colours}) )?")
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_PATTERNS = {kind: _pattern_of(form) for kind, form in FORMS.items()}
+
+
+@lru_cache(maxsize=16384)
+def read_question(text: str) -> Ask | None:
+    """What a text asks, wherever in it the question stands; None for a question of no known kind."""
+    for kind, pattern in _PATTERNS.items():
+        found = pattern.search(text)
+        if found is None:
+            continue
+        said = found.groupdict()
+        colour, shape = (said.get("colour") or "").lower(), (said.get("shape") or "").lower()
+        names_thing = "{thing}" in FORMS[kind].phrase
+        return Ask(
+            kind,
+            time_s=seconds_of(said["time"]) if said.get("time") else None,
+            thing=Thing(colour, shape) if names_thing else None,
+            colour="" if names_thing else colour,
+            shape="" if names_thing or shape == "shape" else shape,
+        )
+    return None

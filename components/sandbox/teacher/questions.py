@@ -1,0 +1,166 @@
+"""Writing questions that the caption answers and the summary does not.
+
+Two thirds are single looks at times spread over the clip, colour and shape alternately; the rest need two looks or
+the whole clip. Every question is first put to the engine that others answer with: one that the caption does not
+settle, or that the summary gives away, is not asked. Counts are the exception: whether a summary gives a number
+away is left to the filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil
+from typing import Any
+
+from components.sandbox.teacher import seeded
+from components.sandbox.teacher.answering import answer
+from components.sandbox.teacher.caption_text import Event, event_at, read_events, stretches_of
+from components.sandbox.teacher.guessing import read_answer
+from components.sandbox.teacher.question_text import FORMS, Ask, Kind, Sort
+from components.sandbox.teacher.vocabulary import Thing
+
+SINGLE_LOOK_SHARE = 2 / 3
+
+
+@dataclass(frozen=True)
+class Written:
+    """A question with its answer and the events that prove it."""
+
+    ask: Ask
+    answer: str
+    evidence: tuple[int, ...]
+
+    def as_reply(self) -> dict[str, Any]:
+        form = FORMS[self.ask.kind]
+        return {
+            "type": form.type,
+            "question": self.ask.phrase(),
+            "answer": self.answer,
+            "evidence": list(self.evidence),
+        }
+
+
+def write_questions(
+    caption: Sequence[dict[str, Any]],
+    summary: str,
+    types: Sequence[str],
+    count: int,
+    contrast: bool = True,
+    is_part: bool = False,
+) -> list[dict[str, Any]]:
+    """At most `count` distinct questions of the given types.
+
+    Args:
+        contrast: whether the summary is heeded.
+        is_part: whether the caption leaves parts of the video out: then only what a single look settles is asked.
+    """
+    events = read_events(caption)
+    seed = seeded.number("questions", *(f"{event.when()} {event.text}" for event in events))
+    heeded = summary if contrast else ""
+    single = _usable(_single_looks(events, seed), events, types, heeded)
+    wider = [] if is_part else _usable(_wider_questions(events, seed), events, types, heeded)
+    wanted = min(ceil(count * SINGLE_LOOK_SHARE), count)
+    chosen = single[:wanted] + wider[: count - min(wanted, len(single))]
+    chosen += single[wanted : wanted + count - len(chosen)]
+    return [written.as_reply() for written in chosen]
+
+
+def _usable(asks: Iterator[Ask], events: Sequence[Event], types: Sequence[str], summary: str) -> list[Written]:
+    written: dict[str, Written] = {}
+    for ask in asks:
+        if types and FORMS[ask.kind].type not in types:
+            continue
+        settled = answer(ask, events)
+        if settled is None or (ask.sort is not Sort.COUNT and summary and read_answer(ask, "", summary)):
+            continue
+        evidence = _evidence(ask, events)
+        if evidence:
+            written.setdefault(ask.phrase(), Written(ask, settled, evidence))
+    return list(written.values())
+
+
+def _single_looks(events: Sequence[Event], seed: int) -> Iterator[Ask]:
+    times = _times_to_ask(events, seed)
+    for turn in range(2):
+        for index, time_s in enumerate(times):
+            event = event_at(events, float(time_s))
+            kinds = _looks_at(event, float(time_s), seed) if event else []
+            if kinds:
+                yield kinds[(index + turn + seed) % len(kinds)]
+
+
+def _times_to_ask(events: Sequence[Event], seed: int) -> list[int]:
+    """Whole seconds, one event after another; first those inside an event, where rounding of its ends cannot matter."""
+    inside = [seeded.shuffled(range(ceil(e.start_s) + 1, ceil(e.end_s)), seed, e.index) for e in events]
+    edges = [ceil(event.start_s) for event in events if ceil(event.start_s) < event.end_s]
+    rounds = [[time for time in row if time is not None] for row in zip_longest(*inside)]
+    return [time for row in rounds for time in seeded.shuffled(row, seed)] + seeded.shuffled(edges, seed)
+
+
+def _looks_at(event: Event, time_s: float, seed: int) -> list[Ask]:
+    """What one look at this time can be asked."""
+    if event.picture is not None:
+        kinds = (Kind.PICTURE_MOTION_AT, Kind.PICTURE_COLOURS_AT, Kind.BRIGHTNESS_AT, Kind.MOVEMENT_AT)
+        return [Ask(kind, time_s) for kind in kinds]
+    if len(event.things) == 1:
+        return [Ask(Kind.COLOUR_AT, time_s), Ask(Kind.SHAPE_AT, time_s)]
+    if not event.things:
+        return []
+    thing = seeded.pick(event.things, seed, time_s)
+    return [Ask(Kind.COLOUR_AT, time_s, shape=thing.shape), Ask(Kind.SHAPE_AT, time_s, colour=thing.colour)]
+
+
+def _wider_questions(events: Sequence[Event], seed: int) -> Iterator[Ask]:
+    things = sorted({thing for event in events for thing in event.things})
+    if not things:
+        shots = seeded.shuffled(
+            [event for event in events if event.picture and event.start_s > 0 and event.end_s - event.start_s > 3], seed
+        )
+        yield from (Ask(Kind.SHOT_START, float(int((event.start_s + event.end_s) / 2))) for event in shots)
+        yield Ask(Kind.SHOT_COUNT)
+        return
+
+    def about(kind: Kind) -> list[Ask]:
+        return [Ask(kind, thing=thing) for thing in seeded.shuffled(things, seed, kind)]
+
+    moving = {s.thing for event in events for s in event.sightings if s.direction}
+    families = [
+        [ask for pair in zip(about(Kind.AFTER), about(Kind.BEFORE), strict=True) for ask in pair],
+        about(Kind.WHEN),
+        about(Kind.SPAN),
+        about(Kind.SECONDS),
+        [ask for ask in about(Kind.DIRECTION) if ask.thing in moving],
+        [Ask(Kind.COUNT)],
+        [Ask(Kind.COUNT_UNTIL, float(s)) for s in seeded.shuffled(_times_to_ask(events, seed)[:4], seed, "until")],
+    ]
+    order = seeded.shuffled(range(len(families)), seed, "families")
+    for row in zip_longest(*(families[index] for index in order)):
+        yield from (ask for ask in row if ask is not None)
+
+
+def _evidence(ask: Ask, events: Sequence[Event]) -> tuple[int, ...]:
+    """The events that prove the answer."""
+    if ask.kind is Kind.COUNT_UNTIL:
+        seen = [event for event in events if event.start_s < (ask.time_s or 0) and event.things]
+        return tuple(event.index for event in seen) if len(seen) > 1 else ()
+    if ask.kind in (Kind.COUNT, Kind.SHOT_COUNT):
+        return tuple(event.index for event in events)
+    if ask.time_s is not None:
+        event = event_at(events, ask.time_s)
+        return (event.index,) if event else ()
+    run = _run_of(ask.thing, events)
+    if ask.kind is Kind.AFTER:
+        follower = event_at(events, run[-1].end_s)
+        return (run[-1].index, follower.index) if follower else ()
+    if ask.kind is Kind.BEFORE:
+        return (*(event.index for event in events if event.end_s == run[0].start_s), run[0].index)
+    if ask.kind is Kind.DIRECTION:
+        return tuple(e.index for e in events if any(s.thing == ask.thing and s.direction for s in e.sightings))
+    return tuple(event.index for event in run)
+
+
+def _run_of(thing: Thing | None, events: Sequence[Event]) -> list[Event]:
+    assert thing is not None, "only questions about a thing have a run"
+    return stretches_of(events, thing)[0]

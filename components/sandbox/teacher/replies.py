@@ -1,0 +1,118 @@
+"""Which rule answers which reply schema: the teacher's roles at a glance.
+
+Text replies are computed where the request arrives; replies that look at frames (`VISION`) are computed in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from components.sandbox.teacher import agents, checking
+from components.sandbox.teacher.distractors import write_distractors
+from components.sandbox.teacher.questions import write_questions
+from components.sandbox.teacher.summaries import summarise
+
+Payload = Mapping[str, Any]
+Frames = Sequence[tuple[float, str]]
+
+
+def _summary(payload: Payload, model: str) -> dict[str, Any]:
+    return {"summary": summarise(payload["caption"])}
+
+
+def _questions(payload: Payload, model: str) -> dict[str, Any]:
+    asked = (payload["caption"], payload["summary"], payload["types"], int(payload["count"]))
+    contrast, is_part = bool(payload.get("contrast", True)), "part_of" in payload
+    return {"questions": write_questions(*asked, contrast=contrast, is_part=is_part)}
+
+
+def _verdicts(payload: Payload, model: str) -> dict[str, Any]:
+    return {"verdicts": checking.verify(payload["caption"], payload["items"])}
+
+
+def _answers(payload: Payload, model: str) -> dict[str, Any]:
+    return {"answers": checking.answer_blind(payload["context"], payload["items"], model)}
+
+
+def _distractors(payload: Payload, model: str) -> dict[str, Any]:
+    count = int(payload.get("count", 3))
+    items = [
+        {"id": item["id"], "distractors": write_distractors(payload["caption"], item, count)}
+        for item in payload["items"]
+    ]
+    return {"items": items}
+
+
+def _next_step(payload: Payload, model: str) -> dict[str, Any]:
+    return agents.next_step(payload["question"], payload["options"], payload["duration"], payload["history"])
+
+
+def _observation(payload: Payload, model: str) -> dict[str, Any]:
+    observation, events = agents.observe(payload["caption"], payload["action"], payload["argument"])
+    return {"observation": observation, "events": events}
+
+
+def _prose(payload: Payload, model: str) -> dict[str, Any]:
+    return {"prose": agents.write_prose(payload["looks"])}
+
+
+def _answer_match(payload: Payload, model: str) -> dict[str, Any]:
+    return {"matches": checking.match_answers(payload["items"])}
+
+
+def _observation_check(payload: Payload, model: str) -> dict[str, Any]:
+    return {"verdicts": checking.check_observations(payload["caption"], payload["pairs"])}
+
+
+def _inference(payload: Payload, model: str) -> dict[str, Any]:
+    return {"answer": checking.infer(payload["question"], payload["options"], payload["pairs"])}
+
+
+TEXT: dict[str, Callable[[Payload, str], dict[str, Any]]] = {
+    "summary": _summary,
+    "questions": _questions,
+    "verdicts": _verdicts,
+    "answers": _answers,
+    "distractors": _distractors,
+    "next_step": _next_step,
+    "observation": _observation,
+    "prose": _prose,
+    "answer_match": _answer_match,
+    "observation_check": _observation_check,
+    "inference": _inference,
+}
+VISION = ("segments", "caption_events")
+ROLES = (
+    "segmenter",
+    "captioner",
+    "summarizer",
+    "question_writer",
+    "verifier",
+    "probe_a",
+    "probe_b",
+    "auditor",
+    "rewriter",
+    "reasoner",
+    "observer",
+    "converter",
+    "judge",
+    "inferrer",
+)
+
+
+def look(schema: str, payload: Payload, frames: Frames) -> tuple[dict[str, Any], float]:
+    """A reply that looks at frames, and the CPU seconds it took; runs in a worker process."""
+    import time
+
+    from components.sandbox.teacher.captions import write_caption
+    from components.sandbox.teacher.segmenter import cut_into_segments
+
+    started = time.process_time()
+    if schema == "segments":
+        reply: dict[str, Any] = {
+            "segments": cut_into_segments(frames, float(payload["duration_s"]), float(payload["target_s"]))
+        }
+    else:
+        reply = {"events": write_caption(frames, float(payload["duration_s"]))}
+    return reply, time.process_time() - started

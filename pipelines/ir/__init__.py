@@ -1,0 +1,1 @@
+"""What is done to the compiled pipeline: compile, lint, prune."""

@@ -1,0 +1,1 @@
+"""Runs on this machine: kfp.local, in a subprocess or in Docker."""

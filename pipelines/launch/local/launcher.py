@@ -1,0 +1,262 @@
+"""Runs a pipeline on this machine: teacher up, MLflow ready, KFP in a child process, run.json true at every moment.
+
+A failure is told as a person would tell it: which task and shard, the cause, the remedy, the last lines of its log,
+and the command that goes on from there. Whatever was finished or bought before is not done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.core.data.rows import canonical_json
+from components.core.engine.terminal import say
+from components.core.errors import InputError, RewatchError, as_disk_full
+from components.core.processes import LIFELINE_VARIABLE, as_interrupt, lifeline
+from pipelines.launch.local.ending import cause_of, tell_failure, tell_success
+from pipelines.launch.local.folders import RunFolder, RunsRoot, write_json
+from pipelines.launch.local.mlflow_parent import Tracker, tracked
+from pipelines.launch.local.preflight import check_run
+from pipelines.launch.local.progress import Record, RunWatcher
+from pipelines.profile import Profile
+
+POLL_S = 0.2
+SILENCE_S = 20.0
+"""After so long without a task ending, a line says what the running ones are doing."""
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Two shards run at once on two cores: more threads would only get into each other's way. Trainers set their own."""
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """One run of a pipeline through kfp.local.
+
+    Args:
+        profile: the validated profile.
+        videos: folder, `s3://` prefix or manifest.
+        runs: folder of runs, state and cache.
+        until: name of the last task to run; empty for all.
+        pipeline: `module:function` of the builder.
+        say: prints one line for a person.
+        resume_command: what to type to go on after a failure.
+        on_success: called once the whole pipeline succeeded, such as to advance the ingestion's watermark.
+        tracking: whether MLflow records the run.
+    """
+
+    profile: Profile
+    videos: str
+    runs: RunsRoot
+    until: str = ""
+    pipeline: str = "pipelines.rewatch:build"
+    say: Callable[[str], None] = say
+    resume_command: str = "rewatch run"
+    on_success: Callable[[RunFolder], object] = lambda folder: None
+    tracking: bool = True
+
+    def start(self) -> int:
+        """Run to the end; 0 when every task succeeded, else the failing error's exit code.
+
+        Raises:
+            InputError: the input cannot be used; nothing was written.
+            RewatchError: the run could not be started, or the launcher itself failed; run.json says why.
+        """
+        check_run(self.profile, self.videos, self.runs.path)
+        with self._alone(), _no_room_explained(self.runs.path):
+            folder = self.runs.new_run()
+            with lifeline(folder.lifeline), as_interrupt(signal.SIGTERM, signal.SIGHUP):
+                return self._follow(folder)
+
+    def _follow(self, folder: RunFolder) -> int:
+        """Run the pipeline in its folder. However that ends, run.json says so."""
+        self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
+        watcher = RunWatcher(folder, self._header(folder), self.say)
+        watcher.write("running")
+        began = time.monotonic()
+        try:
+            self._write_job(folder)
+            with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
+                environment = self._environment(folder, endpoints, tracker)
+                code = self._watch(folder, watcher, environment)
+                if tracker:
+                    tracker.conclude(code == 0 and not watcher.failed)
+            return self._conclude(folder, watcher, code, time.monotonic() - began)
+        except KeyboardInterrupt:
+            watcher.write("interrupted")
+            self.say(f"\ninterrupted; go on with: {self.resume_command}")
+            return 130
+        except Exception as error:
+            told = error if isinstance(error, RewatchError) else as_disk_full(error, folder.path)
+            what = told.what if told else f"The launcher failed: {type(error).__name__}: {error}"
+            watcher.write("failed", error={"what": what, "remedy": told.remedy if told else ""})
+            raise
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the runs folder: two runs at once would buy the same replies twice."""
+        try:
+            self.runs.path.mkdir(parents=True, exist_ok=True)
+            lock_file = (self.runs.path / ".lock").open("w")
+        except OSError as error:
+            raise InputError(
+                f"The runs folder {self.runs.path} cannot be written: {error.strerror}.",
+                "Give a writable folder with --runs.",
+            ) from error
+        with lock_file as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(f"Another run is using {self.runs.path}.", "Wait for it, or give --runs.") from error
+            yield
+
+    def _header(self, folder: RunFolder) -> Record:
+        return {
+            "run_id": folder.id,
+            "pipeline": "rewatch",
+            "profile": self.profile.name,
+            "videos": self.videos,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _write_job(self, folder: RunFolder) -> None:
+        import yaml
+
+        folder.resolved.write_text(yaml.safe_dump({"videos": self.videos, **self.profile.resolved()}, sort_keys=False))
+        job = {
+            "pipeline": self.pipeline,
+            "arguments": {"videos": str(self._videos_argument()), **self.profile.arguments()},
+            "platform": self.profile.platform.model_dump(mode="json"),
+            "runner": self.profile.launch.runner,
+            "docker": self.profile.launch.docker,
+            "keys": [it.api_key_env for it in self.profile.endpoints.values() if it.api_key_env],
+            "until": self.until,
+            "cache": str(self.runs.cache.absolute()),
+        }
+        write_json(folder.job, job)
+
+    def _videos_argument(self) -> str:
+        return self.videos if "://" in self.videos else str(Path(self.videos).absolute())
+
+    @contextlib.contextmanager
+    def _teacher(self, folder: RunFolder) -> Iterator[dict[str, Any]]:
+        """The endpoints of the run; starts the built-in teacher for as long as the block lasts, if a role asks it."""
+        endpoints = {name: endpoint.model_dump() for name, endpoint in self.profile.endpoints.items()}
+        if not self.profile.needs_builtin_teacher():
+            yield endpoints
+            return
+        from components.sandbox.teacher.launch import running_teacher
+
+        launch = self.profile.launch
+        log = folder.logs / "teacher-requests.jsonl"
+        with running_teacher(log=log, faults=launch.teacher_faults, workers=launch.teacher_workers) as base_url:
+            for endpoint in endpoints.values():
+                endpoint["base_url"] = endpoint["base_url"] or base_url
+            yield endpoints
+
+    @contextlib.contextmanager
+    def _tracker(self, folder: RunFolder) -> Iterator[Tracker | None]:
+        """MLflow's parent run, open for as long as the block lasts."""
+        if not self.tracking:
+            yield None
+            return
+        settings: dict[str, Any] = {
+            name: section.model_dump(mode="json") for name, section in self.profile.stages.items()
+        }
+        settings |= {"profile": self.profile.name, "videos": self.videos}
+        log, artifacts = folder.logs / "mlflow.log", self.runs.tracking_artifacts
+        experiment = self.profile.launch.experiment
+        held = folder.lifeline.absolute()
+        with tracked(self._tracking_uri(), experiment, folder.id, settings, artifacts, log, held) as tracker:
+            yield tracker
+
+    def _tracking_uri(self) -> str:
+        """The server that the environment names, else the database of this runs folder."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.runs.tracking_database.absolute()}"
+
+    def _environment(self, folder: RunFolder, endpoints: dict[str, Any], tracker: Tracker | None) -> dict[str, str]:
+        """What tasks inherit. Never parameters: they would change with every run and defeat the cache."""
+        tracking = {}
+        if tracker:
+            tracking = {
+                "MLFLOW_TRACKING_URI": self._tracking_uri(),
+                "MLFLOW_EXPERIMENT_NAME": self.profile.launch.experiment,
+                "REWATCH_MLFLOW_PARENT": tracker.parent(),
+            }
+        return {
+            **THREADS,
+            **os.environ,
+            **QUIET,
+            **tracking,
+            LIFELINE_VARIABLE: str(folder.lifeline.absolute()),
+            "REWATCH_RUN_ID": folder.id,
+            "REWATCH_RUN_DIR": str(folder.path.absolute()),
+            "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
+            "REWATCH_ENDPOINTS": canonical_json(endpoints),
+            "REWATCH_BUDGET": self.profile.launch.budget.to_json(),
+        }
+
+    def _watch(self, folder: RunFolder, watcher: RunWatcher, environment: dict[str, str]) -> int:
+        """Start the worker and follow the task records until it ends; returns its exit code."""
+        with folder.kfp_log.open("w") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.launch.local.worker", str(folder.job.absolute())],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+            try:
+                heard = time.monotonic()
+                while worker.poll() is None:
+                    if watcher.poll():
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > SILENCE_S:
+                        heard = time.monotonic()
+                        for line in watcher.running():
+                            self.say(line)
+                    time.sleep(POLL_S)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+        watcher.poll()
+        return worker.returncode
+
+    def _conclude(self, folder: RunFolder, watcher: RunWatcher, code: int, seconds: float) -> int:
+        """Write the final run.json and tell how the run ended; returns the exit code."""
+        planned = json.loads(folder.plan.read_text())["tasks"] if folder.plan.exists() else []
+        if code == 0 and not watcher.failed:
+            watcher.write("succeeded", planned)
+            if not self.until:
+                self.on_success(folder)
+            tell_success(folder, watcher, seconds, self.say)
+            return 0
+        error = cause_of(folder, watcher)
+        watcher.write("failed", planned, error)
+        tell_failure(folder, error, self.say, self.resume_command)
+        return int(error.get("exit_code", 1))
+
+
+@contextlib.contextmanager
+def _no_room_explained(runs: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise as_disk_full(error, runs) or error from error

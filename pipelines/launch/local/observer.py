@@ -1,0 +1,104 @@
+"""Reads KFP's own log for what no task record tells: which tasks came from the cache, which died without a word.
+
+A filter on the root logger, not a handler: KFP clears the root logger's handlers around every task.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from pipelines.launch.local.folders import RunFolder, write_json
+from pipelines.launch.local.progress import task_of
+
+CACHE_HIT = re.compile(r"Task (?P<name>[\w-]+) cache hit \(key=(?P<key>\w+)\)")
+TASK_ENDED = re.compile(r"Task '(?P<name>[\w-]+)' finished with status (?P<status>SUCCESS|FAILURE)")
+COLOURS = re.compile(r"\x1b\[\d+m")
+
+
+class TaskObserver(logging.Filter):
+    """Writes the records that those tasks could not write themselves.
+
+    Args:
+        folder: the run.
+        cache: folder of KFP's cache entries.
+    """
+
+    def __init__(self, folder: RunFolder, cache: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.cache = cache
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Note what the record tells; every record passes."""
+        message = COLOURS.sub("", record.getMessage())
+        if hit := CACHE_HIT.match(message):
+            self._note_cached(hit["name"], hit["key"])
+        elif ended := TASK_ENDED.match(message):
+            note = self._note_failed if ended["status"] == "FAILURE" else self._note_succeeded
+            note(ended["name"])
+        return True
+
+    def _note_cached(self, name: str, key: str) -> None:
+        """Write the record of a cached task: the old task's, with no time and no calls of its own."""
+        for entry in self.cache.glob(f"{key}*.json"):
+            for value in json.loads(entry.read_text()).values():
+                if isinstance(value, dict) and "uri" in value:
+                    previous = self._record_of(Path(value["uri"]))
+                    shard = str(previous.get("shard") or "")
+                    kept = [field for field in ("rows", "digest", "metrics") if field in previous]
+                    told: dict[str, Any] = {field: previous[field] for field in kept}
+                    told |= {"output": value["uri"], "made_by": previous.get("run_id", "")}
+                    self._write(task_of(previous) if previous else name, shard, "cached", told)
+
+    def _record_of(self, output: Path) -> dict[str, Any]:
+        """The record that the task which made `output` wrote in its own run, or an empty one."""
+        for run in (parent.parent for parent in output.parents if parent.name == "artifacts"):
+            for path in (run / "tasks").glob("*.json"):
+                record = json.loads(path.read_text())
+                if record.get("output") == str(output) and record.get("status") == "succeeded":
+                    return {"run_id": run.name, **record}
+        return {}
+
+    def _note_succeeded(self, name: str) -> None:
+        """Write a record for a task whose body writes none: the exit task."""
+        if not self._has_record(name, "succeeded"):
+            self._write(name, "", "succeeded", {})
+
+    def _note_failed(self, name: str) -> None:
+        """Write a record for a task that died without one: killed, out of memory, or broken before its body ran."""
+        if self._has_record(name, "failed"):
+            return
+        error = {
+            "type": "TaskDied",
+            "what": f"The task {name} ended without a word: it was killed, ran out of memory, or could not start.",
+            "remedy": f"Its last lines are in {self.folder.kfp_log}.",
+        }
+        self._write(name, self._shard_without_record(name), "failed", {"error": error})
+
+    def _has_record(self, name: str, status: str) -> bool:
+        records = [json.loads(path.read_text()) for path in self.folder.tasks.glob("*.json")]
+        return any(record["status"] == status and task_of(record) == name for record in records)
+
+    def _shard_without_record(self, name: str) -> str:
+        """For a task inside a loop, the first shard of which there is no record; else an empty string."""
+        plan = json.loads(self.folder.plan.read_text())
+        for planner in self.folder.artifacts.glob("*/discover/executor_output.json") if name in plan["looped"] else []:
+            for shard in json.loads(planner.read_text())["parameterValues"]["Output"]:
+                record = self.folder.tasks / f"{_label(name, shard)}.json"
+                if not record.exists() or json.loads(record.read_text())["status"] == "running":
+                    return str(shard)
+        return ""
+
+    def _write(self, name: str, shard: str, status: str, told: dict[str, Any]) -> None:
+        record = {"name": _label(name, shard), "shard": shard, "status": status, "seconds": 0.0, "cpu_seconds": 0.0}
+        record |= {"rows": {}, "calls": 0, "cached_calls": 0, "tokens": 0, "error": None, **told}
+        write_json(self.folder.tasks / f"{record['name']}.json", record)
+
+
+def _label(name: str, shard: str) -> str:
+    """How the record of a task is called: `caption-s00000`, or `ingest` where there is no shard."""
+    return f"{name}-{shard.partition('-')[0]}" if shard else name
