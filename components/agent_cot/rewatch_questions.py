@@ -48,12 +48,12 @@ class QuestionToWatch(Strict):
         return digest_of(self.question.digest(), [event.digest() for event in self.caption], self.duration_s)
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[AgentCotSettings]) -> None:
     """Write the trajectories of this shard's training videos."""
     await task.map(chosen_questions(task), process)
 
 
-def chosen_questions(task: Task) -> Iterator[QuestionToWatch]:
+def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToWatch]:
     """The chosen questions of this shard's training videos, video by video."""
     settings = task.settings
     assert isinstance(settings, AgentCotSettings)
@@ -72,7 +72,7 @@ def chosen_questions(task: Task) -> Iterator[QuestionToWatch]:
             yield QuestionToWatch(question=question, caption=caption, duration_s=video.duration_s)
 
 
-async def process(record: QuestionToWatch, task: Task) -> list[Row]:
+async def process(record: QuestionToWatch, task: Task[AgentCotSettings]) -> list[Row]:
     """All attempts at one question, the last of them good or not."""
     settings = task.settings
     assert isinstance(settings, AgentCotSettings)

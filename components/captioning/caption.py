@@ -20,7 +20,7 @@ from components.core.engine.stage import Stage, Task
 from components.core.teachers.prompts import Prompt
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[CaptioningSettings]) -> None:
     """Caption every segment of the task's shard."""
     task.carry_failures("segments")
     videos = {video.video_id: video for video in task.rows("corpus", "videos")}
@@ -28,7 +28,7 @@ async def run(task: Task) -> None:
     await task.map(stretches, caption)
 
 
-async def caption(stretch: Stretch, task: Task) -> list[Row]:
+async def caption(stretch: Stretch, task: Task[CaptioningSettings]) -> list[Row]:
     """Caption one segment.
 
     Returns:
@@ -38,7 +38,7 @@ async def caption(stretch: Stretch, task: Task) -> list[Row]:
         VideoError: no frame can be read.
         ReplyError: not one of the captioner's replies was possible.
     """
-    settings: CaptioningSettings = task.settings
+    settings = task.settings
     segment = stretch.segment
     highest = choose_rate(stretch.length_s, 1.0, settings.budget, settings.rates)
     windows = windows_of(segment.start_s, segment.end_s, settings.frames_per_request / highest)
@@ -100,7 +100,12 @@ def row_of_gap(gap: Gap, segment: Segment) -> CaptionEvent:
 
 
 def record(
-    stretch: Stretch, windows: int, looks: Sequence[Look], events: Sequence[Event], missing: Sequence[Gap], task: Task
+    stretch: Stretch,
+    windows: int,
+    looks: Sequence[Look],
+    events: Sequence[Event],
+    missing: Sequence[Gap],
+    task: Task[CaptioningSettings],
 ) -> None:
     """Add to the task's metrics what was looked at, repaired and left uncovered; log each segment with gaps."""
     segment = stretch.segment

@@ -66,13 +66,13 @@ class Look:
     error: RecordError | None = None
 
 
-async def look_at(stretch: Stretch, window: Span, highest: float, task: Task) -> list[Look]:
+async def look_at(stretch: Stretch, window: Span, highest: float, task: Task[CaptioningSettings]) -> list[Look]:
     """Look at one window of a segment, at `highest` frames per second or fewer.
 
     Returns:
         one look, or in order of time those that it was halved into.
     """
-    settings: CaptioningSettings = task.settings
+    settings = task.settings
     start_s, end_s = window
     plan = FramePlan(
         start_s=start_s,
@@ -93,10 +93,10 @@ async def look_at(stretch: Stretch, window: Span, highest: float, task: Task) ->
 
 
 async def describe(
-    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task
+    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task[CaptioningSettings]
 ) -> list[Look]:
     """Ask about a window's frames; in halves where no valid reply is had about the whole."""
-    settings: CaptioningSettings = task.settings
+    settings = task.settings
     try:
         return [await ask(reading, frames, stretch, window, task)]
     except VideoError as error:  # what is remembered of the frames is there, but they are not
@@ -114,14 +114,16 @@ async def describe(
     return looks
 
 
-async def ask(reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task) -> Look:
+async def ask(
+    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task[CaptioningSettings]
+) -> Look:
     """One request: what happens in a window, shown at the rate that its motion deserves.
 
     Raises:
         VideoError: the request has to be sent, and the frames cannot be read any more.
         ReplyError: the captioner's replies stayed impossible.
     """
-    settings: CaptioningSettings = task.settings
+    settings = task.settings
     start_s, end_s = window
     motion = motion_of(frames, full=settings.full_motion)
     shown = thin(frames, choose_rate(stretch.length_s, motion, settings.budget, settings.rates))

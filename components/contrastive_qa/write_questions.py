@@ -61,12 +61,12 @@ class CaptionedVideo:
         return digest_of(self.id, [event.digest() for event in self.events], self.has_gaps)
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[ContrastiveQASettings]) -> None:
     """Write the questions about every video of the task's shard."""
     await task.map(captioned_videos(task), write_questions)
 
 
-def captioned_videos(task: Task) -> Iterator[CaptionedVideo]:
+def captioned_videos(task: Task[ContrastiveQASettings]) -> Iterator[CaptionedVideo]:
     """The shard's videos with their events."""
     events: defaultdict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
@@ -78,7 +78,7 @@ def captioned_videos(task: Task) -> Iterator[CaptionedVideo]:
         yield CaptionedVideo(video, tuple(ordered), video.video_id in open_videos)
 
 
-async def write_questions(record: CaptionedVideo, task: Task) -> list[Row]:
+async def write_questions(record: CaptionedVideo, task: Task[ContrastiveQASettings]) -> list[Row]:
     """Write the summary and the questions of one video.
 
     Returns:
@@ -88,7 +88,7 @@ async def write_questions(record: CaptionedVideo, task: Task) -> list[Row]:
         RecordError: the video has no caption.
         ReplyError: the teachers' replies stayed invalid.
     """
-    settings: ContrastiveQASettings = task.settings
+    settings = task.settings
     if not record.events:
         raise RecordError(
             f"Video {record.id[:12]} has no caption event to ask about.", "See the failures of captioning."
@@ -109,7 +109,7 @@ async def write_questions(record: CaptionedVideo, task: Task) -> list[Row]:
     return [summary, *questions]
 
 
-async def summarize(record: CaptionedVideo, task: Task) -> Summary:
+async def summarize(record: CaptionedVideo, task: Task[ContrastiveQASettings]) -> Summary:
     """Ask for the summary of a video's caption."""
     lines = [caption_line(event.start_s, event.end_s, event.text) for event in record.events]
     prompt = Prompt(system=SUMMARIZER, payload={"caption": lines})
@@ -126,9 +126,11 @@ async def summarize(record: CaptionedVideo, task: Task) -> Summary:
     )
 
 
-async def ask(record: CaptionedVideo, part: range, summary: str, task: Task) -> Reply[QuestionsReply]:
+async def ask(
+    record: CaptionedVideo, part: range, summary: str, task: Task[ContrastiveQASettings]
+) -> Reply[QuestionsReply]:
     """Ask for questions about the events whose numbers are in `part`."""
-    settings: ContrastiveQASettings = task.settings
+    settings = task.settings
     caption = [
         {"event": number, "time": render_span(event.start_s, event.end_s), "text": event.text}
         for number, event in zip(part, record.events[part.start : part.stop], strict=True)
@@ -192,7 +194,7 @@ def spans_of(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
     return tuple(Span(start_s=event.start_s, end_s=event.end_s) for event in events)
 
 
-def count(questions: Sequence[Question], task: Task) -> None:
+def count(questions: Sequence[Question], task: Task[ContrastiveQASettings]) -> None:
     """Add kept questions by type, and rejected ones, to the task's metrics."""
     kept = Counter(f"kept_{question.type}" for question in questions if question.outcome is Outcome.OK)
     task.count(**kept, rejected=len(questions) - kept.total())

@@ -40,9 +40,9 @@ BLIND = "blind_prior"
 INTERVALS = "95 % percentile bootstrap over videos, 2000 draws; differences paired by question"
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[EvaluationSettings]) -> None:
     """Ask every system, judge a sample of the looks, and write predictions and scores."""
-    settings: EvaluationSettings = task.settings
+    settings = task.settings
     videos = {video.video_id: video for video in task.rows("captions", "videos")}
     questions = held_out_questions(
         task.rows("questions", "questions"),
@@ -81,7 +81,7 @@ async def run(task: Task) -> None:
 
 
 async def ask(
-    task: Task,
+    task: Task[EvaluationSettings],
     videos: Sequence[Video],
     questions: Mapping[str, Sequence[Question]],
     captions: Mapping[str, Sequence[CaptionEvent]],
@@ -96,7 +96,7 @@ async def ask(
         plans: the frames that each student is shown.
         champion: the one student that may fail: it is then left out.
     """
-    settings: EvaluationSettings = task.settings
+    settings = task.settings
     predictions: list[Prediction] = []
     descriptions: list[Description] = []
     unreadable: dict[str, Failure] = {}
@@ -127,13 +127,13 @@ async def ask(
     return predictions, descriptions
 
 
-def blind_prior(task: Task, videos: Mapping[str, Video]) -> BlindPrior:
+def blind_prior(task: Task[EvaluationSettings], videos: Mapping[str, Video]) -> BlindPrior:
     """What the questions about training videos teach somebody who sees none of them."""
     training = {video.video_id for video in videos.values() if video.split == "train"}
     return BlindPrior([row for row in task.rows("questions", "questions") if row.video_id in training])
 
 
-def captions_of(task: Task, videos: Collection[str]) -> dict[str, list[CaptionEvent]]:
+def captions_of(task: Task[EvaluationSettings], videos: Collection[str]) -> dict[str, list[CaptionEvent]]:
     """The detailed captions of some videos, events in order of time."""
     captions: dict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
@@ -149,7 +149,7 @@ def frames_of(student: Student, settings: EvaluationSettings) -> FrameSettings:
 
 
 async def watch(
-    task: Task, videos: Sequence[Video], frames: FrameSettings, unreadable: dict[str, Failure]
+    task: Task[EvaluationSettings], videos: Sequence[Video], frames: FrameSettings, unreadable: dict[str, Failure]
 ) -> list[Watched]:
     """The videos that can be read, with their frames; the others are noted as failures, by video id."""
     watched = []

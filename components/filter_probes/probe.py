@@ -39,13 +39,13 @@ class VideoQuestions(Strict):
         return digest_of([row.digest() for row in rows])
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[FilterProbesSettings]) -> None:
     """Filter the questions of this shard, video by video."""
     task.carry_failures("written")
     await task.map(videos(task), process)
 
 
-def videos(task: Task) -> Iterator[VideoQuestions]:
+def videos(task: Task[FilterProbesSettings]) -> Iterator[VideoQuestions]:
     """The videos of this shard that have a summary, each with its caption and its open questions."""
     captions: dict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
@@ -59,7 +59,7 @@ def videos(task: Task) -> Iterator[VideoQuestions]:
         yield VideoQuestions(summary=summary, caption=tuple(caption), questions=tuple(asked))
 
 
-async def process(record: VideoQuestions, task: Task) -> list[Row]:
+async def process(record: VideoQuestions, task: Task[FilterProbesSettings]) -> list[Row]:
     """The summary, the kept and rejected questions, the twins and the verdicts of one video."""
     settings = task.settings
     assert isinstance(settings, FilterProbesSettings)

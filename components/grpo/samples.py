@@ -15,7 +15,7 @@ from components.grpo.settings import GrpoSettings
 
 
 def read_questions(
-    task: Task, settings: GrpoSettings
+    task: Task[GrpoSettings], settings: GrpoSettings
 ) -> tuple[dict[str, list[CaptionEvent]], list[Video], list[list[Question]]]:
     """Captions by video, and the training split's multiple-choice questions grouped by video."""
     limit = settings.max_duration_s or math.inf

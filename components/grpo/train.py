@@ -42,7 +42,7 @@ from components.grpo.update import Batch, backward, batches_of
 class Trainer:
     """What every step needs."""
 
-    task: Task
+    task: Task[GrpoSettings]
     settings: GrpoSettings
     student: Student
     reference: Student | None
@@ -129,9 +129,9 @@ class Trainer:
             )  # fmt: skip
 
 
-def train(task: Task) -> None:
+def train(task: Task[GrpoSettings]) -> None:
     """Train, or continue, and write the model's folder."""
-    settings: GrpoSettings = task.settings
+    settings = task.settings
     captions, videos, questions = read_questions(task, settings)
     source = task.paths("sft_model")[0]
     load = partial(load_student, source, device=settings.device, arithmetic=settings.arithmetic)
@@ -188,7 +188,7 @@ def train(task: Task) -> None:
     }
 
 
-def _key(task: Task) -> str:
+def _key(task: Task[GrpoSettings]) -> str:
     """What a checkpoint belongs to: settings but for the run's length, code and inputs."""
     from components.core.data.manifest import read_manifest
 

@@ -43,9 +43,9 @@ def task_settings(settings: str, videos: str, shards: list[str] | None = None) -
     return canonical_json({**json.loads(settings or "{}"), "videos": videos, "shards": shards or []})
 
 
-def discover(task: Task) -> None:
+def discover(task: Task[IngestionSettings]) -> None:
     """List, hash, and write the ids of the shards."""
-    settings: IngestionSettings = task.settings
+    settings = task.settings
     listed = list_videos(settings)
     taken = fingerprints([item.stored for item in listed], task.state.root, settings.buckets)
     hashes = {fingerprint.digest for fingerprint in taken}

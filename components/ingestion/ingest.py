@@ -39,9 +39,9 @@ class Member:
     """Why the content could not be read; empty if it could."""
 
 
-async def ingest(task: Task) -> None:
+async def ingest(task: Task[IngestionSettings]) -> None:
     """Probe every member of the shards and write its row, part by shard."""
-    settings: IngestionSettings = task.settings
+    settings = task.settings
     members = _members(task, settings)
     benchmarks = benchmark_entries(settings)
     task.metrics["new_videos"] = len({member.video_id for member in members} - seen(task.state.root))
@@ -65,7 +65,7 @@ async def ingest(task: Task) -> None:
         raise InputError(f"None of the {len(members)} videos at {settings.videos} can be read. {reason}")
 
 
-def _members(task: Task, settings: IngestionSettings) -> list[Member]:
+def _members(task: Task[IngestionSettings], settings: IngestionSettings) -> list[Member]:
     listed = list_videos(settings)
     taken = fingerprints([item.stored for item in listed], task.state.root, settings.buckets)
     problems = {fingerprint.digest: fingerprint.problem for fingerprint in taken}
@@ -93,10 +93,10 @@ def _refuse_changed(settings: IngestionSettings, video_ids: Iterable[str]) -> No
 
 
 async def _rows(
-    task: Task, service: FrameService, member: Member, benchmarks: dict[str, str]
+    task: Task[IngestionSettings], service: FrameService, member: Member, benchmarks: dict[str, str]
 ) -> tuple[list[Row], bool]:
     """The rows of one content: the video or its failure, then its copies as rejected; and whether it was known."""
-    settings: IngestionSettings = task.settings
+    settings = task.settings
     first = member.files[0]
     try:
         info, reused = await _probe(task, service, member)
@@ -140,8 +140,8 @@ def _refusal(member: Member, info: VideoInfo, benchmarks: dict[str, str], settin
     return ""
 
 
-async def _probe(task: Task, service: FrameService, member: Member) -> tuple[VideoInfo, bool]:
-    settings: IngestionSettings = task.settings
+async def _probe(task: Task[IngestionSettings], service: FrameService, member: Member) -> tuple[VideoInfo, bool]:
+    settings = task.settings
     if member.problem:
         raise VideoError(f"{member.files[0].stored.uri}: {member.problem}", "Mend it, or take it out of the corpus.")
     filed = filed_under("components.core.video.worker", settings.video.digest())

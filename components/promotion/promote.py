@@ -32,13 +32,13 @@ MODEL_ID = "mlflow_model"
 UNTRAINED = "untrained"
 
 
-def promote(task: Task) -> None:
+def promote(task: Task[PromotionSettings]) -> None:
     """Register the model, compare it with its rival, and move the alias if it is better.
 
     Raises:
         InputError: no MLflow is named.
     """
-    settings: PromotionSettings = task.settings
+    settings = task.settings
     evaluation = task.dataset("evaluation")
     folder = task.paths("grpo_model")[0]
     model = read_manifest(folder)
@@ -85,9 +85,9 @@ def find_rival(settings: str, grpo_model: str) -> str:
         return (output / RIVAL_NAME).read_text()
 
 
-def find(task: Task) -> None:
+def find(task: Task[PromotionSettings]) -> None:
     """Ask the registry, and write the reference."""
-    settings: PromotionSettings = task.settings
+    settings = task.settings
     model = read_manifest(task.paths("grpo_model")[0])
     rival = Registry(settings.registered_model).rival_of(model.digest)
     task.info["champion"] = rival

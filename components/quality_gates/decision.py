@@ -16,12 +16,17 @@ from components.core.engine.stage import Task
 from components.core.errors import GateFailed
 from components.quality_gates.checks import Column, Figure
 from components.quality_gates.expectations import judge
+from components.quality_gates.settings import QualityGatesSettings
 
 DOCS_INDEX = "index.html"
 
 
 def decide(
-    task: Task, gate: str, figures: Sequence[Figure], columns: Sequence[Column], counts: Mapping[str, int]
+    task: Task[QualityGatesSettings],
+    gate: str,
+    figures: Sequence[Figure],
+    columns: Sequence[Column],
+    counts: Mapping[str, int],
 ) -> GateResult:
     """Judge the checks, store the result, and pass or refuse the dataset.
 

@@ -15,13 +15,13 @@ from components.quality_gates.question_quality import split_leak
 from components.quality_gates.settings import QualityGatesSettings
 
 
-def gate_captions(task: Task) -> None:
+def gate_captions(task: Task[QualityGatesSettings]) -> None:
     """Merge, measure and decide. Videos without a caption are kept as rejected rows; they count in the yield.
 
     Raises:
         GateFailed: a check failed; the merged dataset is left without a manifest.
     """
-    settings: QualityGatesSettings = task.settings
+    settings = task.settings
     corpus = task.dataset("corpus")
     measures: list[CaptionMeasures] = []
     captioned: set[str] = set()
@@ -42,7 +42,7 @@ def gate_captions(task: Task) -> None:
     decide(task, "captions", figures, columns, counts)
 
 
-def _write_shard(task: Task, corpus: Dataset, shard: Dataset) -> Iterator[CaptionMeasures]:
+def _write_shard(task: Task[QualityGatesSettings], corpus: Dataset, shard: Dataset) -> Iterator[CaptionMeasures]:
     """Write one shard's videos, segments and events; yields the measures of each captioned video."""
     part = shard.manifest.shard
     segments: dict[str, list[Segment]] = defaultdict(list)

@@ -12,14 +12,14 @@ from components.quality_gates.question_quality import drop_duplicates, question_
 from components.quality_gates.settings import QualityGatesSettings
 
 
-async def gate_questions(task: Task) -> None:
+async def gate_questions(task: Task[QualityGatesSettings]) -> None:
     """Merge, measure and decide.
 
     Raises:
         GateFailed: a check failed; the merged dataset is left without a manifest.
         TeacherUnavailable: the auditor's endpoint is down.
     """
-    settings: QualityGatesSettings = task.settings
+    settings = task.settings
     videos = {video.video_id: video for video in task.dataset("captions").rows("videos")}
     summaries: dict[str, str] = {}
     questions: list[Question] = []

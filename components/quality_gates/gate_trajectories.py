@@ -12,14 +12,14 @@ from components.quality_gates.settings import QualityGatesSettings
 from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
 
 
-async def gate_trajectories(task: Task) -> None:
+async def gate_trajectories(task: Task[QualityGatesSettings]) -> None:
     """Merge, measure and decide.
 
     Raises:
         GateFailed: a check failed; the merged dataset is left without a manifest.
         TeacherUnavailable: the judge's endpoint is down.
     """
-    settings: QualityGatesSettings = task.settings
+    settings = task.settings
     captions = task.dataset("captions")
     videos = {video.video_id: video for video in captions.rows("videos")}
     questions = {question.question_id: question for question in task.dataset("questions").rows("questions")}

@@ -9,15 +9,15 @@ from components.core.data.rows import Failure
 from components.core.engine.stage import Task
 from components.core.judging.intervals import wilson
 from components.quality_gates.checks import WORST, Figure
-from components.quality_gates.settings import LoopThresholds
+from components.quality_gates.settings import LoopThresholds, QualityGatesSettings
 
 
-def shards_of(task: Task) -> list[Dataset]:
+def shards_of(task: Task[QualityGatesSettings]) -> list[Dataset]:
     """The datasets of the input `shards`, in order of their shard, whatever order the loop finished in."""
     return sorted(task.datasets("shards"), key=lambda dataset: dataset.manifest.shard)
 
 
-def write_refused(task: Task, shard: Dataset, part: str) -> list[Failure]:
+def write_refused(task: Task[QualityGatesSettings], shard: Dataset, part: str) -> list[Failure]:
     """Carry a shard's rejected rows and failures over, for the tables that the merged dataset has.
 
     Returns:

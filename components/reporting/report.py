@@ -29,9 +29,9 @@ INPUTS = (
 )
 
 
-async def report(task: Task) -> None:
+async def report(task: Task[ReportingSettings]) -> None:
     """Write the page of a finished run; any subset of the inputs gives a page about that subset."""
-    settings: ReportingSettings = task.settings
+    settings = task.settings
     run = run_dir()
     roots = {name: task.paths(name)[0] for name in INPUTS if name in task.inputs}
     facts = gather(settings, roots, run)

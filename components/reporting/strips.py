@@ -11,6 +11,7 @@ from components.core.data.rows import Video
 from components.core.engine.stage import Task
 from components.core.errors import RewatchError
 from components.core.video.plans import FramePlan
+from components.reporting.settings import ReportingSettings
 from components.reporting.showcase import VideoStory
 
 FRAMES = 8
@@ -27,7 +28,7 @@ class Strips:
     unreadable: dict[str, str]
 
 
-async def frame_strips(task: Task, stories: Sequence[VideoStory], videos: int) -> Strips:
+async def frame_strips(task: Task[ReportingSettings], stories: Sequence[VideoStory], videos: int) -> Strips:
     """Frames of the first `videos` stories."""
     strips = Strips({}, {})
     for story in stories[:videos]:
@@ -40,7 +41,7 @@ async def frame_strips(task: Task, stories: Sequence[VideoStory], videos: int) -
     return strips
 
 
-async def _strip(task: Task, video: Video) -> list[str]:
+async def _strip(task: Task[ReportingSettings], video: Video) -> list[str]:
     from PIL import Image
 
     plan = FramePlan(

@@ -30,12 +30,12 @@ class Proposals:
     request_keys: list[str] = field(default_factory=list)
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[SegmentationSettings]) -> None:
     """Segment every video of the task's shard."""
     await task.map(task.rows("corpus", "videos"), segment)
 
 
-async def segment(video: Video, task: Task) -> list[Row]:
+async def segment(video: Video, task: Task[SegmentationSettings]) -> list[Row]:
     """Segment one video.
 
     Returns:
@@ -45,7 +45,7 @@ async def segment(video: Video, task: Task) -> list[Row]:
         VideoError: the frames cannot be read.
         ReplyError: the segmenter's replies stayed invalid.
     """
-    settings: SegmentationSettings = task.settings
+    settings = task.settings
     if video.duration_s <= settings.whole_up_to_s:
         return [row_of(video, (0.0, video.duration_s), "", Lineage(parents=(video.video_id,)))]
     proposals = await propose(video, task)
@@ -65,9 +65,9 @@ async def segment(video: Video, task: Task) -> list[Row]:
     return [row_of(video, span, title_of(span, proposals.chunks), lineage) for span in spans]
 
 
-async def propose(video: Video, task: Task) -> Proposals:
+async def propose(video: Video, task: Task[SegmentationSettings]) -> Proposals:
     """Ask the segmenter for the video's chunks, request by request."""
-    settings: SegmentationSettings = task.settings
+    settings = task.settings
     proposals = Proposals()
     start_s = 0.0
     while start_s < video.duration_s:
@@ -82,9 +82,11 @@ async def propose(video: Video, task: Task) -> Proposals:
     return proposals
 
 
-async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, task: Task) -> list[Proposal]:
+async def ask(
+    video: Video, start_s: float, end_s: float, proposals: Proposals, task: Task[SegmentationSettings]
+) -> list[Proposal]:
     """One request: the chunks proposed for [start_s, end_s), in the video's time and in order."""
-    settings: SegmentationSettings = task.settings
+    settings = task.settings
     plan = FramePlan(
         start_s=start_s,
         end_s=end_s,
@@ -104,9 +106,9 @@ async def ask(video: Video, start_s: float, end_s: float, proposals: Proposals, 
     return sorted(chunks, key=lambda chunk: chunk.start_s)
 
 
-async def snap(video: Video, cut_s: float, task: Task) -> float:
+async def snap(video: Video, cut_s: float, task: Task[SegmentationSettings]) -> float:
     """Move a cut to the clearest scene cut within one low-rate step of it; where none can be seen, leave it."""
-    settings: SegmentationSettings = task.settings
+    settings = task.settings
     if not settings.snap_fps:
         return cut_s
     reach_s = 1 / settings.fps
@@ -133,7 +135,7 @@ def row_of(video: Video, span: tuple[float, float], title: str, lineage: Lineage
     )
 
 
-def record(video: Video, segments: int, repairs: Counter[str], task: Task) -> None:
+def record(video: Video, segments: int, repairs: Counter[str], task: Task[SegmentationSettings]) -> None:
     """Add what was made and repaired to the task's metrics and log."""
     task.count(long_videos=1, chunks=segments, **{f"repairs_{name}": count for name, count in repairs.items()})
     task.log.info("video %s: %d chunks, repairs %s", video.video_id[:12], segments, dict(+repairs))

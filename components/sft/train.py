@@ -45,7 +45,7 @@ UNTRAINED = "untrained"
 class Trainer:
     """What every step needs."""
 
-    task: Task
+    task: Task[SftSettings]
     settings: SftSettings
     student: Student
     optimizer: Optimizer
@@ -97,9 +97,9 @@ class Trainer:
         return pack(prefix, [segment for _, segment in short]), [task for task, _ in short]
 
 
-def train(task: Task) -> None:
+def train(task: Task[SftSettings]) -> None:
     """Train, or continue, and write the model's folder."""
-    settings: SftSettings = task.settings
+    settings = task.settings
     lessons = _read_lessons(task, settings)
     if settings.base:
         task.info["base_model"] = settings.base
@@ -155,7 +155,7 @@ def finite(loss: float, step: int) -> float:
     return loss
 
 
-def _read_lessons(task: Task, settings: SftSettings) -> list[Lessons]:
+def _read_lessons(task: Task[SftSettings], settings: SftSettings) -> list[Lessons]:
     lessons = collect_lessons(
         list(task.rows("captions", "videos")),
         list(task.rows("captions", "events")),
@@ -174,9 +174,9 @@ def _read_lessons(task: Task, settings: SftSettings) -> list[Lessons]:
     return kept
 
 
-def _key(task: Task) -> str:
+def _key(task: Task[SftSettings]) -> str:
     """What a checkpoint belongs to: settings but for the run's length, code, inputs and base."""
-    settings: SftSettings = task.settings
+    settings = task.settings
     inputs = [task.dataset(name).manifest.digest for name in task.stage.inputs]
     base = folder_digest(Path(settings.base)) if settings.base and Path(settings.base).is_dir() else ""
     filed = filed_under(task.stage.module, settings.without_length().digest())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from components.core.errors import InputError
 
 if TYPE_CHECKING:
-    from components.core.engine.stage import Stage
+    from components.core.engine.stage import SettingsType, Stage
 
 
-def main(stage: Stage, arguments: list[str] | None = None) -> None:
+def main(stage: Stage[SettingsType], arguments: list[str] | None = None) -> None:
     """Parse the arguments and run the stage."""
     from components.core.engine.run import run_task
 
@@ -33,7 +33,7 @@ def main(stage: Stage, arguments: list[str] | None = None) -> None:
     )
 
 
-def _parser(stage: Stage) -> argparse.ArgumentParser:
+def _parser(stage: Stage[SettingsType]) -> argparse.ArgumentParser:
     fields = stage.settings.model_fields
     lines = [f"  {name}: {' '.join((field.description or '').split())}" for name, field in fields.items()]
     parser = argparse.ArgumentParser(

@@ -27,7 +27,7 @@ from components.core.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from components.core.data.settings import parse_settings
+from components.core.data.settings import StageSettings, parse_settings
 from components.core.engine.record import (
     RUN_ID_VARIABLE,
     CpuClock,
@@ -38,7 +38,7 @@ from components.core.engine.record import (
     utc_now,
     write_task_record,
 )
-from components.core.engine.stage import Stage, Task
+from components.core.engine.stage import SettingsType, Stage, Task
 from components.core.errors import DatasetError, InputError, RewatchError, as_disk_full
 from components.core.processes import as_interrupt, join_run
 from components.core.stores.state import State
@@ -48,7 +48,7 @@ INTERRUPTED = 130
 
 
 def run_task(
-    stage: Stage,
+    stage: Stage[SettingsType],
     *,
     settings: str,
     inputs: Mapping[str, str | list[str]],
@@ -105,7 +105,7 @@ def run_task(
 
 
 def _run(
-    stage: Stage,
+    stage: Stage[SettingsType],
     record: TaskRecord,
     log: logging.Logger,
     settings: str,
@@ -142,7 +142,7 @@ def _run(
             _book(task, record)
 
 
-def _finish_output(task: Task, record: TaskRecord) -> Manifest:
+def _finish_output(task: Task[StageSettings], record: TaskRecord) -> Manifest:
     """Write the manifest, which completes the dataset or model."""
     stage = task.stage
     manifest = Manifest(
@@ -168,21 +168,21 @@ def _finish_output(task: Task, record: TaskRecord) -> Manifest:
     return complete
 
 
-def _teachers(task: Task) -> Iterator[tuple[str, str]]:
+def _teachers(task: Task[StageSettings]) -> Iterator[tuple[str, str]]:
     """Role and `model@revision` of every role the stage asks; a setting may hold one role or several."""
     for name in task.stage.roles:
         given = getattr(task.settings, name)
         yield from ((role.role, role.teacher) for role in (given if isinstance(given, tuple) else (given,)))
 
 
-def _upstream(task: Task) -> Iterator[Upstream]:
+def _upstream(task: Task[StageSettings]) -> Iterator[Upstream]:
     for name in task.inputs:
         for path in task.paths(name):
             if (path / MANIFEST_NAME).is_file():
                 yield Upstream(name=name, path=str(path), digest=read_manifest(path).digest)
 
 
-def _book(task: Task, record: TaskRecord) -> None:
+def _book(task: Task[StageSettings], record: TaskRecord) -> None:
     usage = task.ledger.total
     record.calls, record.cached_calls = usage.calls, usage.cached_calls
     record.tokens, record.cost = usage.tokens, round(usage.cost, 6)
@@ -190,7 +190,9 @@ def _book(task: Task, record: TaskRecord) -> None:
     record.records, record.metrics, record.info = task.records, task.metrics, task.info
 
 
-def _check_inputs(stage: Stage, label: str, inputs: Mapping[str, str | list[str]]) -> dict[str, Path | list[Path]]:
+def _check_inputs(
+    stage: Stage[SettingsType], label: str, inputs: Mapping[str, str | list[str]]
+) -> dict[str, Path | list[Path]]:
     unknown = sorted(set(inputs) - set(stage.inputs))
     if unknown:
         raise InputError(f"The task '{label}' takes no input {unknown}.", f"It takes {', '.join(stage.inputs)}.")

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from components.core.data.datasets import Dataset, DatasetWriter
 from components.core.data.identity import filed_under
@@ -35,12 +35,17 @@ if TYPE_CHECKING:
     from components.core.video.plans import FramePlan
     from components.core.video.readers.pyav import Frame
     from components.core.video.readings import Reading
+    from components.core.video.settings import VideoStageSettings
 
 Result = TypeVar("Result")
+SettingsType = TypeVar("SettingsType", bound=StageSettings)
+Own = TypeVar("Own", bound=StageSettings, covariant=True)
+"""The settings of a task's own stage. A task is read by many and never re-set, so that one with the settings of a stage
+stands wherever one with its base's is asked for."""
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[SettingsType]):
     """One stage of the pipeline, as its folder defines it.
 
     Args:
@@ -53,10 +58,10 @@ class Stage:
     """
 
     name: str
-    settings: type[StageSettings]
+    settings: type[SettingsType]
     inputs: tuple[str, ...]
     tables: Mapping[str, type[Row]]
-    run: Callable[[Task], Awaitable[None] | None]
+    run: Callable[[Task[SettingsType]], Awaitable[None] | None]
     roles: tuple[str, ...] = ()
 
     @property
@@ -66,12 +71,12 @@ class Stage:
 
 
 @dataclass
-class Task:
+class Task(Generic[Own]):
     """One run of a stage, over all records or one shard's."""
 
-    stage: Stage
+    stage: Stage[Own]
     name: str
-    settings: Any
+    settings: Own
     shard: str
     inputs: dict[str, Path | list[Path]]
     output: Path
@@ -147,7 +152,7 @@ class Task:
     async def map(
         self,
         records: Iterable[RecordType],
-        process: Callable[[RecordType, Task], Awaitable[Outcomes]],
+        process: Callable[[RecordType, Self], Awaitable[Outcomes]],
         key: Callable[[RecordType], Any] | None = None,
         total: int | None = None,
     ) -> None:
@@ -187,7 +192,7 @@ class Task:
             else:
                 counted[name] += amount  # type: ignore[assignment]  # a Counter holds any number
 
-    async def frames(self, video: Video, plan: FramePlan) -> list[Frame]:
+    async def frames(self: Task[VideoStageSettings], video: Video, plan: FramePlan) -> list[Frame]:
         """Frames of a video by a plan, read in a child process with limits.
 
         Raises:
@@ -210,7 +215,7 @@ class Task:
             source.__exit__(None, None, None)
         return frames
 
-    def reading(self, video: Video, plan: FramePlan) -> Reading:
+    def reading(self: Task[VideoStageSettings], video: Video, plan: FramePlan) -> Reading:
         """What a plan shows of a video, read when it is needed."""
         from components.core.video.readings import Reading
 

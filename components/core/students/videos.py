@@ -21,6 +21,7 @@ from components.core.students.student import Student
 if TYPE_CHECKING:
     from components.core.engine.stage import Task
     from components.core.video.readers.pyav import Frame
+    from components.core.video.settings import VideoStageSettings
 
 
 class Videos:
@@ -33,7 +34,7 @@ class Videos:
 
     def __init__(
         self,
-        task: Task,
+        task: Task[VideoStageSettings],
         student: Student,
         videos: Iterable[Video],
         shift_pixels: int = 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def render(clip: Clip, path: Path) -> None:
         _mux(container, stream.encode(None), clip)
 
 
-def _mux(container: OutputContainer, packets: list[Packet], clip: Clip) -> None:
+def _mux(container: OutputContainer, packets: list[Packet[Any]], clip: Clip) -> None:
     """Write packets. The encoder knows no length for the last frame; without one the file would end a frame early."""
     for packet in packets:
         if packet.pts == round(clip.times_s[-1] * TICKS):

@@ -31,7 +31,7 @@ class ToySettings(StageSettings):
     """Who writes."""
 
 
-async def run(task: Task) -> None:
+async def run(task: Task[ToySettings]) -> None:
     """Map over made-up summaries, or over those of the input where there is one."""
     if "written" in task.inputs:
         await task.map(task.rows("written", "summaries"), ask)
@@ -40,7 +40,7 @@ async def run(task: Task) -> None:
         await task.map([Summary(video_id=f"v{n:03}", text=f"{words} {n}") for n in range(task.settings.records)], ask)
 
 
-async def ask(summary: Summary, task: Task) -> list[Row]:
+async def ask(summary: Summary, task: Task[ToySettings]) -> list[Row]:
     """Ask for one question; a summary that says so is refused or fails."""
     if "unreadable" in summary.text:
         raise RecordError(f"{summary.video_id} is unreadable.", "Replace it.")
