@@ -9,20 +9,27 @@ can be huge.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.core.errors import ReplyError, TeacherUnavailable
 from components.core.teachers.admission import Trouble
 from components.core.teachers.replies import legible
 
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 8 * 2**20
 """Bytes. 128,000 tokens of reply and as many of thinking, every character escaped, take six million."""
+
+GRACE_S = 1.0
+"""How long what came with the end of a connection may take to be read."""
 
 LARGEST_REFUSAL = 64 * 2**10
 """Bytes that are read of an answer that is an error."""
@@ -100,9 +107,9 @@ class Exchange:
                 self._url, data=data, timeout=timeout, allow_redirects=False, proxy=self._proxy
             ) as response:
                 if response.status != 200:
-                    text, _ = await _read(response.content, LARGEST_REFUSAL)
+                    text, _ = await _read(response, LARGEST_REFUSAL)
                     raise self._refusal(response.status, response.headers, text.decode(errors="replace"), body)
-                text, complete = await _read(response.content, LARGEST_ANSWER)
+                text, complete = await _read(response, LARGEST_ANSWER)
         except aiohttp.ConnectionTimeoutError as error:
             raise Passing("unreachable", f"no connection within {CONNECT_TIMEOUT_S:g} s") from error
         except TimeoutError as error:
@@ -190,16 +197,41 @@ def what_was_said(text: str) -> str:
         return legible(re.sub(r"<[^<>]*>", " ", text[:4096]), 300)
 
 
-async def _read(content: Any, most: int) -> tuple[bytes, bool]:
-    """At most about `most` bytes of a body, and whether that was all of it."""
+async def _read(response: ClientResponse, most: int) -> tuple[bytes, bool]:
+    """At most about `most` bytes of a body, and whether that was all of it.
+
+    Raises:
+        ClientError: the connection ended before the body did. aiohttp (3.14) does not tell its reader so where the
+            chunks before were malformed, and would wait for the rest until the deadline.
+    """
+    protocol = response.connection.protocol if response.connection else None  # None once the whole body is here
+    ended = protocol.closed if protocol else None  # None, too, where it ended before anyone asked
     chunks: list[bytes] = []
     size = 0
-    async for chunk in content.iter_any():
+    while not response.content.at_eof():
+        reading = asyncio.ensure_future(response.content.readany())
+        try:
+            if protocol is None or ended is not None:
+                awaited: set[asyncio.Future[Any]] = {reading} if ended is None else {reading, ended}
+                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await asyncio.wait({reading}, timeout=GRACE_S)
+            if not reading.done():
+                raise _ended_early()
+            chunk = reading.result()
+        finally:
+            reading.cancel()
         chunks.append(chunk)
         size += len(chunk)
         if size > most:
             return b"".join(chunks), False
     return b"".join(chunks), True
+
+
+def _ended_early() -> Exception:
+    from aiohttp import ClientPayloadError
+
+    return ClientPayloadError("it ended amid the answer")
 
 
 def _retry_after(value: str) -> float:

@@ -15,8 +15,8 @@ import pytest
 
 from components.core.engine.run import run_task
 from components.core.errors import DiskFull, InputError, as_disk_full
+from pipelines.launch.local import folders
 from pipelines.launch.local.folders import RunFolder, RunsRoot
-from pipelines.launch.local.launcher import folders
 from pipelines.launch.local.progress import RunWatcher
 from tests.components.core.engine.toy.stage import STAGE
 from tests.pipelines.launch.local.test_launcher import a_run
