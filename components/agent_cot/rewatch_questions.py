@@ -5,17 +5,21 @@ it can answer. Attempts are sampled until one ends in the right answer (rejectio
 tag grammar; every attempt is kept, the failed ones as rejected rows with their reason. Held-out videos get none: their
 questions are for evaluation.
 
+A share of a video's places goes to questions that a single look answers, because a student must learn to look before it
+can look twice; the rest goes round the other types. The choice depends on the questions' identifiers alone, so that
+adding a video changes nobody else's trajectories.
+
     python -m components.agent_cot --help
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from components.agent_cot import prompts
 from components.agent_cot.agents import Agents, Attempt
-from components.agent_cot.selection import choose
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.rows import (
     CaptionEvent,
@@ -31,7 +35,7 @@ from components.core.data.rows import (
 from components.core.engine.stage import Stage, Task
 
 
-class QuestionToWatch(Strict):
+class QuestionToRewatch(Strict):
     """A question with what its trajectory is written from."""
 
     question: Question
@@ -50,13 +54,12 @@ class QuestionToWatch(Strict):
 
 async def run(task: Task[AgentCotSettings]) -> None:
     """Write the trajectories of this shard's training videos."""
-    await task.map(chosen_questions(task), process)
+    await task.map(chosen_questions(task), rewatch)
 
 
-def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToWatch]:
+def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToRewatch]:
     """The chosen questions of this shard's training videos, video by video."""
     settings = task.settings
-    assert isinstance(settings, AgentCotSettings)
     captions: dict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
         captions[event.video_id].append(event)
@@ -69,13 +72,12 @@ def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToWatch]:
             continue
         caption = tuple(sorted(captions[video.video_id], key=lambda event: event.start_s))
         for question in choose(questions[video.video_id], settings.per_video, settings.single_look_share):
-            yield QuestionToWatch(question=question, caption=caption, duration_s=video.duration_s)
+            yield QuestionToRewatch(question=question, caption=caption, duration_s=video.duration_s)
 
 
-async def process(record: QuestionToWatch, task: Task[AgentCotSettings]) -> list[Row]:
+async def rewatch(record: QuestionToRewatch, task: Task[AgentCotSettings]) -> list[Row]:
     """All attempts at one question, the last of them good or not."""
     settings = task.settings
-    assert isinstance(settings, AgentCotSettings)
     agents = Agents(task.teachers, settings, record.question, record.caption, record.duration_s)
     rows: list[Row] = []
     for number in range(1, settings.attempts + 1):
@@ -105,6 +107,30 @@ def trajectory(question: Question, attempt: Attempt, settings: AgentCotSettings)
             request_keys=tuple(attempt.request_keys),
         ),
     )
+
+
+def choose(questions: Sequence[Question], per_video: int, single_look_share: float) -> list[Question]:
+    """At most `per_video` of one video's questions (0: all), in a fixed order.
+
+    The single-look share is rounded up; where a video has too few questions of one kind, the other fills its places.
+    """
+    ordered = sorted(questions, key=lambda question: digest_of("choice", question.question_id))
+    if not per_video or len(ordered) <= per_video:
+        return ordered
+    single = [question for question in ordered if question.is_single_look]
+    others = round_robin([question for question in ordered if not question.is_single_look])
+    wanted = math.ceil(per_video * single_look_share - 1e-9)
+    taken = single[:wanted] + others[: per_video - min(wanted, len(single))]
+    return taken + single[wanted : wanted + per_video - len(taken)]
+
+
+def round_robin(questions: Sequence[Question]) -> list[Question]:
+    """One question of each type, then the second of each, and so on; the first type is that of the first question."""
+    by_type: dict[str, list[Question]] = defaultdict(list)
+    for question in questions:
+        by_type[question.type].append(question)
+    rounds = max((len(same) for same in by_type.values()), default=0)
+    return [same[turn] for turn in range(rounds) for same in by_type.values() if turn < len(same)]
 
 
 STAGE = Stage(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from components.captioning.describe_window import Look, Stretch, look_at
+from components.captioning.caption_window import VideoSegment, WindowCaption, caption_window
 from components.captioning.events import Event, Gap, gaps, join
 from components.captioning.frame_rate import choose_rate
 from components.captioning.prompts import CAPTIONER
@@ -24,11 +24,11 @@ async def run(task: Task[CaptioningSettings]) -> None:
     """Caption every segment of the task's shard."""
     task.carry_failures("segments")
     videos = {video.video_id: video for video in task.rows("corpus", "videos")}
-    stretches = (Stretch(videos[segment.video_id], segment) for segment in task.rows("segments", "segments"))
-    await task.map(stretches, caption)
+    records = (VideoSegment(videos[segment.video_id], segment) for segment in task.rows("segments", "segments"))
+    await task.map(records, caption)
 
 
-async def caption(stretch: Stretch, task: Task[CaptioningSettings]) -> list[Row]:
+async def caption(record: VideoSegment, task: Task[CaptioningSettings]) -> list[Row]:
     """Caption one segment.
 
     Returns:
@@ -39,29 +39,29 @@ async def caption(stretch: Stretch, task: Task[CaptioningSettings]) -> list[Row]
         ReplyError: not one of the captioner's replies was possible.
     """
     settings = task.settings
-    segment = stretch.segment
-    highest = choose_rate(stretch.length_s, 1.0, settings.budget, settings.rates)
+    segment = record.segment
+    highest = choose_rate(record.length_s, 1.0, settings.budget, settings.rates)
     windows = windows_of(segment.start_s, segment.end_s, settings.frames_per_request / highest)
-    looking = asyncio.Semaphore(settings.windows_in_flight)
+    in_flight = asyncio.Semaphore(settings.windows_in_flight)
 
-    async def look(window: Span) -> list[Look]:
-        async with looking:
-            return await look_at(stretch, window, highest, task)
+    async def caption_one(window: Span) -> list[WindowCaption]:
+        async with in_flight:
+            return await caption_window(record, window, highest, task)
 
     # All windows end before the first error is raised: what stops a task must not cancel what is being paid for.
-    ended = await asyncio.gather(*(look(window) for window in windows), return_exceptions=True)
-    looks: list[Look] = []
+    ended = await asyncio.gather(*(caption_one(window) for window in windows), return_exceptions=True)
+    parts: list[WindowCaption] = []
     for result in ended:
         if isinstance(result, BaseException):
             raise result
-        looks += result
-    events = join([one.events for one in looks], tolerance_s=settings.tolerance_s)
-    errors = [one.error for one in looks if one.error is not None]
+        parts += result
+    events = join([part.events for part in parts], tolerance_s=settings.tolerance_s)
+    errors = [part.error for part in parts if part.error is not None]
     if errors and not events:
         raise errors[0]
-    known = [gap for one in looks for gap in one.gaps]
+    known = [gap for part in parts for gap in part.gaps]
     missing = gaps(events, segment.start_s, segment.end_s, known, tolerance_s=settings.tolerance_s)
-    record(stretch, len(windows), looks, events, missing, task)
+    add_metrics(record, len(windows), parts, events, missing, task)
     rows = [row_of(event, segment, settings) for event in events]
     return [segment, *rows, *(row_of_gap(gap, segment) for gap in missing)]
 
@@ -99,27 +99,27 @@ def row_of_gap(gap: Gap, segment: Segment) -> CaptionEvent:
     )
 
 
-def record(
-    stretch: Stretch,
+def add_metrics(
+    record: VideoSegment,
     windows: int,
-    looks: Sequence[Look],
+    parts: Sequence[WindowCaption],
     events: Sequence[Event],
     missing: Sequence[Gap],
     task: Task[CaptioningSettings],
 ) -> None:
     """Add to the task's metrics what was looked at, repaired and left uncovered; log each segment with gaps."""
-    segment = stretch.segment
+    segment = record.segment
     task.count(
         segments=1,
-        seconds=stretch.length_s,
+        seconds=record.length_s,
         windows=windows,
-        frames=sum(look.frames for look in looks),
+        frames=sum(part.frames for part in parts),
         events=len(events),
         gaps=len(missing),
         gap_seconds=sum(gap.end_s - gap.start_s for gap in missing),
     )
-    for look in looks:
-        task.count(**{f"repairs_{name}": count for name, count in look.repairs.items()})
+    for part in parts:
+        task.count(**{f"repairs_{name}": count for name, count in part.repairs.items()})
     for gap in missing:
         where = f"{gap.start_s:g}-{gap.end_s:g} s of video {segment.video_id[:12]}"
         task.log.warning("gap at %s: %s", where, gap.reason)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Budget:
+class FrameBudget:
     """What looking may cost: `frames` and `tokens` in all, at `tokens_per_frame`.
 
     Up to `few_frames` frames are not worth saving: a stretch that short is looked at more often, still or not.
@@ -35,7 +35,7 @@ class Budget:
         return max(1, -(-pixels // (28 * 28)))
 
 
-def choose_rate(duration_s: float, motion: float, budget: Budget, rates: Sequence[float]) -> float:
+def choose_rate(duration_s: float, motion: float, budget: FrameBudget, rates: Sequence[float]) -> float:
     """Choose the frame rate for a stretch of video.
 
     Args:
@@ -48,7 +48,7 @@ def choose_rate(duration_s: float, motion: float, budget: Budget, rates: Sequenc
         a rung; or, where even the lowest is over budget, the rate that spends the budget exactly.
 
     Examples:
-        >>> budget = Budget(frames=192, tokens=24576, tokens_per_frame=128, few_frames=16)
+        >>> budget = FrameBudget(frames=192, tokens=24576, tokens_per_frame=128, few_frames=16)
         >>> choose_rate(60.0, 1.0, budget, (0.5, 1, 2, 4)), choose_rate(60.0, 0.0, budget, (0.5, 1, 2, 4))
         (2, 0.5)
         >>> choose_rate(8.0, 1.0, budget, (0.5, 1, 2, 4)), choose_rate(8.0, 0.0, budget, (0.5, 1, 2, 4))

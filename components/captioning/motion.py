@@ -25,7 +25,7 @@ LIVELY = 75
 """The percentile over time that counts: movement in a quarter of the time is enough, a few cuts are not."""
 
 
-class Glimpse(NamedTuple):
+class MeasuredFrame(NamedTuple):
     """A frame without its pixels: the time asked for, its own, and the share of cells that changed since the last."""
 
     asked_s: float
@@ -33,7 +33,7 @@ class Glimpse(NamedTuple):
     changed: float
 
 
-def glimpses(frames: Sequence[Frame]) -> list[Glimpse]:
+def measure_frames(frames: Sequence[Frame]) -> list[MeasuredFrame]:
     """A measure: what is to be known of frames before it is decided which of them are shown.
 
     Args:
@@ -41,10 +41,10 @@ def glimpses(frames: Sequence[Frame]) -> list[Glimpse]:
     """
     changed = np.abs(np.diff(cell_means(frames), axis=0)) > CHANGED
     shares = [0.0, *changed.mean(axis=(1, 2)).tolist()]
-    return [Glimpse(frame.asked_s, frame.time_s, share) for frame, share in zip(frames, shares, strict=True)]
+    return [MeasuredFrame(frame.asked_s, frame.time_s, share) for frame, share in zip(frames, shares, strict=True)]
 
 
-def motion_of(seen: Sequence[Glimpse], *, full: float) -> float:
+def motion_of(seen: Sequence[MeasuredFrame], *, full: float) -> float:
     """Measure motion from 0 to 1: the share of the picture that changes from frame to frame, relative to `full`.
 
     Args:
@@ -53,7 +53,7 @@ def motion_of(seen: Sequence[Glimpse], *, full: float) -> float:
     """
     if len(seen) < 2:
         return 0.0
-    return min(1.0, float(np.percentile([glimpse.changed for glimpse in seen[1:]], LIVELY)) / full)
+    return min(1.0, float(np.percentile([frame.changed for frame in seen[1:]], LIVELY)) / full)
 
 
 def cell_means(frames: Sequence[Frame]) -> np.ndarray:
@@ -70,9 +70,9 @@ def cell_means(frames: Sequence[Frame]) -> np.ndarray:
     return means
 
 
-def thin(frames: Sequence[Glimpse], rate: float) -> list[Glimpse]:
+def thin(frames: Sequence[MeasuredFrame], rate: float) -> list[MeasuredFrame]:
     """Keep the frames that `rate` looks per second would have asked for, beginning with the first."""
-    kept: list[Glimpse] = []
+    kept: list[MeasuredFrame] = []
     due_s = frames[0].asked_s if frames else 0.0
     for frame in frames:
         if frame.asked_s >= due_s - 1e-6:

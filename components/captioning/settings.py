@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from components.captioning.frame_rate import Budget
+from components.captioning.frame_rate import FrameBudget
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
 
@@ -55,10 +55,10 @@ class CaptioningSettings(VideoStageSettings):
     """How far an event may lie outside its window before the reply is invalid; gaps up to this go unrecorded. Ours."""
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> FrameBudget:
         """What one segment may cost."""
-        per_frame = Budget.tokens_of(self.max_pixels)
-        return Budget(self.frames_per_segment, self.tokens_per_segment, per_frame, self.few_frames)
+        per_frame = FrameBudget.tokens_of(self.max_pixels)
+        return FrameBudget(self.frames_per_segment, self.tokens_per_segment, per_frame, self.few_frames)
 
     @model_validator(mode="after")
     def _rates_ascend(self) -> Self:

@@ -29,17 +29,17 @@ def windows_of(start_s: float, end_s: float, longest_s: float) -> list[Span]:
     return list(pairwise(borders))
 
 
-def halves_of(window: Span, looks: Sequence[float], shortest_s: float) -> list[Span]:
+def halves_of(window: Span, times_s: Sequence[float], shortest_s: float) -> list[Span]:
     """The two halves of a window, or nothing where they would be shorter than `shortest_s`.
 
     Args:
-        looks: the times of the window's frames; the halves meet at the one nearest to the middle.
+        times_s: the times of the window's frames; the halves meet at the one nearest to the middle.
 
     >>> halves_of((0.0, 8.0), [0.0, 2.0, 4.5, 6.0], 4.0), halves_of((0.0, 4.5), [0.0, 2.0], 4.0)
     ([(0.0, 4.5), (4.5, 8.0)], [])
     """
     start_s, end_s = window
-    inside = [time_s for time_s in looks if start_s < time_s < end_s]
+    inside = [time_s for time_s in times_s if start_s < time_s < end_s]
     if (end_s - start_s) / 2 < shortest_s - 1e-6 or not inside:
         return []
     border = min(inside, key=lambda time_s: abs(time_s - (start_s + end_s) / 2))

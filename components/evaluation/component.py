@@ -27,8 +27,8 @@ def evaluate(
         evaluation: tables predictions and scores.
     """
     from components.core.engine.run import run_task
-    from components.evaluation.champion import task_settings
     from components.evaluation.evaluate import STAGE
+    from components.evaluation.systems import task_settings
 
     inputs = {"captions": captions.path, "questions": questions.path}
     inputs |= {"sft_model": sft_model.path, "grpo_model": grpo_model.path}

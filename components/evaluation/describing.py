@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from components.core.data.rows import CaptionEvent, Score
 from components.evaluation.answering import Watched
-from components.evaluation.caption_metrics import NO_WORDNET, bleu1, meteor, rouge_l
-from components.evaluation.scoring import ScoreWriter
+from components.evaluation.metrics import NO_WORDNET, bleu1, meteor, rouge_l
+from components.evaluation.score_table import ScoreWriter
 from components.evaluation.systems import StudentName
 
 if TYPE_CHECKING:

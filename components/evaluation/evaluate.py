@@ -18,15 +18,12 @@ from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
 from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
-from components.evaluation import scoring
-from components.evaluation.answering import EXTRACTOR, Watched, by_video, predict
-from components.evaluation.champion import Champion, load_champion
+from components.evaluation import score_table
+from components.evaluation.answering import EXTRACTOR, Watched, by_video, chunks, held_out_questions, predict
 from components.evaluation.describing import Description, describe, description_scores
 from components.evaluation.faithfulness import judge_looks
-from components.evaluation.selection import chunks, held_out_questions
 from components.evaluation.settings import EvaluationSettings
-from components.evaluation.students import load_students
-from components.evaluation.systems import COMPARISONS, StudentName
+from components.evaluation.systems import COMPARISONS, AskedChampion, StudentName, load_champion, load_students
 
 if TYPE_CHECKING:
     from components.core.students.profile import FrameSettings
@@ -71,7 +68,7 @@ async def run(task: Task[EvaluationSettings]) -> None:
     scores = all_scores(protocol, predictions, by_id, descriptions, blind_prior(task, videos))
     if not predictions:
         task.log.warning(NOTHING_TO_ASK)
-        scores = [scoring.ScoreWriter(protocol).absent("chance", "accuracy", "all", NOTHING_TO_ASK)]
+        scores = [score_table.ScoreWriter(protocol).absent("chance", "accuracy", "all", NOTHING_TO_ASK)]
     task.write("scores", scores)
     for score in scores:
         if score.value is not None:
@@ -87,7 +84,7 @@ async def ask(
     captions: Mapping[str, Sequence[CaptionEvent]],
     students: dict[StudentName, Student],
     plans: Mapping[StudentName, FrameSettings],
-    champion: Champion,
+    champion: AskedChampion,
 ) -> tuple[list[Prediction], list[Description]]:
     """What all students answer and describe, chunk of videos by chunk; videos that cannot be read become failures.
 
@@ -192,25 +189,25 @@ def all_scores(
     prior: BlindPrior,
 ) -> list[Score]:
     """The whole table."""
-    writer = scoring.ScoreWriter(protocol)
+    writer = score_table.ScoreWriter(protocol)
     answered = [questions[id] for id in dict.fromkeys(row.question_id for row in predictions)]
     chance = {question.question_id: 1 / len(question.options) for question in answered}
     blind = {question.question_id: prior.accuracy(question) for question in answered} if prior else {}
     return [
-        *scoring.guessing_scores(writer, "chance", chance, answered),
+        *score_table.guessing_scores(writer, "chance", chance, answered),
         *(
             (
-                *scoring.guessing_scores(writer, BLIND, blind, answered),
-                *scoring.gain_scores(writer, predictions, BLIND, blind),
+                *score_table.guessing_scores(writer, BLIND, blind, answered),
+                *score_table.gain_scores(writer, predictions, BLIND, blind),
             )
             if prior
             else (writer.absent(BLIND, "accuracy", "all", NOTHING_TO_LEARN),)
         ),
-        *scoring.accuracy_scores(writer, predictions),
-        *scoring.answering_scores(writer, predictions, questions),
-        *scoring.difference_scores(writer, predictions, COMPARISONS),
-        *scoring.looking_scores(writer, predictions),
-        *scoring.grounding_scores(writer, predictions, questions),
+        *score_table.accuracy_scores(writer, predictions),
+        *score_table.answering_scores(writer, predictions, questions),
+        *score_table.difference_scores(writer, predictions, COMPARISONS),
+        *score_table.looking_scores(writer, predictions),
+        *score_table.grounding_scores(writer, predictions, questions),
         *description_scores(writer, descriptions),
     ]
 

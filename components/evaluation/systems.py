@@ -1,15 +1,37 @@
-"""The rows of the evaluation table, and which of them are compared.
+"""The rows of the evaluation table: which students, asked how, compared with which, and where they come from.
 
 The honest control is the wrong video: the same student, the same question, another held-out video of similar length. An
 answer without any video would be out of the distribution that the student was trained on.
+
+The champion is asked beside the new students so that promotion compares both on the same questions. Whatever is wrong
+with an old model must not cost the new ones their evaluation: a champion that is gone, cannot be loaded or fails while
+it answers is left out, and the dataset's manifest says why.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from components.core.champion import ChampionReference
+from components.core.data.manifest import read_manifest
+from components.core.data.rows import canonical_json
+from components.core.errors import DatasetError, RewatchError
+from components.core.stores.files import is_s3, local, storage_for
+
+if TYPE_CHECKING:
+    from components.core.students.student import Student
 
 StudentName = Literal["untrained", "sft", "grpo", "champion"]
+UNTRAINED = "untrained"
+"""The folder beside the SFT model that holds the student it started from."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +66,98 @@ COMPARISONS = (
     ("grpo_think", "champion_think"),
 )
 """Pairs whose difference is reported with a paired interval, first minus second."""
+
+
+def load_students(sft_model: Path, grpo_model: Path) -> dict[StudentName, Student]:
+    """The students by name.
+
+    The untrained one lies beside the SFT model where that was built from scratch, else it is the base model that the
+    SFT manifest names.
+
+    Raises:
+        DatasetError: neither is there.
+    """
+    from components.core.students.student import load_student
+
+    sft = load_student(sft_model)
+    beside = sft_model / UNTRAINED
+    base = str(beside) if beside.is_dir() else read_manifest(sft_model).info.get("base_model", "")
+    if not base:
+        raise DatasetError(
+            f"{sft_model} names no base model and holds no folder '{UNTRAINED}': its start is unknown.",
+            "Train it again with this version.",
+        )
+    return {"untrained": load_student(base, sft.profile), "sft": sft, "grpo": load_student(grpo_model)}
+
+
+@dataclass
+class AskedChampion:
+    """The model that was named, and what came of it.
+
+    Attributes:
+        reference: as `ChampionReference` writes it; "" where none was named.
+        digest: of the model that was loaded.
+        fault: why it could not be asked; "" where it could.
+    """
+
+    reference: str = ""
+    student: Student | None = None
+    digest: str = ""
+    fault: str = ""
+
+    def drop(self, error: Exception, log: logging.Logger) -> None:
+        """Leave it out, and remember why."""
+        said = error.what if isinstance(error, RewatchError) else f"{type(error).__name__}: {error}"
+        self.student, self.fault = None, f"{' '.join(said.split())[:300].rstrip('.')}."
+        log.warning("The champion %s is left out: %s", self.reference, self.fault)
+
+    @property
+    def info(self) -> dict[str, str]:
+        """What promotion reads from the manifest."""
+        said = {"champion": self.reference, "champion_digest": self.digest, "champion_fault": self.fault}
+        return {name: value for name, value in said.items() if value}
+
+
+def task_settings(settings: str, champion: str) -> str:
+    """The evaluation section with the champion's reference filled in."""
+    return canonical_json({**json.loads(settings or "{}"), "champion": champion})
+
+
+def load_champion(reference: str, log: logging.Logger) -> AskedChampion:
+    """The champion that a reference names; without a student, and saying why, where it cannot be loaded.
+
+    Raises:
+        InputError: the reference is none.
+    """
+    if not reference:
+        return AskedChampion()
+    named, found = ChampionReference.parse(reference), AskedChampion(reference)
+    if not named.is_there:
+        found.fault = f"there is no whole model at {named.location}."
+        log.warning("The champion %s is left out: %s", reference, found.fault)
+        return found
+    from components.core.students.student import load_student
+
+    try:
+        with _local_folder(named.location) as folder:
+            found.digest = read_manifest(folder).digest
+            found.student = load_student(folder)
+    except Exception as error:  # noqa: BLE001  # truncated weights alone raise a dozen kinds
+        found.drop(error, log)
+    return found
+
+
+@contextmanager
+def _local_folder(location: str) -> Iterator[Path]:
+    """The model as a local folder: itself, or a temporary copy of an s3:// prefix."""
+    if not is_s3(location):
+        yield local(location)
+        return
+    storage = storage_for(location)
+    with tempfile.TemporaryDirectory(prefix="rewatch-champion-") as folder:
+        for item in storage.list(location):
+            path = Path(folder) / item.uri.removeprefix(location).lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with storage.local_path(item.uri) as copy:
+                shutil.move(copy, path)
+        yield Path(folder)

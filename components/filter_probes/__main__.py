@@ -1,6 +1,6 @@
 """`python -m components.filter_probes --help`."""
 
 from components.core.engine.command_line import main
-from components.filter_probes.probe import STAGE
+from components.filter_probes.filter_questions import STAGE
 
 main(STAGE)

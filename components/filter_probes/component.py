@@ -5,7 +5,7 @@ from kfp.dsl import Dataset, Input, Output, component
 from components.core.engine.images import image
 
 
-@component(base_image=image("components.filter_probes.probe"), install_kfp_package=False)
+@component(base_image=image("components.filter_probes.filter_questions"), install_kfp_package=False)
 def probe(
     shard: str, settings: str, captions: Input[Dataset], written: Input[Dataset], probed: Output[Dataset]
 ) -> None:
@@ -19,7 +19,7 @@ def probe(
         probed: tables summaries, questions and verdicts.
     """
     from components.core.engine.run import run_task
-    from components.filter_probes.probe import STAGE
+    from components.filter_probes.filter_questions import STAGE
 
     inputs = {"captions": captions.path, "written": written.path}
     metadata = probed.metadata

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from components.core.data.rows import CaptionEvent, Segment, Video
 from components.core.judging.intervals import wilson
-from components.quality_gates.checks import Column, Figure, worst_labels
+from components.quality_gates.checks import Figure, RowFigures, worst_labels
 from components.quality_gates.settings import CaptionThresholds
 
 ON_GRID_S = 0.05
@@ -67,7 +67,7 @@ def measure(
 
 def caption_checks(
     videos: Sequence[CaptionMeasures], ingested: int, settings: CaptionThresholds
-) -> tuple[list[Figure], list[Column]]:
+) -> tuple[list[Figure], list[RowFigures]]:
     """The checks of the captions gate.
 
     Args:
@@ -111,7 +111,7 @@ def caption_checks(
         _grid_figure(videos, settings),
     ]
     columns = [
-        Column(
+        RowFigures(
             "valid_timestamps",
             "events with 0 ≤ start < end ≤ duration, in order (seconds by which an event breaks this)",
             [value for video in videos for value in video.invalid_s],
@@ -120,7 +120,7 @@ def caption_checks(
             "events",
             maximum=settings.tolerance_s,
         ),
-        Column(
+        RowFigures(
             "covered_videos",
             f"videos of which events cover at least {settings.min_coverage:g}",
             coverage,
@@ -130,7 +130,7 @@ def caption_checks(
             minimum=settings.min_coverage,
             share=settings.covered_videos,
         ),
-        Column(
+        RowFigures(
             "segments_tile",
             "videos whose segments tile them exactly (largest gap or overlap in seconds)",
             [video.tiling_error_s for video in videos],

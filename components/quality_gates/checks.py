@@ -1,6 +1,6 @@
 """What a gate measures and what it decided: plain data, no rule of its own.
 
-A `Figure` is one number about the whole dataset (mean actions per trajectory). A `Column` is one number per row (the
+A `Figure` is one number about the whole dataset (mean actions per trajectory); `RowFigures` hold one per row (the
 coverage of each video) of which a share must lie within bounds. Both carry their denominator and their three worst
 examples, so that a refusal can be understood without opening the data. The expectations module turns them into
 verdicts (core/data/gate_result.py), which are stored as JSON for the report.
@@ -38,7 +38,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Column:
+class RowFigures:
     """One number per row, of which at least `share` must lie within the bounds.
 
     Args:

@@ -46,11 +46,11 @@ def detach(docs: Path) -> None:
     index = docs / "index.html"
     pages = sorted(path for path in docs.rglob("*.html") if path != index)
     for page in pages:
-        page.write_text(alone(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(standing_alone(page.read_text(encoding="utf-8")), encoding="utf-8")
     index.write_text(_index(docs, pages), encoding="utf-8")
 
 
-def alone(page: str) -> str:
+def standing_alone(page: str) -> str:
     """A page without anything that a browser would fetch or run."""
     rewriter = _Rewriter()
     rewriter.feed(page)

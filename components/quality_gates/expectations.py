@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from components.core.data.gate_result import Verdict
-from components.quality_gates.checks import Column, Figure, worst_labels
+from components.quality_gates.checks import Figure, RowFigures, worst_labels
 from components.quality_gates.data_docs import detach
 
 OVERALL = "overall"
 
 
-def judge(gate: str, figures: Sequence[Figure], columns: Sequence[Column], docs: Path) -> tuple[Verdict, ...]:
+def judge(gate: str, figures: Sequence[Figure], columns: Sequence[RowFigures], docs: Path) -> tuple[Verdict, ...]:
     """Decide every check of one gate and write its Data Docs to `docs`.
 
     A figure without a value fails: a gate that measured nothing has not been passed. A column without rows likewise.
@@ -31,7 +31,7 @@ def judge(gate: str, figures: Sequence[Figure], columns: Sequence[Column], docs:
 
 
 def _validate(
-    gate: str, figures: Sequence[Figure], columns: Sequence[Column], docs: Path
+    gate: str, figures: Sequence[Figure], columns: Sequence[RowFigures], docs: Path
 ) -> dict[tuple[str, str], Any]:
     """Run the checkpoint; the result of each expectation by (frame, column)."""
     os.environ.update({"GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"})  # read while the library is imported
@@ -62,7 +62,7 @@ def _validate(
     return results
 
 
-def _frames(figures: Sequence[Figure], columns: Sequence[Column]) -> dict[str, tuple[dict[str, Any], list[Any]]]:
+def _frames(figures: Sequence[Figure], columns: Sequence[RowFigures]) -> dict[str, tuple[dict[str, Any], list[Any]]]:
     """Values and expectations by frame; checks with nothing to decide are left out."""
     import great_expectations.expectations as gxe
 
@@ -116,7 +116,7 @@ def _of_figure(figure: Figure, result: Any) -> Verdict:
     )
 
 
-def _of_column(column: Column, result: Any) -> Verdict:
+def _of_column(column: RowFigures, result: Any) -> Verdict:
     """A column's verdict is about the share of its rows within the bounds."""
     n = len(column.values)
     observed = None if result is None else 1.0 - result.result["unexpected_count"] / n

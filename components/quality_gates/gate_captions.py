@@ -9,8 +9,7 @@ from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Failure, Outcome, Segment, Video
 from components.core.engine.stage import Stage, Task
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
-from components.quality_gates.decision import decide
-from components.quality_gates.merging import failed_figure, shards_of, write_refused
+from components.quality_gates.gate import decide, failed_figure, shards_of, write_refused
 from components.quality_gates.question_quality import split_leak
 from components.quality_gates.settings import QualityGatesSettings
 

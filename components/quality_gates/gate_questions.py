@@ -5,8 +5,7 @@ from __future__ import annotations
 from components.core.data.rows import Failure, ProbeVerdict, Question, Summary
 from components.core.engine.stage import Stage, Task
 from components.quality_gates.audit import audit_questions
-from components.quality_gates.decision import decide
-from components.quality_gates.merging import failed_figure, shards_of, write_refused
+from components.quality_gates.gate import decide, failed_figure, shards_of, write_refused
 from components.quality_gates.option_positions import place_options
 from components.quality_gates.question_quality import drop_duplicates, question_checks
 from components.quality_gates.settings import QualityGatesSettings

@@ -6,8 +6,7 @@ from collections import defaultdict
 
 from components.core.data.rows import CaptionEvent, Failure, Trajectory
 from components.core.engine.stage import Stage, Task
-from components.quality_gates.decision import decide
-from components.quality_gates.merging import failed_figure, shards_of, write_refused
+from components.quality_gates.gate import decide, failed_figure, shards_of, write_refused
 from components.quality_gates.settings import QualityGatesSettings
 from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
 

@@ -16,7 +16,7 @@ from components.quality_gates.audit import Audit
 from components.quality_gates.checks import WORST, Figure
 from components.quality_gates.option_positions import position_counts
 from components.quality_gates.settings import QuestionThresholds
-from components.quality_gates.text_probe import probe
+from components.quality_gates.text_probe import probe_with_text
 
 
 def drop_duplicates(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
@@ -182,7 +182,7 @@ def _accuracy_figure(
 
 def _trained_figure(choices: Sequence[Question], settings: QuestionThresholds) -> Figure:
     """The trained probe's accuracy. Its upper bound decides; with few questions, its lower bound."""
-    probed = probe([question for question in choices if len(question.options) == 4])
+    probed = probe_with_text([question for question in choices if len(question.options) == 4])
     n, limit = len(probed.accuracies), settings.max_trained_text_only
     interval = clustered_bootstrap(probed.accuracies, [q.video_id for q in probed.questions]) if n else None
     few = n < settings.min_audited and interval is not None and interval.low <= limit

@@ -40,7 +40,7 @@ STEPS, RATE = 60, 0.3
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbedQuestions:
     """Whether the probe was right, by question; a share where options were tied."""
 
     questions: Sequence[Question]
@@ -60,7 +60,7 @@ class Probed:
         return [(examples[name], sum(groups[name]) / len(groups[name]), len(groups[name])) for name in order]
 
 
-def probe(questions: Sequence[Question]) -> Probed:
+def probe_with_text(questions: Sequence[Question]) -> ProbedQuestions:
     """Let the probe answer multiple-choice questions, each learned from the other folds' videos."""
     templates = Templates(questions)
     features = [_features(question) for question in questions]
@@ -80,7 +80,7 @@ def probe(questions: Sequence[Question]) -> Probed:
                 for known, option in zip(prior.log_likelihoods(question), features[index], strict=True)
             ]
             accuracies[index] = expected_accuracy(scores, question.answer_index)
-    return Probed(questions, accuracies, [templates.of(question) for question in questions])
+    return ProbedQuestions(questions, accuracies, [templates.of(question) for question in questions])
 
 
 def _prior_scores(learned: Sequence[Question], templates: Templates) -> tuple[BlindPrior, list[list[float]]]:

@@ -16,7 +16,7 @@ from components.core.judging.intervals import wilson
 from components.core.judging.matching import normalise
 from components.core.teachers.client import Teachers
 from components.core.traces.tags import parse
-from components.quality_gates.checks import WORST, Column, Figure
+from components.quality_gates.checks import WORST, Figure, RowFigures
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 
 
@@ -65,7 +65,7 @@ def trajectory_checks(
     videos: Mapping[str, Video],
     judged: Sequence[tuple[str, bool]],
     settings: TrajectoryThresholds,
-) -> tuple[list[Figure], list[Column]]:
+) -> tuple[list[Figure], list[RowFigures]]:
     """The checks of the trajectories gate.
 
     Args:
@@ -133,7 +133,7 @@ def trajectory_checks(
     ]
     labels = [f"{t.trajectory_id}: {t.text[:80]}" for t in trajectories]
     columns = [
-        Column(
+        RowFigures(
             "cited_events_exist",
             "trajectories whose cited events are events of their video (events missing)",
             [float(_missing(t, events)) for t in trajectories],
@@ -142,7 +142,7 @@ def trajectory_checks(
             "trajectories",
             maximum=0.0,
         ),
-        Column(
+        RowFigures(
             "tags_parse",
             "trajectories whose text follows the tag grammar and gives the row's answer (1 when it does)",
             [float(_well_formed(t)) for t in trajectories],
@@ -151,7 +151,7 @@ def trajectory_checks(
             "trajectories",
             minimum=1.0,
         ),
-        Column(
+        RowFigures(
             "questions_exist",
             "trajectories that answer a kept question (1 when it does)",
             [float(t.question_id in questions) for t in trajectories],

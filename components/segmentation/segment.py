@@ -54,7 +54,7 @@ async def segment(video: Video, task: Task[SegmentationSettings]) -> list[Row]:
     repairs["snapped"] += sum(cut != before for cut, before in zip(snapped, proposed, strict=True))
     lengths = Lengths(settings.min_s, settings.max_s)
     cuts, changes = fit_lengths(sorted(set(snapped)), video.duration_s, lengths)
-    record(video, len(cuts) + 1, repairs + changes, task)
+    add_metrics(video, len(cuts) + 1, repairs + changes, task)
     lineage = Lineage(
         parents=(video.video_id,),
         teacher=settings.segmenter.teacher,
@@ -135,7 +135,7 @@ def row_of(video: Video, span: tuple[float, float], title: str, lineage: Lineage
     )
 
 
-def record(video: Video, segments: int, repairs: Counter[str], task: Task[SegmentationSettings]) -> None:
+def add_metrics(video: Video, segments: int, repairs: Counter[str], task: Task[SegmentationSettings]) -> None:
     """Add what was made and repaired to the task's metrics and log."""
     task.count(long_videos=1, chunks=segments, **{f"repairs_{name}": count for name, count in repairs.items()})
     task.log.info("video %s: %d chunks, repairs %s", video.video_id[:12], segments, dict(+repairs))

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.agent_cot import prompts
 from components.agent_cot.agents import Agents, Attempt
-from components.agent_cot.rewatch_questions import STAGE
+from components.agent_cot.rewatch_questions import STAGE, choose, round_robin
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Question, QuestionType, Trajectory
@@ -172,3 +174,37 @@ async def test_tags_written_by_an_agent_do_not_reach_the_steps() -> None:
     attempt = await attempted(look("00:03"), seen("a</observation><answer>red", 1), answer("</answer>green"))
     assert attempt.steps[0].observation == "ared"
     assert attempt.fault == "wrong answer: 'green'"
+
+
+SINGLE_LOOKS = [open_question(f"What colour is the shape at [00:0{n}]?") for n in range(8)]
+TWO_LOOKS = [
+    open_question(f"Question {n} about {kind.value}?", type=kind)
+    for n in range(3)
+    for kind in (QuestionType.STATE_CHANGE, QuestionType.COUNTING, QuestionType.EVENT_LOCALISATION)
+]
+
+
+@given(st.permutations([*SINGLE_LOOKS, *TWO_LOOKS]), st.integers(0, 20), st.floats(0, 1))
+def test_the_choice_depends_on_the_questions_alone(shuffled: list[Question], per_video: int, share: float) -> None:
+    chosen = choose(shuffled, per_video, share)
+    assert chosen == choose([*SINGLE_LOOKS, *TWO_LOOKS], per_video, share)
+    assert len({question.question_id for question in chosen}) == len(chosen)
+    assert len(chosen) == (min(per_video, 17) or 17)
+
+
+def test_the_share_of_single_looks_is_kept_and_the_rest_covers_the_types() -> None:
+    chosen = choose([*SINGLE_LOOKS, *TWO_LOOKS], 6, 0.5)
+    assert [question.is_single_look for question in chosen].count(True) == 3
+    assert {question.type for question in chosen if not question.is_single_look} == {
+        question.type for question in TWO_LOOKS
+    }
+
+
+def test_one_kind_fills_the_places_that_the_other_leaves() -> None:
+    assert len(choose([*SINGLE_LOOKS[:1], *TWO_LOOKS], 4, 0.75)) == 4
+    assert len(choose([*SINGLE_LOOKS, *TWO_LOOKS[:1]], 4, 0.25)) == 4
+
+
+def test_types_take_turns() -> None:
+    assert [question.type for question in round_robin(TWO_LOOKS)] == [question.type for question in TWO_LOOKS]
+    assert len({question.type for question in round_robin(sorted(TWO_LOOKS, key=lambda q: q.type))[:3]}) == 3

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.captioning.motion import Glimpse, glimpses, motion_of, thin
+from components.captioning.motion import MeasuredFrame, measure_frames, motion_of, thin
 from components.core.video.readers.pyav import Frame
 
 
@@ -12,8 +12,8 @@ def frames_of(pictures: list[np.ndarray], fps: float = 4.0) -> list[Frame]:
     return [Frame(index / fps, pixels, index / fps) for index, pixels in enumerate(pictures)]
 
 
-def seen(pictures: list[np.ndarray]) -> list[Glimpse]:
-    return glimpses(frames_of(pictures))
+def seen(pictures: list[np.ndarray]) -> list[MeasuredFrame]:
+    return measure_frames(frames_of(pictures))
 
 
 def square_at(column: int) -> np.ndarray:
@@ -45,12 +45,12 @@ def test_a_single_frame_has_no_motion() -> None:
 
 @given(st.integers(1, 60), st.sampled_from([1, 2, 4, 8]))
 def test_thinning_keeps_exactly_the_looks_of_the_slower_rate(count: int, stride: int) -> None:
-    frames = [Glimpse(5 + index / 8, 5 + index / 8, 0.0) for index in range(count)]
+    frames = [MeasuredFrame(5 + index / 8, 5 + index / 8, 0.0) for index in range(count)]
     assert thin(frames, 8 / stride) == frames[::stride]
 
 
 def test_thinning_goes_on_at_the_same_rate_after_frames_that_are_missing() -> None:
-    frames = [Glimpse(index / 4, index / 4, 0.0) for index in (0, 1, 2, 13, 14, 15, 16, 17, 18)]
+    frames = [MeasuredFrame(index / 4, index / 4, 0.0) for index in (0, 1, 2, 13, 14, 15, 16, 17, 18)]
     assert [frame.asked_s for frame in thin(frames, 1.0)] == [0.0, 3.25, 4.0]
 
 

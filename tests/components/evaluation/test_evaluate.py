@@ -16,10 +16,8 @@ from components.core.errors import DatasetError
 from components.core.stores.files import storage_for
 from components.core.students.profile import FrameSettings, StudentProfile, save_profile
 from components.core.students.student import load_student
-from components.evaluation.champion import load_champion
 from components.evaluation.evaluate import STAGE
-from components.evaluation.students import load_students
-from components.evaluation.systems import SYSTEMS
+from components.evaluation.systems import SYSTEMS, load_champion, load_students
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage, write_dataset
 from tests.components.evaluation.world import datasets, untaught_students

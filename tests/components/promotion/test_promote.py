@@ -19,7 +19,7 @@ from components.core.data.manifest import Manifest, read_manifest, write_manifes
 from components.core.data.rows import Prediction, QuestionType, canonical_json
 from components.core.engine.run import run_task
 from components.core.errors import InputError
-from components.evaluation.champion import load_champion
+from components.evaluation.systems import load_champion
 from components.promotion.decision import Decision
 from components.promotion.promote import STAGE, find_rival, promote_version, rollback
 from components.promotion.registry import Registry

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from components.core.data.rows import CaptionEvent, Segment, Video
 from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
-from components.quality_gates.checks import Column, Figure
+from components.quality_gates.checks import Figure, RowFigures
 from components.quality_gates.settings import CaptionThresholds
 from tests.components.quality_gates.worlds import Times, events_of, every_five_seconds, video, whole_seconds
 
@@ -26,7 +26,7 @@ def figure(measures: list[CaptionMeasures], name: str) -> Figure:
     return next(figure for figure in figures if figure.name == name)
 
 
-def column(measures: list[CaptionMeasures], name: str) -> Column:
+def column(measures: list[CaptionMeasures], name: str) -> RowFigures:
     _, columns = caption_checks(measures, len(measures), CaptionThresholds())
     return next(column for column in columns if column.name == name)
 

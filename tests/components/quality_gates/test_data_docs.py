@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.quality_gates.checks import Column, Figure
-from components.quality_gates.data_docs import alone
+from components.quality_gates.checks import Figure, RowFigures
+from components.quality_gates.data_docs import standing_alone
 from components.quality_gates.expectations import judge
 from tests.pages import fetched, policy
 
@@ -21,7 +21,7 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of a gate with a passed figure and a failed column, whose words come from a hostile model."""
     folder = tmp_path_factory.mktemp("docs") / "captions"
     figure = Figure(name="coverage", explains=HOSTILE, value=0.95, n=10, unit="videos", minimum=0.9)
-    column = Column(
+    column = RowFigures(
         name="length_s",
         frame="events",
         explains="no event lasts long",
@@ -86,11 +86,11 @@ def test_links_between_pages_lead_somewhere(docs: Path) -> None:
 def test_every_way_to_fetch_is_taken_out_and_the_text_around_it_kept(markup: str) -> None:
     page = f"<html><head></head><body><p>before</p>{markup}<p>after</p></body></html>"
     assert fetched(page) != []
-    left = alone(page)
+    left = standing_alone(page)
     assert fetched(left) == []
     assert "<p>before</p>" in left and "after</p>" in left
 
 
 def test_a_link_that_a_person_clicks_stays_and_one_that_runs_goes() -> None:
-    left = alone('<a href="https://docs.example/">docs</a><a href=" javascript:alert(1)">no</a>')
+    left = standing_alone('<a href="https://docs.example/">docs</a><a href=" javascript:alert(1)">no</a>')
     assert 'href="https://docs.example/"' in left and "javascript" not in left

@@ -159,7 +159,7 @@ def test_the_failure_rate_is_judged_over_all_shards(
 
 def test_few_records_are_no_rate_unless_all_of_them_failed() -> None:
     from components.core.data.rows import Failure
-    from components.quality_gates.merging import failed_figure
+    from components.quality_gates.gate import failed_figure
     from components.quality_gates.settings import CaptionThresholds
 
     failed = Failure(record_id="v", stage="captioning", error="VideoError", reason="There is no file.")

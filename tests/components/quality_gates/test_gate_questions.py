@@ -18,7 +18,7 @@ from components.quality_gates.checks import Figure
 from components.quality_gates.gate_questions import STAGE
 from components.quality_gates.question_quality import drop_duplicates, near_duplicates, question_checks, split_leak
 from components.quality_gates.settings import QuestionThresholds
-from components.quality_gates.text_probe import probe
+from components.quality_gates.text_probe import probe_with_text
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.quality_gates.worlds import as_open, caption_world, question, question_world, video
 
@@ -147,7 +147,7 @@ def test_what_is_only_true_of_one_video_is_nothing_that_another_teaches() -> Non
 
 def test_the_trained_reader_reads_alike_twice() -> None:
     rows = asked_of_many([1, 2, 2, 1])
-    assert probe(rows).accuracies == probe(rows).accuracies
+    assert probe_with_text(rows).accuracies == probe_with_text(rows).accuracies
 
 
 def test_a_handful_of_audited_questions_is_undecided_unless_it_convicts() -> None:

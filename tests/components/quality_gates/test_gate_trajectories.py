@@ -22,7 +22,7 @@ from components.core.data.rows import (
     Video,
 )
 from components.core.engine.run import run_task
-from components.quality_gates.checks import Column, Figure
+from components.quality_gates.checks import Figure, RowFigures
 from components.quality_gates.gate_trajectories import STAGE
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
@@ -49,7 +49,9 @@ def teacher() -> Iterator[str]:
         yield base_url
 
 
-def checks(trajectories: list[Trajectory], judged: list[tuple[str, bool]] | None = None) -> dict[str, Figure | Column]:
+def checks(
+    trajectories: list[Trajectory], judged: list[tuple[str, bool]] | None = None
+) -> dict[str, Figure | RowFigures]:
     figures, columns = trajectory_checks(
         trajectories,
         tried=10,
@@ -64,7 +66,7 @@ def checks(trajectories: list[Trajectory], judged: list[tuple[str, bool]] | None
 
 def values(trajectories: list[Trajectory], name: str) -> list[float]:
     column = checks(trajectories)[name]
-    assert isinstance(column, Column)
+    assert isinstance(column, RowFigures)
     return list(column.values)
 
 

@@ -26,12 +26,12 @@ WORK = "components.captioning.caption"
 STALE = f"{WORK}/{'0' * 16}-{'a' * 16}"
 REACHED = {
     "records": [f"{filed_under(WORK, 'a' * 64)}/one", f"{filed_under(WORK, 'b' * 64)}/one"],
-    "readings": [f"{measurement('components.captioning.motion', 'glimpses')}/pyav-plan1/one"],
+    "readings": [f"{measurement('components.captioning.motion', 'measure_frames')}/pyav-plan1/one"],
     "checkpoints": [f"{filed_under('components.sft.train', 'a' * 64)}/in/step-1/weights"],
 }
 LOST = {
     "records": [f"{STALE}/one", f"{STALE}/two", "captioning/0123", "components.nowhere.gone/0-1/one"],
-    "readings": [f"components.captioning.motion.glimpses/{'0' * 16}/pyav-plan1/one"],
+    "readings": [f"components.captioning.motion.measure_frames/{'0' * 16}/pyav-plan1/one"],
     "checkpoints": [f"components.sft.train/{'0' * 16}-1/in/step-1/weights", "0123/step-1/weights"],
 }
 CALLS = ["call-1", "call-2"]

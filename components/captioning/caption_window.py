@@ -1,4 +1,4 @@
-"""Looking at one window of a segment: read its frames, ask what happens, ask again in halves, or say why not.
+"""Caption one window of a segment: read its frames, ask what happens, ask again in halves, or say why not.
 
 A window is read once, at the highest rate the budget allows; its motion is measured, and its frames are thinned to the
 rate chosen. What was measured is remembered: from then on the frames are read only for a request that is really sent.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from components.captioning.events import Event, Gap, check, cut_out, realign, tidy
 from components.captioning.frame_rate import choose_rate
-from components.captioning.motion import Glimpse, glimpses, motion_of, thin
+from components.captioning.motion import MeasuredFrame, measure_frames, motion_of, thin
 from components.captioning.prompts import CAPTIONER, CaptionReply
 from components.captioning.settings import CaptioningSettings
 from components.captioning.windows import Span, halves_of, without
@@ -31,7 +31,7 @@ UNREADABLE = "no picture can be read here: the file is damaged"
 
 
 @dataclass(frozen=True)
-class Stretch:
+class VideoSegment:
     """What is captioned as one record: a segment and the video it belongs to."""
 
     video: Video
@@ -53,10 +53,10 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Look:
+class WindowCaption:
     """What one request told about a window, or part of one, in the video's time, and what it took.
 
-    `error` is why there is nothing: it becomes the record's where no look at the segment told anything.
+    `error` is why there is nothing: it becomes the record's where no window of the segment was captioned.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -66,11 +66,13 @@ class Look:
     error: RecordError | None = None
 
 
-async def look_at(stretch: Stretch, window: Span, highest: float, task: Task[CaptioningSettings]) -> list[Look]:
+async def caption_window(
+    record: VideoSegment, window: Span, highest: float, task: Task[CaptioningSettings]
+) -> list[WindowCaption]:
     """Look at one window of a segment, at `highest` frames per second or fewer.
 
     Returns:
-        one look, or in order of time those that it was halved into.
+        one caption, or in order of time those of the parts that it was halved into.
     """
     settings = task.settings
     start_s, end_s = window
@@ -81,42 +83,53 @@ async def look_at(stretch: Stretch, window: Span, highest: float, task: Task[Cap
         max_frames=settings.frames_per_request,
         max_pixels=settings.max_pixels,
     )
-    reading = task.reading(stretch.video, plan)
+    reading = task.reading(record.video, plan)
     try:
-        frames = [Glimpse(*glimpse) for glimpse in await reading.measured(glimpses)]
+        frames = [MeasuredFrame(*frame) for frame in await reading.measured(measure_frames)]
     except VideoError as error:
-        return [nothing(window, error)]
+        return [uncaptioned(window, error)]
     unread = plan.missing(frame.asked_s for frame in frames)
     lost = [(lost_s, until_s) for lost_s, until_s in unread if until_s - lost_s > settings.tolerance_s]
-    seen = await describe(reading, frames, stretch, window, task)
-    return [*(unseen(look, lost) for look in seen), Look(gaps=[Gap(*span, UNREADABLE) for span in lost])]
+    parts = await describe(reading, frames, record, window, task)
+    return [
+        *(without_unread(part, lost) for part in parts),
+        WindowCaption(gaps=[Gap(*span, UNREADABLE) for span in lost]),
+    ]
 
 
 async def describe(
-    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task[CaptioningSettings]
-) -> list[Look]:
+    reading: Reading,
+    frames: Sequence[MeasuredFrame],
+    record: VideoSegment,
+    window: Span,
+    task: Task[CaptioningSettings],
+) -> list[WindowCaption]:
     """Ask about a window's frames; in halves where no valid reply is had about the whole."""
     settings = task.settings
     try:
-        return [await ask(reading, frames, stretch, window, task)]
+        return [await ask(reading, frames, record, window, task)]
     except VideoError as error:  # what is remembered of the frames is there, but they are not
-        return [nothing(window, error)]
+        return [uncaptioned(window, error)]
     except ReplyError as error:
         halves = halves_of(window, [frame.asked_s for frame in frames], settings.shortest_window_s)
         if not halves:
-            return [nothing(window, error)]
+            return [uncaptioned(window, error)]
     task.count(windows_halved=1)
-    looks: list[Look] = []
+    parts: list[WindowCaption] = []
     for start_s, end_s in halves:
         shown = [frame for frame in frames if start_s <= frame.asked_s < end_s]
         if shown:  # all of it may be unreadable, which is a gap of its own
-            looks += await describe(reading, shown, stretch, (start_s, end_s), task)
-    return looks
+            parts += await describe(reading, shown, record, (start_s, end_s), task)
+    return parts
 
 
 async def ask(
-    reading: Reading, frames: Sequence[Glimpse], stretch: Stretch, window: Span, task: Task[CaptioningSettings]
-) -> Look:
+    reading: Reading,
+    frames: Sequence[MeasuredFrame],
+    record: VideoSegment,
+    window: Span,
+    task: Task[CaptioningSettings],
+) -> WindowCaption:
     """One request: what happens in a window, shown at the rate that its motion deserves.
 
     Raises:
@@ -126,7 +139,7 @@ async def ask(
     settings = task.settings
     start_s, end_s = window
     motion = motion_of(frames, full=settings.full_motion)
-    shown = thin(frames, choose_rate(stretch.length_s, motion, settings.budget, settings.rates))
+    shown = thin(frames, choose_rate(record.length_s, motion, settings.budget, settings.rates))
     payload = {"duration_s": round(end_s - start_s, 3)}
     prompt = prompt_of_frames(CAPTIONER, payload, reading, shown, start_s=start_s, quality=settings.jpeg_quality)
 
@@ -135,7 +148,7 @@ async def ask(
 
     reply = await task.teachers.ask(settings.captioner, prompt, CaptionReply, check=is_possible)
     events, repairs = tidy(events_of(reply.value, reply.key), payload["duration_s"])
-    return Look(realign(events, start_s), frames=len(shown), repairs=repairs)
+    return WindowCaption(realign(events, start_s), frames=len(shown), repairs=repairs)
 
 
 def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
@@ -143,12 +156,12 @@ def events_of(reply: CaptionReply, *request_keys: str) -> list[Event]:
     return [Event(event.start_s, event.end_s, strip_tags(event.text), request_keys) for event in reply.events]
 
 
-def unseen(look: Look, lost: Sequence[Span]) -> Look:
-    """A look without what it says about seconds that nobody could see."""
-    gaps = [replace(gap, start_s=a, end_s=b) for gap in look.gaps for a, b in without((gap.start_s, gap.end_s), lost)]
-    return replace(look, events=cut_out(look.events, lost), gaps=gaps)
+def without_unread(part: WindowCaption, lost: Sequence[Span]) -> WindowCaption:
+    """A caption without what it says about seconds of which no frame could be read."""
+    gaps = [replace(gap, start_s=a, end_s=b) for gap in part.gaps for a, b in without((gap.start_s, gap.end_s), lost)]
+    return replace(part, events=cut_out(part.events, lost), gaps=gaps)
 
 
-def nothing(window: Span, error: RecordError) -> Look:
-    """A look that told nothing."""
-    return Look(gaps=[Gap(*window, reason=error.what)], error=error)
+def uncaptioned(window: Span, error: RecordError) -> WindowCaption:
+    """What is known where no request told anything."""
+    return WindowCaption(gaps=[Gap(*window, reason=error.what)], error=error)

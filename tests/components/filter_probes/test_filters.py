@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.filter_probes import twins
-from components.filter_probes import verdicts as settling
-from components.filter_probes.verdicts import dropped
+from components.filter_probes import filters, twins
+from components.filter_probes.filters import dropped
 
 
-@pytest.mark.parametrize("module", [settling, twins])
+@pytest.mark.parametrize("module", [filters, twins])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from components.core.data.rows import CaptionEvent, ProbeVerdict, Question, Row, Strict, Summary, digest_of
 from components.core.engine.stage import Stage, Task
 from components.core.judging.prompts import caption_lines
-from components.filter_probes.probes import Panel
+from components.filter_probes.filters import QuestionFilters
 from components.filter_probes.settings import FilterProbesSettings
 
 
-class VideoQuestions(Strict):
+class QuestionsOfVideo(Strict):
     """What is filtered together: the open questions of one video, with its caption and summary."""
 
     summary: Summary
@@ -42,10 +42,10 @@ class VideoQuestions(Strict):
 async def run(task: Task[FilterProbesSettings]) -> None:
     """Filter the questions of this shard, video by video."""
     task.carry_failures("written")
-    await task.map(videos(task), process)
+    await task.map(videos_to_filter(task), filter_video)
 
 
-def videos(task: Task[FilterProbesSettings]) -> Iterator[VideoQuestions]:
+def videos_to_filter(task: Task[FilterProbesSettings]) -> Iterator[QuestionsOfVideo]:
     """The videos of this shard that have a summary, each with its caption and its open questions."""
     captions: dict[str, list[CaptionEvent]] = defaultdict(list)
     for event in task.rows("captions", "events"):
@@ -56,20 +56,19 @@ def videos(task: Task[FilterProbesSettings]) -> Iterator[VideoQuestions]:
     for summary in task.rows("written", "summaries"):
         caption = sorted(captions[summary.video_id], key=lambda event: event.start_s)
         asked = questions[summary.video_id]
-        yield VideoQuestions(summary=summary, caption=tuple(caption), questions=tuple(asked))
+        yield QuestionsOfVideo(summary=summary, caption=tuple(caption), questions=tuple(asked))
 
 
-async def process(record: VideoQuestions, task: Task[FilterProbesSettings]) -> list[Row]:
+async def filter_video(record: QuestionsOfVideo, task: Task[FilterProbesSettings]) -> list[Row]:
     """The summary, the kept and rejected questions, the twins and the verdicts of one video."""
     settings = task.settings
-    assert isinstance(settings, FilterProbesSettings)
-    panel = Panel(task.teachers, settings, caption_lines(record.caption))
+    filters = QuestionFilters(task.teachers, settings, caption_lines(record.caption))
     alive = list(record.questions)
-    alive = await panel.check_answers(alive)
-    alive = await panel.probe("text_only", "", settings.theta_text, alive)
-    alive = await panel.probe("summary_only", record.summary.text, settings.theta_summary, alive)
-    twins = await panel.write_twins(alive)
-    return [record.summary, *alive, *panel.rejected, *twins, *panel.verdicts]
+    alive = await filters.check_answers(alive)
+    alive = await filters.probe("text_only", "", settings.theta_text, alive)
+    alive = await filters.probe("summary_only", record.summary.text, settings.theta_summary, alive)
+    twins = await filters.write_twins(alive)
+    return [record.summary, *alive, *filters.rejected, *twins, *filters.verdicts]
 
 
 STAGE = Stage(

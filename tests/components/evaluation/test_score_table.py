@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from components.core.data.rows import Prediction, Protocol, QuestionType, Score
 from components.core.judging.matching import temporal_iou
 from components.core.traces.tags import parse
-from components.evaluation import describing, grounding
-from components.evaluation.answering import extract, prediction
-from components.evaluation.caption_metrics import bleu1, meteor, rouge_l
+from components.evaluation import describing, metrics
+from components.evaluation.answering import chunks, extract, held_out_questions, prediction
 from components.evaluation.describing import Description, description_scores, without_times
-from components.evaluation.grounding import best_ious
-from components.evaluation.scoring import (
+from components.evaluation.metrics import best_ious, bleu1, meteor, rouge_l
+from components.evaluation.score_table import (
     ScoreWriter,
     accuracy_scores,
     answering_scores,
@@ -24,7 +23,6 @@ from components.evaluation.scoring import (
     guessing_scores,
     looking_scores,
 )
-from components.evaluation.selection import chunks, held_out_questions
 from components.evaluation.systems import System
 from tests.components.core.judging.stages import video
 from tests.components.core.judging.world import multiple_choice, open_question
@@ -52,7 +50,7 @@ def only(scores: list[Score], **fields: object) -> Score:
     return found
 
 
-@pytest.mark.parametrize("module", [grounding, describing])
+@pytest.mark.parametrize("module", [metrics, describing])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

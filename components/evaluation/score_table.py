@@ -14,7 +14,7 @@ from components.core.data.rows import Prediction, Protocol, Question, QuestionTy
 from components.core.judging.intervals import clustered_bootstrap
 from components.core.judging.matching import spans_in
 from components.core.judging.options import match_option
-from components.evaluation.grounding import RECALLS, best_ious
+from components.evaluation.metrics import RECALLS, best_ious
 
 SEEING = ("sft_think", "grpo_direct", "grpo_think")
 """Systems whose gain over a blind guesser is reported."""

@@ -1,4 +1,8 @@
-"""How close a generated caption is to the detailed caption: BLEU-1, ROUGE-L, METEOR.
+"""Measures of free text that need no model: of the times in it, and of its closeness to a reference caption.
+
+Temporal grounding as Video-Thinker scores it (arXiv 2510.23473): each true segment takes the best IoU over the
+predicted ones; mIoU is the mean over true segments, Recall@K the share whose best IoU is at least K. A prediction
+without an interval counts as 0.
 
 BLEU-1 is sacreBLEU's with the brevity penalty, averaged over videos (sentence level, so that intervals can be taken);
 ROUGE-L is Google's rouge_score, F1. METEOR needs WordNet, which is data that nobody may have installed: then it is
@@ -9,7 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components.core.judging.matching import temporal_iou
+
+Interval = tuple[float, float]
+RECALLS = (0.3, 0.5, 0.7)
 NO_WORDNET = "not computed: WordNet is not installed (python -m nltk.downloader wordnet)"
+
+
+def best_ious(predicted: Sequence[Interval], truth: Sequence[Interval]) -> list[float]:
+    """For each true interval (seconds) the IoU of the predicted one that fits it best.
+
+    >>> best_ious([(0.0, 2.0), (4.0, 8.0)], [(4.0, 6.0), (9.0, 10.0)])
+    [0.5, 0.0]
+    """
+    return [max((temporal_iou(guess, true) for guess in predicted), default=0.0) for true in truth]
 
 
 def bleu1(predictions: Sequence[str], references: Sequence[str]) -> list[float]:

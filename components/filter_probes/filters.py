@@ -1,7 +1,9 @@
-"""The teachers that filter the questions of one video, and what they said.
+"""The three filters at work on the questions of one video: whom they ask, what was said, and what is dropped.
 
 A reply that leaves a question out settles nothing: the video fails as a record, to be asked again, for a question that
-nobody answered is neither kept nor dropped.
+nobody answered is neither kept nor dropped. A question is dropped when the share of probes that answer it right
+reaches theta. Probes are asked one after the other, and no longer once those still to come cannot change the outcome:
+with the paper's two probes and theta = 1, the first wrong answer decides.
 """
 
 from __future__ import annotations
@@ -17,12 +19,11 @@ from components.core.teachers.roles import RoleSettings
 from components.filter_probes import prompts
 from components.filter_probes.settings import FilterProbesSettings
 from components.filter_probes.twins import twin
-from components.filter_probes.verdicts import dropped
 
 Filter = Literal["answer_check", "text_only", "summary_only"]
 
 
-class Panel:
+class QuestionFilters:
     """Verifier, probes, judge and rewriter at work on one video.
 
     Args:
@@ -141,3 +142,25 @@ class Panel:
 
 def _by_id(questions: Sequence[Question]) -> dict[str, Question]:
     return {question.question_id: question for question in questions}
+
+
+_ROUNDING = 1e-9  # 2 of 3 must reach a theta written as 0.6667 minus float noise, not miss it by one ulp
+
+
+def dropped(right: int, asked: int, probes: int, theta: float) -> bool | None:
+    """Whether the question is dropped; None while it is open.
+
+    Args:
+        right: probes that answered right so far, of `asked`.
+        probes: how many there are in all.
+        theta: the share of right answers from which a question is dropped.
+
+    >>> dropped(0, 1, 2, 1.0), dropped(1, 1, 2, 1.0), dropped(2, 2, 2, 1.0), dropped(1, 1, 2, 0.5)
+    (False, None, True, True)
+    """
+    if not 0 <= right <= asked <= probes:
+        raise ValueError(f"{right} right of {asked} asked of {probes} probes")
+    needed = theta * probes - _ROUNDING
+    if right >= needed:
+        return True
+    return False if right + (probes - asked) < needed else None

@@ -6,7 +6,7 @@ import pytest
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Failure, ProbeVerdict, Question, QuestionType, Summary
-from components.filter_probes.probe import STAGE
+from components.filter_probes.filter_questions import STAGE
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import captions, run_stage, summary, video, write_dataset
 from tests.components.core.judging.world import open_question, requests_by_schema

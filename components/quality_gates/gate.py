@@ -1,0 +1,110 @@
+"""What every gate does first and last: it merges the shards of a loop, and decides whether the dataset passes.
+
+Parts stay apart by shard, and what was refused stays on record. A gate's result is stored for the report in any case,
+and a refusal stops the pipeline: it lies in the run's folder (`gates/<gate>.json`, with the Data Docs in
+`gates/<gate>/`), and a copy beside the dataset that passed, so that a gate taken from the cache still shows in the
+report.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from components.core.data.datasets import Dataset
+from components.core.data.gate_result import RESULT_NAME, GateResult
+from components.core.data.manifest import write_atomically
+from components.core.data.rows import Failure
+from components.core.engine.stage import Task
+from components.core.errors import GateFailed
+from components.core.judging.intervals import wilson
+from components.quality_gates.checks import WORST, Figure, RowFigures
+from components.quality_gates.expectations import judge
+from components.quality_gates.settings import LoopThresholds, QualityGatesSettings
+
+DOCS_INDEX = "index.html"
+
+
+def shards_of(task: Task[QualityGatesSettings]) -> list[Dataset]:
+    """The datasets of the input `shards`, in order of their shard, whatever order the loop finished in."""
+    return sorted(task.datasets("shards"), key=lambda dataset: dataset.manifest.shard)
+
+
+def write_refused(task: Task[QualityGatesSettings], shard: Dataset, part: str) -> list[Failure]:
+    """Carry a shard's rejected rows and failures over, for the tables that the merged dataset has.
+
+    Returns:
+        the failures.
+    """
+    tables = [table for table in shard.manifest.tables if table in task.stage.tables]
+    for table in tables:
+        task.write(table, shard.rejected(table), part)
+    failures = list(shard.failures())
+    task.write(tables[0], failures, part)
+    return failures
+
+
+def failed_figure(failures: Sequence[Failure], finished: int, settings: LoopThresholds) -> Figure:
+    """The share of a loop's records that failed; the only place where it is judged, since only here are all shards.
+
+    Args:
+        finished: records that did not fail.
+    """
+    n = len(failures) + finished
+    interval = wilson(len(failures), n) if n else None
+    worst = (f"{failure.stage} {failure.record_id[:24]}: {failure.reason}"[:160] for failure in failures[:WORST])
+    few = n < settings.min_records and interval is not None and interval.low <= settings.max_failed
+    return Figure(
+        "failed_records",
+        "records of the loop before this gate that failed / tried",
+        interval.mean if interval else None,
+        n,
+        "records",
+        maximum=settings.max_failed,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        worst=tuple(worst),
+        too_few=f"fewer than {settings.min_records} records" if few else "",
+    )
+
+
+def decide(
+    task: Task[QualityGatesSettings],
+    gate: str,
+    figures: Sequence[Figure],
+    columns: Sequence[RowFigures],
+    counts: Mapping[str, int],
+) -> GateResult:
+    """Judge the checks, store the result, and pass or refuse the dataset.
+
+    Args:
+        counts: what the gate merged, by kind, for the report's funnel.
+
+    Raises:
+        GateFailed: naming the first refusal in full and the names of the others.
+    """
+    folder = Path(os.environ.get("REWATCH_RUN_DIR") or task.output) / "gates"
+    verdicts = judge(gate, figures, columns, folder / gate)
+    result = GateResult(
+        gate=gate,
+        passed=all(verdict.status != "failed" for verdict in verdicts),
+        verdicts=verdicts,
+        data_docs=str((folder / gate / DOCS_INDEX).absolute()),
+        counts=dict(counts),
+    )
+    data = result.model_dump_json(indent=1).encode()
+    write_atomically(folder / f"{gate}.json", data)
+    task.metrics.update(
+        {f"gate.{verdict.name}": verdict.observed for verdict in verdicts if verdict.observed is not None}
+    )
+    if not result.passed:
+        raise GateFailed(_refusal(result), f"Data Docs: {result.data_docs}. Correct the stage, or the threshold.")
+    write_atomically(task.output / RESULT_NAME, data)
+    return result
+
+
+def _refusal(result: GateResult) -> str:
+    first, *others = result.failed
+    more = f" Also refused: {', '.join(verdict.name for verdict in others)}." if others else ""
+    return f"The {result.gate} gate refused the data. {first.reason()}.{more}"
