@@ -37,7 +37,9 @@ def test_real_clips_are_captioned_in_absolute_time_and_the_broken_file_is_quaran
 ) -> None:
     # Four clips make some 40 questions, for which the built-in teacher's "in no clear direction" is often the key and
     # the longest option: 16 of 38 with one reader and 19 of 37 with the other, on either side of what that gate allows.
-    settings = (f"video.reader={reader}", "quality_gates.questions.max_longest_is_key=1")
+    # What it measures on footage differs so little between clips that the trained probe guesses 35 of 38 from the text.
+    gates = "quality_gates.questions"
+    settings = (f"video.reader={reader}", f"{gates}.max_longest_is_key=1", f"{gates}.max_trained_text_only=1")
     done = run(tmp_path / "runs", clips, *(word for setting in settings for word in ("--set", setting)))
     assert done.returncode == 0, done.stdout + done.stderr
     record = latest(tmp_path / "runs")
