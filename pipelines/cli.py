@@ -273,7 +273,7 @@ def _name_tracking(parsed: argparse.Namespace) -> None:
 
 
 def _corpus(parsed: argparse.Namespace) -> int:
-    from components.sandbox.corpus.corpus import generate
+    from components.sandbox.corpus.generate import generate
     from components.sandbox.corpus.settings import CorpusSettings
 
     settings = CorpusSettings.tiny() if parsed.tiny else CorpusSettings()

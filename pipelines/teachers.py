@@ -75,7 +75,7 @@ def _fill_role(
 
 def _builtin_revision(faults: Sequence[str]) -> str:
     """Of the built-in teacher, from its code and faults: replies of one are never taken for another's."""
-    code = identity_of("components.sandbox.teacher.replies").digest
+    code = identity_of("components.sandbox.teacher.rules").digest
     return digest_of(code, list(faults))[:12] if faults else code[:12]
 
 

@@ -14,7 +14,7 @@ from components.agent_cot import prompts
 from components.agent_cot.conversion import assemble, check_prose
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.rows import CaptionEvent, Question, Step
-from components.core.judging.answers import Answered, match_answers
+from components.core.judging.answers import PredictedAnswer, match_answers
 from components.core.judging.options import match_option
 from components.core.teachers.client import Teachers
 from components.core.teachers.prompts import Prompt, ReplyModel
@@ -108,7 +108,9 @@ class Agents:
         if question.form == "multiple_choice":
             right = match_option(attempt.answer, question.options, question.question) == question.answer_index
         else:
-            matches = await match_answers(self._teachers, self._settings.judge, [Answered(question, attempt.answer)])
+            matches = await match_answers(
+                self._teachers, self._settings.judge, [PredictedAnswer(question, attempt.answer)]
+            )
             attempt.request_keys.extend(matches.request_keys)
             right = matches.correct[question.question_id]
         if not right:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from components.core.data.rows import Lineage, Outcome, ProbeVerdict, Question, short_id
-from components.core.judging.answers import Answered, match_answers
-from components.core.judging.batches import ask_in_batches
+from components.core.judging.answers import PredictedAnswer, match_answers
+from components.core.teachers.batches import ask_in_batches
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
 from components.filter_probes import prompts
@@ -113,7 +113,7 @@ class QuestionFilters:
             batch_size,
         )
         judge = self._settings.judge if self._settings.matching == "judge" else None
-        answers = [Answered(question, said[question.question_id].entry.answer) for question in questions]
+        answers = [PredictedAnswer(question, said[question.question_id].entry.answer) for question in questions]
         matches = await match_answers(self._teachers, judge, answers, batch_size)
         for answer in answers:
             id = answer.question.question_id

@@ -16,10 +16,9 @@ from components.core.engine.record import RUN_ID_VARIABLE, run_dir
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError
-from components.ingestion.fingerprints import fingerprints
+from components.ingestion.fingerprints import fingerprints, shard_ids
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings
-from components.ingestion.shards import shard_ids
 from components.ingestion.watermark import note_pending, seen
 
 SHARDS = "shards.json"

@@ -1,22 +1,29 @@
-"""What tells files apart: the sha256 of every file listed, read again only when the file changed.
+"""What tells files apart, and what follows: the sha256 of every file listed, its shard and its split.
 
-Hashes are kept in the state root by address, size and version (modification time, entity tag), so that listing an
-unchanged corpus costs a directory listing. Identifiers, shards and splits all come from these hashes, never from names.
+A file is read again only when it changed: hashes are kept in the state root by address, size and version (modification
+time, entity tag), so that listing an unchanged corpus costs a directory listing. Identifiers, shards and splits all
+come from these hashes, never from names.
+
+A shard's id carries a digest of its members, `s00003-<12 hex digits>`, so that KFP's cache sees a shard change exactly
+when one of its videos does. Split and shard read different digits of the hash: each shard holds both splits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from components.core.data.rows import Split, digest_of
 from components.core.errors import MissingObject
 from components.core.stores.files import StoredObject, is_s3, storage_for
 
 HASHES = "ingestion/hashes.json"
 _THREADS = 4
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -71,3 +78,22 @@ def _take(item: StoredObject, buckets: tuple[str, ...]) -> Fingerprint:
 def _hash(item: StoredObject, buckets: tuple[str, ...]) -> str:
     with storage_for(item.uri, buckets).local_path(item.uri) as path, path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shard_of(video_id: str, shard_count: int) -> str:
+    """The shard's id without the digest of its members: `s00000`, `s00001`, …"""
+    return f"s{int(video_id[:_DIGITS], 16) % shard_count:05d}"
+
+
+def split_of(video_id: str, eval_share: float) -> Split:
+    """`eval` for the given share of all hashes, `train` for the rest."""
+    place = int(video_id[_DIGITS : 2 * _DIGITS], 16) / 16**_DIGITS
+    return "eval" if place < eval_share else "train"
+
+
+def shard_ids(video_ids: Iterable[str], shard_count: int) -> list[str]:
+    """The ids of all shards that have members, sorted."""
+    members: dict[str, set[str]] = defaultdict(set)
+    for video_id in video_ids:
+        members[shard_of(video_id, shard_count)].add(video_id)
+    return [f"{shard}-{digest_of(sorted(ids))[:12]}" for shard, ids in sorted(members.items())]

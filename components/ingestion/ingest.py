@@ -18,10 +18,9 @@ from components.core.errors import InputError, MissingObject, VideoError
 from components.core.stores.files import storage_for
 from components.core.video.frame_service import FrameService
 from components.core.video.probe import VideoInfo
-from components.ingestion.fingerprints import fingerprints
+from components.ingestion.fingerprints import fingerprints, shard_ids, shard_of, split_of
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
 from components.ingestion.settings import IngestionSettings
-from components.ingestion.shards import shard_ids, shard_of, split_of
 from components.ingestion.watermark import seen
 
 TABLE = "videos"

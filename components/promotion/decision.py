@@ -15,11 +15,11 @@ from components.core.data.rows import Prediction, Strict
 from components.core.judging.intervals import clustered_bootstrap
 from components.promotion.settings import PromotionSettings
 
-Verdict = Literal["promoted", "kept", "refused"]
+PromotionVerdict = Literal["promoted", "kept", "refused"]
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnsweredQuestion:
     """One held-out question as one model answered it."""
 
     question_id: str
@@ -39,7 +39,7 @@ class Rival:
     """
 
     name: str
-    answers: Sequence[Answered]
+    answers: Sequence[AnsweredQuestion]
     margin: float
     fault: str = ""
 
@@ -47,7 +47,7 @@ class Rival:
 class Decision(Strict):
     """What was decided, why, and on what figures."""
 
-    verdict: Verdict
+    verdict: PromotionVerdict
     text: str
     challenger_accuracy: float | None = None
     rival: str = ""
@@ -60,12 +60,12 @@ class Decision(Strict):
     n: int = 0
 
 
-def answers_of(predictions: Iterable[Prediction], system: str) -> list[Answered]:
+def answers_of(predictions: Iterable[Prediction], system: str) -> list[AnsweredQuestion]:
     """How one system answered."""
-    return [Answered(row.question_id, row.video_id, row.correct) for row in predictions if row.system == system]
+    return [AnsweredQuestion(row.question_id, row.video_id, row.correct) for row in predictions if row.system == system]
 
 
-def decide(challenger: Sequence[Answered], rival: Rival, settings: PromotionSettings) -> Decision:
+def decide(challenger: Sequence[AnsweredQuestion], rival: Rival, settings: PromotionSettings) -> Decision:
     """Compare a challenger with its rival."""
     if not challenger:
         text = f"The evaluation holds no answers of '{settings.system}', so there is nothing to promote."

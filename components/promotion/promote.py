@@ -20,7 +20,7 @@ from components.core.data.rows import canonical_json
 from components.core.engine.record import run_dir
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
-from components.promotion.decision import Answered, Decision, Rival, answers_of, decide
+from components.promotion.decision import AnsweredQuestion, Decision, Rival, answers_of, decide
 from components.promotion.registry import Champion, Registry
 from components.promotion.settings import PromotionSettings
 
@@ -144,7 +144,7 @@ def _register(
     settings: PromotionSettings,
     model: Manifest,
     folder: Path,
-    answers: Sequence[Answered],
+    answers: Sequence[AnsweredQuestion],
     run_id: str,
 ) -> str:
     location = settings.location or str(folder.absolute())

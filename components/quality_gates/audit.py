@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from components.core.data.rows import Question
 from components.core.errors import ReplyError
-from components.core.judging.batches import ask_in_batches
 from components.core.judging.options import match_option
+from components.core.teachers.batches import ask_in_batches
 from components.core.teachers.client import Teachers
 from components.quality_gates.prompts import AuditAnswers, exam
 from components.quality_gates.settings import QualityGatesSettings

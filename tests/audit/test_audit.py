@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.core.data.rows import CaptionEvent
+from components.sandbox.corpus.clips import clock_clip
 from components.sandbox.corpus.rendering import render
-from components.sandbox.corpus.scripts import clock_clip
 from tests.audit.answers import is_right
 from tests.audit.captions import CaptionScore
 from tests.audit.clock import clock_lines, read_clip

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from components.core.data.rows import Question
 from components.core.judging import prompts
-from components.core.judging.batches import ask_in_batches
 from components.core.judging.matching import compare
+from components.core.teachers.batches import ask_in_batches
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
 
 
 @dataclass(frozen=True)
-class Answered:
+class PredictedAnswer:
     """A prediction beside the question it answers."""
 
     question: Question
@@ -30,7 +30,7 @@ class Matches:
 
 
 async def match_answers(
-    teachers: Teachers, judge: RoleSettings | None, answers: Sequence[Answered], batch_size: int = 20
+    teachers: Teachers, judge: RoleSettings | None, answers: Sequence[PredictedAnswer], batch_size: int = 20
 ) -> Matches:
     """Decide for each prediction whether it says its question's answer; one prediction per question.
 
@@ -57,7 +57,7 @@ async def match_answers(
     return Matches(correct, tuple(dict.fromkeys(one.reply.key for one in said.values())))
 
 
-def _prompt(answers: Sequence[Answered]) -> prompts.Prompt:
+def _prompt(answers: Sequence[PredictedAnswer]) -> prompts.Prompt:
     return prompts.answer_match(
         [(a.question.question_id, a.question.question, a.prediction, a.question.answer) for a in answers]
     )

@@ -16,7 +16,7 @@ from typing import TypeVar
 from components.core.data.rows import CaptionEvent, Question
 from components.core.errors import ReplyError
 from components.core.judging import prompts
-from components.core.judging.answers import Answered, match_answers
+from components.core.judging.answers import PredictedAnswer, match_answers
 from components.core.judging.options import match_option
 from components.core.judging.rewards import RewardTerms
 from components.core.teachers.client import Teachers
@@ -100,7 +100,7 @@ class Judge:
         return await once.of(("answer", question.question_id, answer), lambda: self._match(question, answer))
 
     async def _match(self, question: Question, answer: str) -> bool:
-        matches = await match_answers(self._teachers, self._judge, [Answered(question, answer)])
+        matches = await match_answers(self._teachers, self._judge, [PredictedAnswer(question, answer)])
         return matches.correct[question.question_id]
 
     async def _seen(self, caption: Sequence[CaptionEvent], pairs: Pairs) -> list[bool]:

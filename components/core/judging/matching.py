@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from components.core.judging.claims import claim, unwrap
 from components.core.judging.quantities import (
     CLOCK,
     SECONDS,
@@ -25,7 +26,6 @@ from components.core.judging.quantities import (
     quantities,
     whole_quantity,
 )
-from components.core.judging.replies import claim, unwrap
 from components.core.traces.timecodes import parse
 
 SPAN_IOU = 0.7

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from components.core.judging.claims import declarations, sentences, unwrap
 from components.core.judging.matching import normalise
 from components.core.judging.quantities import Quantity, Stretch, in_unit_asked, quantities, whole_quantity
-from components.core.judging.replies import declarations, sentences, unwrap
 
 _LISTED = r"(?=\s*(?:$|[).:;,\]/&\"']|(?:and|or|is|was|seems|looks)\b))"
 """What must follow a letter that could be an article: the end, punctuation, or a word that begins no noun phrase."""

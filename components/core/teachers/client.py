@@ -25,7 +25,7 @@ from components.core.teachers.endpoints import Endpoint, EndpointSettings
 from components.core.teachers.exchange import Oversized, TooLarge
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt, Shown, request_key, response_format
-from components.core.teachers.replies import Said, estimate_tokens, legible, parse_reply, read_answer
+from components.core.teachers.replies import Completion, estimate_tokens, legible, parse_reply, read_completion
 from components.core.teachers.roles import RoleSettings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -179,7 +179,7 @@ class Teachers:
 
     async def _send(
         self, request: _Request[Model], shown: Shown, correction: Sequence[dict[str, Any]]
-    ) -> tuple[Said, int]:
+    ) -> tuple[Completion, int]:
         """One answer to a request, made smaller until the endpoint takes it; and of how many images it is."""
         role = request.role
         endpoint = self._endpoint(role)
@@ -197,10 +197,10 @@ class Teachers:
                 halved, shown = True, shown[::2]
                 continue
             except Oversized as error:
-                return Said("", problem=str(error), tokens_out=role.max_tokens), len(shown)
+                return Completion("", problem=str(error), tokens_out=role.max_tokens), len(shown)
             if halved:
                 self._most_images[served] = len(shown)
-            return read_answer(answer), len(shown)
+            return read_completion(answer), len(shown)
 
     def _reply(self, stored: bytes, request: _Request[Model], *, cached: bool) -> Reply[Model]:
         value, role = json.loads(stored), request.role
@@ -270,7 +270,7 @@ class _Request(Generic[Model]):
             self.check(value)
         return value
 
-    def problem_of(self, said: Said) -> str:
+    def problem_of(self, said: Completion) -> str:
         """What is wrong with a reply, in words its author can act on; empty if it is valid."""
         if said.refusal or said.problem:
             return said.refusal or said.problem

@@ -47,7 +47,7 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Said:
+class Completion:
     """What one answer holds.
 
     Attributes:
@@ -66,7 +66,7 @@ class Said:
     problem: str = ""
 
 
-def read_answer(answer: dict[str, Any]) -> Said:
+def read_completion(answer: dict[str, Any]) -> Completion:
     """Read a chat completion, whatever of it is missing or of another form."""
     usage, choices = answer.get("usage"), answer.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
@@ -80,7 +80,7 @@ def read_answer(answer: dict[str, Any]) -> Said:
     elif not refusal and _APOLOGY.match(text) and "{" not in text and "[" not in text:
         refusal = legible(text, 300)
     used = usage if isinstance(usage, dict) else {}
-    return Said(text, reason, refusal, _count(used.get("prompt_tokens")), _count(used.get("completion_tokens")))
+    return Completion(text, reason, refusal, _count(used.get("prompt_tokens")), _count(used.get("completion_tokens")))
 
 
 def estimate_tokens(text: str, images: int = 0) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from components.core.errors import RewatchError
-from components.sandbox.corpus.corpus import generate
+from components.sandbox.corpus.generate import generate
 from components.sandbox.corpus.settings import CorpusSettings
 
 

@@ -44,8 +44,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     from aiohttp import web
 
     from components.sandbox.teacher.faults import FaultInjector, read_fault
-    from components.sandbox.teacher.request_log import RequestLog
-    from components.sandbox.teacher.server import TeacherServer
+    from components.sandbox.teacher.server import RequestLog, TeacherServer
 
     faults = FaultInjector([read_fault(text) for text in arguments.fault], arguments.seed)
     server = TeacherServer(faults, RequestLog(arguments.log), arguments.workers)

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from components.sandbox.teacher.blobs import Blob, classify, decode, find_blobs, name_colours
 from components.sandbox.teacher.real_footage import describe_shots
-from components.sandbox.teacher.shapes import classify
 from components.sandbox.teacher.tracks import SURE, Track, follow
-from components.sandbox.teacher.vision import Blob, decode, find_blobs, name_colours
 from components.sandbox.teacher.vocabulary import Sighting, Thing, write_sightings
 
 DENSE_S = 0.6

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.sandbox.teacher import seeded
-from components.sandbox.teacher.answering import answer
 from components.sandbox.teacher.caption_text import TIME, Event, read_lines, read_observation, seconds_of, stretches_of
 from components.sandbox.teacher.guessing import answer_from_text
-from components.sandbox.teacher.matching import same_answer
+from components.sandbox.teacher.question_answering import answer, same_answer
 from components.sandbox.teacher.question_text import read_question
 from components.sandbox.teacher.vocabulary import Thing, read_sightings, unread_words
 

@@ -12,7 +12,7 @@ from typing import Any
 from components.core.traces.timecodes import render, render_span
 from components.sandbox.teacher import seeded
 from components.sandbox.teacher.caption_text import TIME, Event, event_at, read_lines, seconds_of
-from components.sandbox.teacher.matching import same_answer
+from components.sandbox.teacher.question_answering import same_answer
 from components.sandbox.teacher.question_text import Ask, Kind, Sort, read_question
 from components.sandbox.teacher.vocabulary import (
     BRIGHTNESS,

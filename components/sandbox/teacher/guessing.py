@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from components.core.traces.timecodes import render, render_span
 from components.sandbox.teacher import seeded
-from components.sandbox.teacher.answering import answer
 from components.sandbox.teacher.caption_text import TIME, read_observation, read_prose, seconds_of
-from components.sandbox.teacher.matching import normalise, same_answer
+from components.sandbox.teacher.question_answering import answer, normalise, same_answer
 from components.sandbox.teacher.question_text import Ask, Sort, read_question
 from components.sandbox.teacher.vocabulary import (
     BRIGHTNESS,

@@ -1,4 +1,8 @@
-"""Writing questions that the caption answers and the summary does not.
+"""The summary of a caption, and questions that the caption answers and the summary does not.
+
+A summary says what kind of clip it is, and no single fact that a question could be about; but two in three state how
+many shapes are shown. A question about that number does not need the video, and it is for the summary-only filter to
+find out.
 
 Two thirds are single looks at times spread over the clip, colour and shape alternately; the rest need two looks or
 the whole clip. Every question is first put to the engine that others answer with: one that the caption does not
@@ -15,9 +19,9 @@ from math import ceil
 from typing import Any
 
 from components.sandbox.teacher import seeded
-from components.sandbox.teacher.answering import answer
-from components.sandbox.teacher.caption_text import Event, event_at, read_events, stretches_of
+from components.sandbox.teacher.caption_text import Event, event_at, read_events, read_lines, stretches_of
 from components.sandbox.teacher.guessing import read_answer
+from components.sandbox.teacher.question_answering import answer
 from components.sandbox.teacher.question_text import FORMS, Ask, Kind, Sort
 from components.sandbox.teacher.vocabulary import Thing
 
@@ -164,3 +168,27 @@ def _evidence(ask: Ask, events: Sequence[Event]) -> tuple[int, ...]:
 def _run_of(thing: Thing | None, events: Sequence[Event]) -> list[Event]:
     assert thing is not None, "only questions about a thing have a run"
     return stretches_of(events, thing)[0]
+
+
+def summarise(lines: Sequence[str]) -> str:
+    """One or two sentences over a caption's lines."""
+    events = read_lines(lines)
+    things = {thing for event in events for thing in event.things}
+    if not things:
+        return _summarise_footage(len(events), lines)
+    moving = any(sighting.direction for event in events for sighting in event.sightings)
+    together = any(len(event.things) > 1 for event in events)
+    states_count = seeded.number("summary", *lines) % 3 != 0
+    noun = f"{len(things)} different shapes" if len(things) != 1 else "1 shape"
+    subject = noun if states_count else "coloured shapes"
+    course = "come and go, some at the same time" if together else "are shown one after another"
+    summary = f"On a plain background {subject} {course}."
+    return f"{summary} Some of them move." if moving else summary
+
+
+def _summarise_footage(shots: int, lines: Sequence[str]) -> str:
+    if shots == 0:
+        return "Nothing can be told about the video."
+    states_count = seeded.number("summary", *lines) % 3 != 0
+    number = f"{shots} shots" if shots != 1 else "one shot"
+    return f"Footage of {number if states_count else 'changing content'} with varying light, colours and movement."

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from components.sandbox.teacher.blobs import decode
 from components.sandbox.teacher.real_footage import shrink
-from components.sandbox.teacher.vision import decode
 
 TOLERANCE = 0.05
 """By which share of `target_s` a chunk may be longer without being divided."""

@@ -1,7 +1,8 @@
 """The teacher's HTTP server: `/v1/chat/completions`, `/v1/models`, `/health`, and `/faults` to make it misbehave.
 
 aiohttp, because its parser is compiled: a text call costs the server well under a millisecond of CPU. Text replies
-are computed inline; frames are looked at in worker processes, so that two shards proceed side by side.
+are computed inline; frames are looked at in worker processes, so that two shards proceed side by side. Its log, one
+JSON line per request, is the outside witness of what was bought twice.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from aiohttp import web
 
@@ -21,8 +23,7 @@ from components.core.errors import SettingsError
 from components.core.processes import end_with_parent
 from components.sandbox.teacher.faults import FaultInjector, mangle, read_fault
 from components.sandbox.teacher.protocol import BadRequest, ChatRequest, read_request, write_completion, write_error
-from components.sandbox.teacher.replies import ROLES, TEXT, VISION, look
-from components.sandbox.teacher.request_log import RequestLog
+from components.sandbox.teacher.rules import ROLES, TEXT, VISION, look
 
 _LARGEST_BODY = 256 * 1024 * 1024
 _HANG_S = 24 * 3600.0
@@ -153,3 +154,34 @@ class TeacherServer:
 
 def _error(status: int, message: str, kind: str, code: str) -> web.Response:
     return web.Response(status=status, body=write_error(message, kind, code), headers=_JSON)
+
+
+class RequestLog:
+    """Appends `{time, role, schema, model, digest, status, fault, cpu_s}`; each line reaches the system at once."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file: TextIO | None = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def write(self, *, schema: str, model: str, digest: str, status: int, cpu_s: float, fault: str = "") -> None:
+        """Note one request; status 0 stands for a request that was never answered."""
+        if self._file is None:
+            return
+        entry = {
+            "time": round(time.time(), 3),
+            "role": model.removeprefix("builtin-"),
+            "schema": schema,
+            "model": model,
+            "digest": digest,
+            "status": status,
+            "fault": fault,
+            "cpu_s": round(cpu_s, 6),
+        }
+        self._file.write(json.dumps(entry) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from components.sandbox.teacher.shapes import classify
-from components.sandbox.teacher.vision import Blob
+from components.sandbox.teacher.blobs import Blob, classify
 from components.sandbox.teacher.vocabulary import Thing
 
 SURE = 0.4

@@ -16,8 +16,8 @@ from components.core.stores.files import storage_for
 from components.core.video.frame_service import FrameService
 from components.core.video.plans import FramePlan
 from components.core.video.readers.pyav import Frame
+from components.sandbox.corpus.clips import learning_clip, long_clip, showcase_clip
 from components.sandbox.corpus.scene import Clip
-from components.sandbox.corpus.scripts import learning_clip, long_clip, showcase_clip
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.teachers.loopback import Answer, loopback, says
 from tests.components.core.video.kinds import KINDS, make

@@ -10,9 +10,9 @@ from components.core.data.rows import CaptionEvent, Question, QuestionType, Span
 from components.core.students.build import StudentSize, build_student
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
+from components.sandbox.corpus.clips import learning_clip
 from components.sandbox.corpus.rendering import render
 from components.sandbox.corpus.scene import Clip
-from components.sandbox.corpus.scripts import learning_clip
 from tests.components.core.judging.stages import write_dataset
 
 

@@ -11,7 +11,7 @@ import pytest
 from components.core.data.datasets import Dataset
 from components.core.engine.run import run_task
 from components.ingestion.ingest import STAGE
-from components.sandbox.corpus.corpus import Corpus, generate
+from components.sandbox.corpus.generate import Corpus, generate
 from components.sandbox.corpus.settings import CorpusSettings
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.core.data.datasets import Dataset
 from components.ingestion.discover import discover_shards
-from components.sandbox.corpus.corpus import Corpus
+from components.sandbox.corpus.generate import Corpus
 
 Ingest = Callable[..., Dataset]
 

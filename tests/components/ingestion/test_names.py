@@ -20,7 +20,7 @@ from components.ingestion.discover import discover_shards
 from components.ingestion.fingerprints import Fingerprint, fingerprints
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings
-from components.sandbox.corpus.corpus import Corpus
+from components.sandbox.corpus.generate import Corpus
 from pipelines.launch.local.preflight import check_videos
 
 Ingest = Callable[..., Dataset]

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from components.promotion.decision import Answered, Rival, decide
+from components.promotion.decision import AnsweredQuestion, Rival, decide
 from components.promotion.settings import PromotionSettings
 
 SETTINGS = PromotionSettings()
 
 
-def answers(accuracy: float, seed: int, numbers: Sequence[int] = range(400)) -> list[Answered]:
+def answers(accuracy: float, seed: int, numbers: Sequence[int] = range(400)) -> list[AnsweredQuestion]:
     """Right and wrong by chance, four questions a video."""
     draw = random.Random(seed)
-    return [Answered(f"q{number:03d}", f"v{number // 4}", draw.random() < accuracy) for number in numbers]
+    return [AnsweredQuestion(f"q{number:03d}", f"v{number // 4}", draw.random() < accuracy) for number in numbers]
 
 
 def champion(accuracy: float, seed: int, numbers: Sequence[int] = range(400), margin: float = 0.0) -> Rival:
@@ -66,7 +66,7 @@ def test_a_first_champion_must_be_better_than_the_untrained_model() -> None:
 
 @pytest.mark.parametrize("rival", [untrained(0.0, 2, [0]), champion(0.0, 2, [0])])
 def test_one_question_decides_nothing_with_a_champion_or_without(rival: Rival) -> None:
-    decision = decide([Answered("q000", "v0", correct=False)], rival, SETTINGS)
+    decision = decide([AnsweredQuestion("q000", "v0", correct=False)], rival, SETTINGS)
     assert (decision.verdict, decision.n) == ("refused", 1)
     assert f"answered 1 questions in common; fewer than {SETTINGS.min_questions}" in decision.text
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Segment, Video
+from components.sandbox.corpus.clips import long_clip
 from components.sandbox.corpus.scene import Clip
-from components.sandbox.corpus.scripts import long_clip
 from components.segmentation.segment import STAGE
 from components.segmentation.settings import SegmentationSettings
 from tests.components.core.teachers.loopback import loopback

@@ -22,7 +22,7 @@ WORK = {
     "evaluation": "components.evaluation.evaluate",
     "report": "components.reporting.report",
 }
-TEACHER = "components.sandbox.teacher.replies"
+TEACHER = "components.sandbox.teacher.rules"
 
 Keys = dict[str, str]
 
@@ -85,7 +85,7 @@ IMAGES = {f"{name} image" for name in WORK}
         "core/data/rows.py",
         "captioning/caption.py",
         "core/engine/stage.py",
-        "sandbox/teacher/vision.py",
+        "sandbox/teacher/blobs.py",
     ],
 )
 def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
@@ -106,8 +106,8 @@ def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
         ("captioning/prompts.py", both("captions")),
         ("contrastive_qa/duplicates.py", both("questions")),
         ("reporting/templates/report.css", both("report")),
-        ("sandbox/teacher/vision.py", {"teacher"}),
-        ("sandbox/teacher/request_log.py", set()),
+        ("sandbox/teacher/blobs.py", {"teacher"}),
+        ("sandbox/teacher/server.py", set()),
         ("captioning/README.md", set()),
     ],
 )
@@ -154,7 +154,7 @@ def test_every_distribution_is_called_as_the_installed_ones_say() -> None:
     known = {plain(name): given for name, given in packages_distributions().items()}
     for top, name in identity.DISTRIBUTIONS.items():
         assert known[plain(top)] == [name]
-    for module in [*WORK.values(), TEACHER, "components.sandbox.corpus.corpus"]:
+    for module in [*WORK.values(), TEACHER, "components.sandbox.corpus.generate"]:
         for name in set(identity_of(module).packages) - set(identity.DISTRIBUTIONS.values()):
             assert plain(name) in [plain(given) for given in known[plain(name)]], name
 

@@ -9,7 +9,7 @@ import pytest
 from components.core.data.rows import Question
 from components.core.errors import ReplyError, TeacherUnavailable
 from components.core.judging import prompts
-from components.core.judging.answers import Answered, match_answers
+from components.core.judging.answers import PredictedAnswer, match_answers
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms, group_advantages, observation_and_reasoning
 from components.core.teachers.prompts import Prompt
@@ -124,7 +124,9 @@ async def test_open_answers_go_to_the_judge_only_where_no_rule_tells(tmp_path: P
     with running_teacher(log=log) as url:
         async with asking(url, tmp_path) as teachers:
             others = [open_question(f"What colour is the shape at [00:0{n}]?", "yellow") for n in (2, 3, 4)]
-            answers = [Answered(question, said) for question, said in zip(others, ("Yellow.", "red", ""), strict=True)]
+            answers = [
+                PredictedAnswer(question, said) for question, said in zip(others, ("Yellow.", "red", ""), strict=True)
+            ]
             matches = await match_answers(teachers, JUDGE, answers)
             ruled = await match_answers(teachers, None, answers)
     assert list(matches.correct.values()) == [True, False, False] == list(ruled.correct.values())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.judging import blind, matching, options, quantities, replies, rewards
+from components.core.judging import blind, claims, matching, options, quantities, rewards
 from components.core.judging.rewards import (
     RewardTerms,
     accuracy_and_format,
@@ -18,7 +18,7 @@ from components.core.judging.rewards import (
 REWARDS = st.floats(0, 4).map(lambda value: round(value, 3))
 
 
-@pytest.mark.parametrize("module", [blind, matching, options, quantities, replies, rewards])
+@pytest.mark.parametrize("module", [blind, matching, options, quantities, rewards, claims])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

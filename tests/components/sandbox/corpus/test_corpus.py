@@ -13,9 +13,9 @@ from components.core.errors import InputError, VideoError
 from components.core.video.plans import FramePlan
 from components.core.video.probe import probe
 from components.core.video.readers.pyav import PyAVReader
-from components.sandbox.corpus.corpus import Corpus, generate
+from components.sandbox.corpus.clips import clock_clip, learning_clip, long_clip, showcase_clip
+from components.sandbox.corpus.generate import Corpus, generate
 from components.sandbox.corpus.scene import COLOURS, Clip
-from components.sandbox.corpus.scripts import clock_clip, learning_clip, long_clip, showcase_clip
 from components.sandbox.corpus.settings import CorpusSettings
 
 SMALL = CorpusSettings(learning=3, showcase=1, long_s=0, clock_s=20)

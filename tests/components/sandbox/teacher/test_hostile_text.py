@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from components.sandbox.teacher.agents import next_step, observe, write_prose
 from components.sandbox.teacher.checking import answer_blind, check_observations, infer, match_answers, verify
 from components.sandbox.teacher.distractors import write_distractors
+from components.sandbox.teacher.rewatching import next_step, observe, write_prose
 from tests.components.sandbox.teacher.clip import CAPTION, LINES
 
 FRAGMENTS = (

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from components.sandbox.teacher.checking import verify
-from components.sandbox.teacher.questions import write_questions
-from components.sandbox.teacher.summaries import summarise
+from components.sandbox.teacher.questions import summarise, write_questions
 from tests.components.sandbox.teacher.clip import (
     CAPTION,
     CROWD,

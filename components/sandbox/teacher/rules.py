@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.sandbox.teacher import agents, checking
+from components.sandbox.teacher import checking, rewatching
 from components.sandbox.teacher.distractors import write_distractors
-from components.sandbox.teacher.questions import write_questions
-from components.sandbox.teacher.summaries import summarise
+from components.sandbox.teacher.questions import summarise, write_questions
 
 Payload = Mapping[str, Any]
 Frames = Sequence[tuple[float, str]]
@@ -45,16 +44,16 @@ def _distractors(payload: Payload, model: str) -> dict[str, Any]:
 
 
 def _next_step(payload: Payload, model: str) -> dict[str, Any]:
-    return agents.next_step(payload["question"], payload["options"], payload["duration"], payload["history"])
+    return rewatching.next_step(payload["question"], payload["options"], payload["duration"], payload["history"])
 
 
 def _observation(payload: Payload, model: str) -> dict[str, Any]:
-    observation, events = agents.observe(payload["caption"], payload["action"], payload["argument"])
+    observation, events = rewatching.observe(payload["caption"], payload["action"], payload["argument"])
     return {"observation": observation, "events": events}
 
 
 def _prose(payload: Payload, model: str) -> dict[str, Any]:
-    return {"prose": agents.write_prose(payload["looks"])}
+    return {"prose": rewatching.write_prose(payload["looks"])}
 
 
 def _answer_match(payload: Payload, model: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import pytest
 from components.agent_cot.conversion import assemble
 from components.core.data.rows import Step
 from components.core.traces.tags import parse
-from components.sandbox.teacher.agents import next_step, observe, write_prose
 from components.sandbox.teacher.checking import check_observations, infer
 from components.sandbox.teacher.questions import write_questions
+from components.sandbox.teacher.rewatching import next_step, observe, write_prose
 from tests.components.sandbox.teacher.clip import (
     CAPTION,
     CROWD,

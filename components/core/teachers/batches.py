@@ -16,7 +16,7 @@ from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.teachers.roles import RoleSettings
 
 
-class Entry(Protocol):
+class HasId(Protocol):
     """One item's part of a reply."""
 
     @property
@@ -26,11 +26,11 @@ class Entry(Protocol):
 
 Item = TypeVar("Item")
 Model = TypeVar("Model", bound=ReplyModel)
-EntryType = TypeVar("EntryType", bound=Entry)
+EntryType = TypeVar("EntryType", bound=HasId)
 
 
 @dataclass(frozen=True)
-class Said(Generic[EntryType]):
+class ItemReply(Generic[EntryType]):
     """What was replied about one item, and the reply that held it."""
 
     entry: EntryType
@@ -45,7 +45,7 @@ async def ask_in_batches(
     reply_type: type[Model],
     entries: Callable[[Model], Iterable[EntryType]],
     batch_size: int,
-) -> dict[str, Said[EntryType]]:
+) -> dict[str, ItemReply[EntryType]]:
     """The reply entry of every item, by its id.
 
     Args:
@@ -57,14 +57,14 @@ async def ask_in_batches(
     Raises:
         ReplyError: an item got no entry, or a reply stayed invalid.
     """
-    said: dict[str, Said[EntryType]] = {}
+    said: dict[str, ItemReply[EntryType]] = {}
     for batch in _batches(list(items), batch_size):
         missing = batch
         while missing:
             asked = missing
             reply = await teachers.ask(role, prompt([items[id] for id in asked]), reply_type)
             by_id = {entry.id: entry for entry in entries(reply.value)}
-            said.update({id: Said(by_id[id], reply) for id in asked if id in by_id})
+            said.update({id: ItemReply(by_id[id], reply) for id in asked if id in by_id})
             missing = [id for id in asked if id not in by_id]
             if len(missing) == len(asked):
                 raise ReplyError(

@@ -1,14 +1,18 @@
-"""One frame: from JPEG bytes to coloured blobs.
+"""One frame: from JPEG bytes to coloured blobs and their shapes.
 
 Each pixel gets a colour name from a table over 5-bit RGB: saturated pixels by hue, bright grey ones white, all others
 none. Equally named pixels are gathered into blobs run by run, which costs a fraction of a millisecond at 112 pixels
 and needs nothing but numpy. Large frames are decoded at half or quarter scale by the JPEG decoder itself.
+
+Which shape a blob is tells the nearest of a few silhouettes: how much of its box a shape fills as a whole and at five
+heights. Circles, squares, triangles and crosses lie far apart in these six numbers, and compression moves them little.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -161,3 +165,42 @@ def _blob_of(rows: np.ndarray, lefts: np.ndarray, rights: np.ndarray, name: int,
     one, two, three, four, five = (float(by_row[int(share * height)]) for share in HEIGHTS)
     touches = left == 0 or top == 0 or right == size[1] or bottom == size[0]
     return Blob(COLOURS[name - 1], area, (left, top, right, bottom), (one, two, three, four, five), touches)
+
+
+def _chord(height: float) -> float:
+    return 2 * math.sqrt(height * (1 - height))
+
+
+_SILHOUETTES: list[tuple[str, tuple[float, ...]]] = [
+    ("circle", (math.pi / 4, *(_chord(height) for height in HEIGHTS))),
+    ("square", (1.0,) * 6),
+    ("triangle", (0.5, *HEIGHTS)),
+    ("triangle", (0.5, *reversed(HEIGHTS))),
+    ("cross", (5 / 9, 1 / 3, 1 / 3, 1.0, 1 / 3, 1 / 3)),
+]
+_LARGEST_MISFIT = 0.45
+_LARGEST_ASPECT = 1.45
+
+
+def classify(blob: Blob) -> tuple[str, float]:
+    """The shape's name and the confidence in it, from 0 (a guess: cut off, covered, or no such shape) to 1.
+
+    The confidence is how much better the best silhouette fits than the next shape's.
+
+    >>> classify(Blob("red", 100, (0, 0, 10, 10), (1.0,) * 5, touches_edge=False))
+    ('square', 1.0)
+    """
+    measured = (blob.fill, *blob.widths)
+    misfits = sorted(
+        (math.sqrt(sum((a - b) ** 2 for a, b in zip(measured, silhouette, strict=True))), shape)
+        for shape, silhouette in _SILHOUETTES
+    )
+    best, shape = misfits[0]
+    left, top, right, bottom = blob.box
+    aspect = max((right - left) / (bottom - top), (bottom - top) / (right - left))
+    confidence = 1 - best / next(misfit for misfit, other in misfits if other != shape)
+    if aspect > _LARGEST_ASPECT or best > _LARGEST_MISFIT:
+        confidence = 0.0
+    elif blob.touches_edge:
+        confidence *= 0.5
+    return shape, confidence

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.core.traces.timecodes import parse_span, render, render_span
-from components.sandbox.teacher.answering import answer
 from components.sandbox.teacher.caption_text import (
     TIME,
     Event,
@@ -21,7 +20,7 @@ from components.sandbox.teacher.caption_text import (
     seconds_of,
     stretches_of,
 )
-from components.sandbox.teacher.matching import same_answer
+from components.sandbox.teacher.question_answering import answer, same_answer
 from components.sandbox.teacher.question_text import Ask, Kind, read_question
 from components.sandbox.teacher.vocabulary import read_sightings
 

@@ -6,9 +6,8 @@ from itertools import product
 
 import pytest
 
-from components.sandbox.teacher.shapes import classify
+from components.sandbox.teacher.blobs import Blob, classify, decode, find_blobs, name_colours
 from components.sandbox.teacher.tracks import SURE
-from components.sandbox.teacher.vision import Blob, decode, find_blobs, name_colours
 from components.sandbox.teacher.vocabulary import COLOURS, SHAPES
 from tests.components.sandbox.teacher.drawing import Placed, jpeg, picture
 
