@@ -258,7 +258,7 @@ def test_a_terminated_task_says_that_it_was_interrupted(
         task = start(tmp_path / "out", 3000)
         wait_for(server, 10)
         task.terminate()
-        assert task.wait(10) == 130
+        assert task.wait(10) == 130, record(run_dir)["error"]
     assert record(run_dir)["error"]["type"] == "Interrupted"
 
 
