@@ -81,6 +81,29 @@ def test_core_has_few_floors() -> None:
     assert max(map(floor, ROOMS)) <= FLOORS
 
 
+LONGEST, SHORTEST = 300, 40
+SMALL_BY_ROLE = ("__init__.py", "__main__.py", "component.py", "settings.py", "prompts.py")
+OF_ANOTHER_SIZE = {
+    "components/core/data/rows.py": "all row types in the order they flow",
+    "components/core/video/readers/packet_plan.py": "one algorithm; parts of it explain nothing",
+    "components/sandbox/teacher/seeded.py": "four functions that five modules choose by",
+    "pipelines/cli.py": "the command, which reads like a manual",
+    "pipelines/ir/compilation.py": "the one door to KFP's compiler",
+}
+"""Modules that are longer or shorter than the rule has it, each with its reason."""
+
+
+def test_a_module_is_one_idea_that_deserves_its_name() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
+    wrong = {
+        name: length
+        for name, length in lengths.items()
+        if not (0 if Path(name).name in SMALL_BY_ROLE else SHORTEST) <= length <= LONGEST
+        and name not in OF_ANOTHER_SIZE
+    }
+    assert not wrong, "merge what is short into the idea it belongs to, split what is long"
+
+
 def test_the_sandbox_is_known_to_no_stage_and_its_teacher_knows_no_corpus() -> None:
     for path in (ROOT / "components").rglob("*.py"):
         if path.is_relative_to(ROOT / "components" / "sandbox" / "corpus"):

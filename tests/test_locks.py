@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,8 @@ def test_the_tools_of_development_are_pinned(tool: str) -> None:
 
 def test_the_laptop_needs_no_package_that_is_for_cuda_alone() -> None:
     assert not [package for package, _ in pins("rewatch.lock") if re.match(r"nvidia|cuda|triton|torchvision", package)]
+
+
+@pytest.mark.parametrize("package", ["components", "pipelines"])
+def test_nothing_else_that_is_installed_has_a_package_of_our_names(package: str) -> None:
+    assert set(packages_distributions().get(package, [])) <= {"rewatch"}

@@ -30,7 +30,7 @@ WITH_A_BASE: dict[str, Any] = {
 
 
 class NamingSettings(Settings):
-    """Before it reads, a student built from scratch learns to name what is in view (naming.py)."""
+    """Before it reads, a student built from scratch learns to name what is in view (visual_words.py)."""
 
     steps: int = Field(default=150, ge=0)
     """Steps; 0 leaves it out. Ours: at 150 the tower names shapes it never saw, without it they stay at chance."""

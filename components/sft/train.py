@@ -2,7 +2,7 @@
 
 One optimiser step takes some videos; each brings a few samples of every task, packed behind one shared prefix. The
 order of the data follows from the seed and the step, and a checkpoint outlives the process: after a kill the run goes
-on from it as if nothing had happened. A student built from scratch first learns to name what it sees (naming.py).
+on from it as if nothing had happened. A student built from scratch first learns to name what it sees (visual_words.py).
 """
 
 from __future__ import annotations

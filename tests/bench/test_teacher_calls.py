@@ -16,9 +16,11 @@ from typing import ClassVar
 import pytest
 
 from components.core.stores.keyvalue import SqliteKeyValue
-from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
+from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
+from components.core.teachers.prompts import Prompt, ReplyModel
+from components.core.teachers.roles import RoleSettings
 from tests.bench.measuring import record
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import loopback, says

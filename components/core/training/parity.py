@@ -112,7 +112,7 @@ def assert_agreement(
         raise TrainingError(
             f"Sampler and trainer disagree on log-probabilities by {seen.mean:.1e} in the mean (limit {mean:.0e}) and "
             f"{seen.percentile_99:.1e} in the 99th percentile (limit {percentile:.0e}; {seen.tokens} tokens, {name}).",
-            "Training on them would be wrong: compare sampling.py and scoring.py with this version of transformers.",
+            "Do not train on them: compare samplers/own.py and scoring.py with this version of transformers.",
         )
     return seen
 

@@ -20,7 +20,7 @@ class VideoSettings(Settings):
 
     reader: Literal["pyav", "decord"] = "pyav"
     """`pyav` gives the frame that was on screen, with its own time, on every kind of file tried. `decord` is here for
-    those whose other tools read with it: on some files its frames or times are wrong (decord_reader.py lists them)."""
+    those whose other tools read with it: on some files its frames or times are wrong (readers/decord.py lists them)."""
 
     limits: VideoLimits = VideoLimits()
     """What one video, and one look at it, may cost before it is refused."""

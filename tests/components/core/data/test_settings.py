@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from components.core.data.settings import StageSettings, WorkSettings, parse_settings
 from components.core.errors import SettingsError
-from components.core.teachers import RoleSettings
+from components.core.teachers.roles import RoleSettings
 
 
 class CaptionSettings(StageSettings):

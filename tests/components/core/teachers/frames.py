@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.core.teachers import Prompt, TimedImage
+from components.core.teachers.prompts import Prompt, TimedImage
 
 
 def with_frames(system: str, payload: dict[str, Any], jpegs: Mapping[float, bytes]) -> Prompt:

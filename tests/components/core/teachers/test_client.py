@@ -13,10 +13,12 @@ import pytest
 
 from components.core.errors import BudgetExceeded, ReplyError, SettingsError, TeacherUnavailable
 from components.core.stores.keyvalue import SqliteKeyValue
-from components.core.teachers import Prompt, ReplyModel, RoleSettings, Teachers
 from components.core.teachers.budget import Budget, RunBudget
+from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.core.teachers.ledger import Ledger
+from components.core.teachers.prompts import Prompt, ReplyModel
+from components.core.teachers.roles import RoleSettings
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
 

@@ -12,9 +12,8 @@ import pytest
 from components.core.data.rows import canonical_json, digest_of
 from components.core.errors import ReplyError
 from components.core.stores.keyvalue import SqliteKeyValue
-from components.core.teachers import Prompt, ReplyModel
 from components.core.teachers.exchange import LARGEST_ANSWER
-from components.core.teachers.prompts import request_key
+from components.core.teachers.prompts import Prompt, ReplyModel, request_key
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, replies, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, script, teachers
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from components.core.errors import ReplyError, TeacherUnavailable
-from components.core.teachers import Prompt, RoleSettings, Teachers
+from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
+from components.core.teachers.prompts import Prompt
+from components.core.teachers.roles import RoleSettings
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, teachers
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from components.core.data.rows import canonical_json
-from components.core.teachers import Prompt, ReplyModel, RoleSettings, TimedImage
-from components.core.teachers.prompts import request_key, response_format
+from components.core.teachers.prompts import Prompt, ReplyModel, TimedImage, request_key, response_format
+from components.core.teachers.roles import RoleSettings
 
 
 class Text(ReplyModel):

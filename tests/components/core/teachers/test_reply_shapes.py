@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from components.core.errors import ReplyError, TeacherUnavailable
-from components.core.teachers import Prompt, RoleSettings
+from components.core.teachers.prompts import Prompt
+from components.core.teachers.roles import RoleSettings
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, replies, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, script, teachers

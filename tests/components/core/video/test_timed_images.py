@@ -14,8 +14,8 @@ from PIL import Image
 from components.core.data.rows import Video
 from components.core.errors import VideoError
 from components.core.stores.keyvalue import SqliteKeyValue
-from components.core.teachers import ReplyModel, RoleSettings
-from components.core.teachers.prompts import request_key
+from components.core.teachers.prompts import ReplyModel, request_key
+from components.core.teachers.roles import RoleSettings
 from components.core.video.plans import FramePlan
 from components.core.video.readers import pyav as reader
 from components.core.video.readers.pyav import Frame

@@ -8,7 +8,8 @@ from components.core.data.rows import Outcome, Question, QuestionType, Row, Span
 from components.core.data.settings import StageSettings
 from components.core.engine.stage import Stage, Task
 from components.core.errors import RecordError
-from components.core.teachers import Prompt, ReplyModel, RoleSettings
+from components.core.teachers.prompts import Prompt, ReplyModel
+from components.core.teachers.roles import RoleSettings
 
 
 class Written(ReplyModel):
