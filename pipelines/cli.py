@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--until", default="", metavar="TASK", help="stop after this task, such as gate-captions")
     run.set_defaults(command=_run)
 
-    plan = commands.add_parser("plan", help="print the tasks of a run, or every setting, without running anything")
+    plan = commands.add_parser("plan", help="print a run's tasks and how it departs from the papers, or its settings")
     _add_profile(plan)
     plan.add_argument("--settings", action="store_true", help="print every setting with its value instead")
     plan.set_defaults(command=_plan)
@@ -190,10 +190,12 @@ def _plan(parsed: argparse.Namespace) -> int:
 
     from pipelines.ir.compilation import compile_pipeline
     from pipelines.ir.prune import task_names
+    from pipelines.papers import table
 
     with TemporaryDirectory() as folder:
         names = task_names(compile_pipeline(profile.platform, Path(folder) / "pipeline.yaml"))
     print("\n".join(f"{number:>3}  {name}" for number, name in enumerate(names, 1)))
+    print(f"\n{table(profile)}")
     return 0
 
 

@@ -2,9 +2,10 @@
 
 A profile holds one section per stage, checked by that stage's own settings class, and five sections of its own:
 `launch`, `endpoints`, `teachers` (which model answers for which role), `video` (how every stage reads videos) and
-`platform`. What a stage's own section says goes before `teachers` and `video`. `--set grpo.steps=10` changes
-one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in GRPO
-recaptions nothing.
+`platform`. What a stage's own section says goes before `teachers` and `video`. What a profile leaves out is the papers'
+value for the real job, which the settings classes hold, or that of the profile it `extends`. `--set grpo.steps=10`
+changes one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in
+GRPO recaptions nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from components.core.video.settings import VideoSettings, VideoStageSettings
 from components.quality_gates.settings import GATES, QualityGatesSettings
 from pipelines.overrides import lay_over, read_document
 from pipelines.platform import Platform
-from pipelines.teachers import FillRole, fill_roles, filler, roles_in
+from pipelines.teachers import FillRole, fill_roles, filler, refuse_shared_models, roles_in
 
 FOLDER = Path(__file__).parent / "profiles"
 BUILTIN = "builtin"
@@ -62,6 +63,9 @@ class LaunchSettings(Settings):
     """Worker processes of the built-in teacher."""
     teacher_faults: tuple[str, ...] = ()
     """Faults the built-in teacher is told to commit, `name=probability[@role]`: to see gates and filters at work."""
+    shared_model_accepted: tuple[str, ...] = ()
+    """Roles of which one accepts that they share a model, though the probes and the auditor are worth something only as
+    models of their own: two probes that are one count as one, and an auditor that filters measures its own filter."""
     docker: dict[str, Any] = Field(default_factory=dict)
     """Arguments of kfp's DockerRunner, such as `shm_size` and `network_mode`."""
     host: str = ""
@@ -124,7 +128,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         SettingsError: naming the file, the key and its near matches.
     """
     path = _find(name)
-    content = read_document(path)
+    content = _read(path)
     for override in overrides:
         lay_over(content, override, _list_at)
     where = path.name + (" with --set" if overrides else "")
@@ -149,6 +153,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         stages={stage: _parse_stage(stage, content.get(stage), fill, content.get("video"), where) for stage in STAGES},
     )
     _check_teachers(profile, where)
+    refuse_shared_models(profile.stages, launch.shared_model_accepted, where)
     return profile
 
 
@@ -165,12 +170,33 @@ def settings_type(stage: str) -> type[StageSettings]:
     return found[0]
 
 
-def _find(name: str) -> Path:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+def _find(name: str, beside: Path = Path()) -> Path:
+    """The file of a profile: one of this package by its name, any other by its path, from `beside`."""
+    path = beside / name if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
         raise SettingsError(f"There is no profile {name!r}.", f"Known: {', '.join(known)}, or the path of a YAML file.")
     return path
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A profile's content, laid over that of the profile it `extends`: group by group, a list as a whole.
+
+    Args:
+        above: the profiles that extend this one.
+    """
+    content = read_document(path)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise SettingsError(f"{path.name}: extends is {base!r}, not a profile.", "Write `extends: laptop`.")
+    found = _find(base, path.parent)
+    chain = (*above, path)
+    if found.resolve() in [one.resolve() for one in chain]:
+        raise SettingsError(f"{path.name}: extends leads back to {found.name}.", "Let one of them extend nothing.")
+    merged: dict[str, Any] = _laid_over(_read(found, chain), content)
+    return merged
 
 
 def _group(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
@@ -224,7 +250,9 @@ def _parse_stage(stage: str, given: Any, fill: FillRole, video: Any, where: str)
 
 
 def _laid_over(base: Any, given: Any) -> Any:
-    """`given` with what it leaves out taken from `base`, group by group."""
+    """`given` with what it leaves out taken from `base`, group by group; a group without a word leaves all out."""
+    if isinstance(base, Mapping) and given is None:
+        return base
     if not (isinstance(base, Mapping) and isinstance(given, Mapping)):
         return given
     return {**base, **{key: _laid_over(base.get(key), value) for key, value in given.items()}}

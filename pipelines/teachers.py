@@ -1,6 +1,7 @@
 """Which teacher answers for which role: the roles of a stage's section completed from the profile's `teachers`.
 
 `teachers.default` holds for every role, `teachers.<role>` for one; what a stage's own section says of a role wins.
+Some roles check each other's work: what they say is worth something only if they are not the same teacher.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from pydantic import BaseModel
 
 from components.core.data.identity import identity_of
 from components.core.data.rows import digest_of
+from components.core.errors import SettingsError
 from components.core.teachers.roles import RoleSettings
+from components.filter_probes.settings import FilterProbesSettings
+from components.quality_gates.settings import QualityGatesSettings
 
 FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
 
@@ -91,3 +95,36 @@ def roles_in(section: BaseModel) -> list[RoleSettings]:
         elif isinstance(value, BaseModel):
             found.extend(roles_in(value))
     return found
+
+
+def refuse_shared_models(stages: Mapping[str, BaseModel], accepted: Sequence[str], where: str) -> None:
+    """Refuse a profile in which a probe or the auditor shares its model with another of those that check questions.
+
+    The same teacher is the same model, by its name without its publisher's, in whatever case: another endpoint,
+    revision or temperature makes no second opinion. Verifier and judge may share one, as in the paper, where GPT-4.1 is
+    both; the personas of the built-in teacher are models of their own.
+
+    Args:
+        accepted: roles that the profile says may share.
+
+    Raises:
+        SettingsError: naming the roles, the model and what accepts it.
+    """
+    filters, gates = stages.get("filter_probes"), stages.get("quality_gates")
+    alone = list(filters.probes) if isinstance(filters, FilterProbesSettings) else []
+    alone += [gates.auditor] if isinstance(gates, QualityGatesSettings) else []
+    others = [filters.verifier, filters.judge] if isinstance(filters, FilterProbesSettings) else []
+    for teacher in {_teacher_of(role): None for role in alone}:
+        sharing = [role.role for role in (*alone, *others) if _teacher_of(role) == teacher]
+        if len(sharing) > 1 and not set(sharing) <= set(accepted):
+            raise SettingsError(
+                f"{where}: {', '.join(sharing)} are one model, {teacher!r}: probes that are one count as one, and an "
+                "auditor that filters measures its own filter.",
+                "Give each probe and the auditor a model of its own under `teachers`, or accept it: --set "
+                f"'launch.shared_model_accepted=[{', '.join(sorted({*sharing, *accepted}))}]'.",
+            )
+
+
+def _teacher_of(role: RoleSettings) -> str:
+    """Who answers: the model's name without its publisher's."""
+    return role.model_name.rsplit("/", 1)[-1].casefold()

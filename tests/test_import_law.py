@@ -85,6 +85,7 @@ LONGEST, SHORTEST = 300, 40
 SMALL_BY_ROLE = ("__init__.py", "__main__.py", "component.py", "settings.py", "prompts.py")
 OF_ANOTHER_SIZE = {
     "components/core/data/rows.py": "all row types in the order they flow",
+    "components/core/traces/looks.py": "in timecodes.py it would tie the built-in teacher's revision to every row",
     "components/core/video/readers/packet_plan.py": "one algorithm; parts of it explain nothing",
     "components/sandbox/teacher/seeded.py": "four functions that five modules choose by",
     "pipelines/cli.py": "the command, which reads like a manual",

@@ -33,6 +33,7 @@ from components.core.data.rows import (
     short_id,
 )
 from components.core.engine.stage import Stage, Task
+from components.core.traces.looks import is_single_look
 
 
 class QuestionToRewatch(Strict):
@@ -109,16 +110,19 @@ def trajectory(question: Question, attempt: Attempt, settings: AgentCotSettings)
     )
 
 
-def choose(questions: Sequence[Question], per_video: int, single_look_share: float) -> list[Question]:
+def choose(questions: Sequence[Question], per_video: int, single_look_share: float | None) -> list[Question]:
     """At most `per_video` of one video's questions (0: all), in a fixed order.
 
     The single-look share is rounded up; where a video has too few questions of one kind, the other fills its places.
+    Without a share the types take turns.
     """
     ordered = sorted(questions, key=lambda question: digest_of("choice", question.question_id))
     if not per_video or len(ordered) <= per_video:
         return ordered
-    single = [question for question in ordered if question.is_single_look]
-    others = round_robin([question for question in ordered if not question.is_single_look])
+    if single_look_share is None:
+        return round_robin(ordered)[:per_video]
+    single = [question for question in ordered if is_single_look(question)]
+    others = round_robin([question for question in ordered if not is_single_look(question)])
     wanted = math.ceil(per_video * single_look_share - 1e-9)
     taken = single[:wanted] + others[: per_video - min(wanted, len(single))]
     return taken + single[wanted : wanted + per_video - len(taken)]

@@ -23,17 +23,15 @@ class AgentCotSettings(StageSettings):
     judge: RoleSettings = RoleSettings(role="judge")
     """Compares the final answer of an open question with the right one where no rule can."""
 
-    per_video: int = Field(default=8, ge=0)
-    """Questions of a training video that get a trajectory; 0 means all (the paper: 135k of 171k questions kept).
-    Measured on the laptop's 328 training videos, one seed: with 2 a video the student always looked at the same second
-    (0.35 of single looks right after SFT), with 8 it looked where the question points (0.62)."""
+    per_video: int = Field(default=0, ge=0)
+    """Questions of a training video that get a trajectory; 0 means all (the paper tries all 171k and keeps 135k)."""
 
-    single_look_share: float = Field(default=0.75, ge=0, le=1)
-    """Share of `per_video` that goes to questions which one look answers; the rest covers the types evenly. Ours: a
-    small student learns single looks first and stays at chance on two (the report shows both)."""
+    single_look_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of `per_video` that goes to questions which one look answers; the rest covers the types evenly. None: the
+    types take turns, however often one must look (ours: the paper chooses nothing)."""
 
-    include_open: bool = False
-    """Also write trajectories for open questions; the paper does, the laptop's student trains on multiple choice."""
+    include_open: bool = True
+    """Also write trajectories for open questions, as the paper does."""
 
     max_steps: int = Field(default=11, ge=1)
     """Looks before the answer; 11 is the longest trajectory in the paper, which gives no limit."""

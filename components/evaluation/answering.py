@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from components.core.data.rows import Lineage, Prediction, Question, Video, digest_of, short_id
 from components.core.judging.options import match_option
+from components.core.traces.looks import is_single_look
 from components.core.traces.tags import ParsedTrace, parse
 from components.evaluation.systems import SYSTEMS, StudentName, System
 
@@ -89,7 +90,7 @@ def prediction(system: System, question: Question, text: str) -> Prediction:
         question_id=question.question_id,
         video_id=question.video_id,
         type=question.type,
-        single_look=question.is_single_look,
+        single_look=is_single_look(question),
         text=text,
         answer=answer,
         correct=match_option(answer, question.options, question.question) == question.answer_index,
@@ -125,8 +126,8 @@ def held_out_questions(
     limit = max_duration_s or math.inf
     held_out = {video.video_id for video in videos if video.split == "eval" and video.duration_s <= limit}
     choices = [q for q in questions if q.form == "multiple_choice" and q.video_id in held_out]
-    single = [question for question in choices if question.is_single_look]
-    others = [question for question in choices if not question.is_single_look]
+    single = [question for question in choices if is_single_look(question)]
+    others = [question for question in choices if not is_single_look(question)]
     return _some(single, single_look) + _some(others, two_look)
 
 

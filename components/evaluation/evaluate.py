@@ -18,6 +18,7 @@ from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
 from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
+from components.core.traces.looks import is_single_look
 from components.evaluation import score_table
 from components.evaluation.answering import EXTRACTOR, Watched, by_video, chunks, held_out_questions, predict
 from components.evaluation.describing import Description, describe, description_scores
@@ -167,7 +168,7 @@ def protocol_of(
     frames = plans["grpo"]
     others = sorted(f"{name} {plan.max_frames}" for name, plan in plans.items() if plan != frames)
     pixels = f"{frames.width}x{frames.height}" if frames.width else f"{frames.min_pixels} to {frames.max_pixels} in all"
-    single = sum(question.is_single_look for question in questions)
+    single = sum(is_single_look(question) for question in questions)
     videos = len({question.video_id for question in questions})
     return Protocol(
         frames=f"at most {frames.max_frames}, spread over the video" + "".join(f"; {other}" for other in others),

@@ -14,6 +14,7 @@ from components.core.data.rows import Prediction, Protocol, Question, QuestionTy
 from components.core.judging.intervals import clustered_bootstrap
 from components.core.judging.matching import spans_in
 from components.core.judging.options import match_option
+from components.core.traces.looks import is_single_look
 from components.evaluation.metrics import RECALLS, best_ious
 
 SEEING = ("sft_think", "grpo_direct", "grpo_think")
@@ -149,7 +150,7 @@ def guessing_scores(
     """
     groups: dict[str, list[Measured]] = defaultdict(list)
     for question in questions:
-        for group in ("all", "single_look" if question.is_single_look else "two_look", question.type.value):
+        for group in ("all", "single_look" if is_single_look(question) else "two_look", question.type.value):
             groups[group].append((accuracies[question.question_id], question.video_id))
     return [writer.score(system, "accuracy", group, measured) for group, measured in groups.items()]
 

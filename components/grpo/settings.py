@@ -1,4 +1,4 @@
-"""Settings of GRPO. The defaults are the laptop's; what ReWatch-R1 reports is named beside each."""
+"""Settings of GRPO. What ReWatch-R1 (arXiv 2509.23652) reports is named beside each, what it leaves open is ours."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from components.core.training.optimizers import OptimizerSettings, Peaks
 from components.core.training.task_losses import TaskWeights
 from components.core.video.settings import VideoStageSettings
 
-FROM_SCRATCH = Peaks(learning_rate=1.5e-4, matrix_learning_rate=0.003)
-"""A tenth of SFT's, or a seventh."""
-PRETRAINED = Peaks(learning_rate=1e-6)
-"""Video-R1's and Long-RL's. ReWatch-R1 reports 1e-5 second-hand, at which Video-Thinker saw training collapse."""
+
+class GrpoOptimizer(OptimizerSettings):
+    """How GRPO moves the weights."""
+
+    learning_rate: float = Field(default=1e-6, gt=0)
+    """Peak of AdamW. Ours, which is Video-R1's and Long-RL's: ReWatch-R1's is 1e-5, second-hand, at which Video-Thinker
+    saw training collapse."""
 
 
 class GrpoSettings(VideoStageSettings):
@@ -24,108 +27,110 @@ class GrpoSettings(VideoStageSettings):
 
     not_content: ClassVar[frozenset[str]] = frozenset({"work", *CHECKPOINTING})
 
-    steps: int = Field(default=120, ge=0)
-    """Optimiser steps."""
+    steps: int = Field(default=2857, ge=0)
+    """Optimiser steps (ReWatch-R1: 40,000 questions once, 14 in each step)."""
 
-    videos: int = Field(default=6, ge=1)
-    """Videos in each step."""
+    videos: int = Field(default=14, ge=1)
+    """Videos in each step (ReWatch-R1: 14 prompts)."""
 
-    questions_per_video: int = Field(default=2, ge=1)
-    """Questions about each of them: 6 × 2 prompts (ReWatch-R1: 14 prompts)."""
+    questions_per_video: int = Field(default=1, ge=1)
+    """Questions about each of them (ReWatch-R1: 14 prompts in all, whose videos are not named)."""
 
     replies: int = Field(default=8, ge=2)
     """Samples in a group (ReWatch-R1: 5, later 8)."""
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=0.8, gt=0)
     """Of sampling (ReWatch-R1: 0.8)."""
 
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_p: float = Field(default=0.9, gt=0, le=1)
     """Of sampling (ReWatch-R1: 0.9)."""
 
-    max_tokens: int = Field(default=40, ge=1)
-    """Longest reply; not reported for ReWatch-R1."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """Longest reply. Ours: not reported for ReWatch-R1, whose longest trace has 2,045."""
 
     reward: Literal["oar", "accuracy"] = "oar"
-    """`oar`: r_acc · (1 + r_obs + r_rea) + r_fmt; `accuracy`: r_acc + r_fmt, the paper's ablation."""
+    """ReWatch-R1's `oar`: r_acc · (1 + r_obs + r_rea) + r_fmt; `accuracy`: r_acc + r_fmt, its ablation."""
 
     scale_advantages: bool = True
-    """Divide by the group's standard deviation (GRPO); false gives Dr. GRPO's r − mean."""
+    """Divide by the group's standard deviation (ReWatch-R1: GRPO); false gives Dr. GRPO's r − mean."""
 
     clip_low: float = Field(default=0.2, gt=0)
-    """The ratio of new to old probability is clipped below at 1 − this; not reported for ReWatch-R1."""
+    """The ratio of new to old probability is clipped below at 1 − this. Ours: not reported for ReWatch-R1."""
 
     clip_high: float = Field(default=0.28, gt=0)
-    """And above at 1 + this (clip-higher, DAPO)."""
+    """And above at 1 + this. Ours: clip-higher, as in DAPO."""
 
     updates: int = Field(default=1, ge=1)
-    """Optimiser steps on each batch of samples."""
+    """Optimiser steps on each batch of samples (ReWatch-R1: 1, its two batch sizes are equal)."""
 
     rollout_weight_cap: float = Field(default=2.0, ge=1)
     """A token that the trainer finds likelier than the sampler did counts at most this much more (truncated importance
-    sampling; 2 is usual). With the student's own sampler in float32 every weight is 1 to five digits."""
+    sampling). Ours: 2 is usual. With the student's own sampler in float32 every weight is 1 to five digits."""
 
     rollout_kl_alarm: float = Field(default=0.05, gt=0)
     """A KL of the sampler's policy to the trainer's above this is logged as a warning. Ours: on students of
     0.03 and 1.4 million weights rounding made 1e-13 in float32 and 6e-6 to 4e-5 in bfloat16, a trainer that no longer
     sees the video 0.25 and 1.7. Another engine or a deeper model rounds more."""
 
-    kl: float = Field(default=0.0, ge=0)
-    """Weight of the KL term against the starting model; 0 keeps no reference. Not reported for ReWatch-R1."""
+    kl: float = Field(default=0.01, ge=0)
+    """Weight of the KL term against the starting model; 0 keeps no reference. Ours: ReWatch-R1 draws a reference and
+    gives no weight; 0.01 is Long-RL's, whose trainer it probably used."""
 
-    replay_videos: int = Field(default=2, ge=0)
-    """Videos whose caption and a direct answer are replayed in each step: RL on traces alone forgets both."""
+    replay_videos: int = Field(default=0, ge=0)
+    """Videos whose caption and a direct answer are replayed in each step; ReWatch-R1 replays none, though RL on traces
+    alone forgets both (grpo/README.md)."""
 
     replay_weight: float = Field(default=0.1, ge=0)
-    """Weight of the replayed loss."""
+    """Weight of the replayed loss, where there is one. Ours."""
 
     replay_tasks: TaskWeights = TaskWeights()
-    """How captions and direct answers share the replayed loss."""
+    """How captions and direct answers share the replayed loss. Ours: equally."""
 
-    shift_pixels: int = Field(default=5, ge=0)
-    """Every video is moved at random by up to so many pixels; sampling and update see the same."""
+    shift_pixels: int = Field(default=0, ge=0)
+    """Every video is moved at random by up to so many pixels, in sampling and update alike; ReWatch-R1 moves none."""
 
     question_types: tuple[str, ...] = ()
-    """Types of question to train on; empty means all."""
+    """Types of question to train on; empty means all (ReWatch-R1)."""
 
-    max_duration_s: float = Field(default=16.0, ge=0)
-    """Longer videos are left out; 0 means no limit."""
+    max_duration_s: float = Field(default=0.0, ge=0)
+    """Longer videos are left out; 0 means no limit (ReWatch-R1's last up to an hour)."""
 
     seed: int = 0
-    """Of the order of the questions and of sampling."""
+    """Of the order of the questions and of sampling. Ours."""
 
-    optimizer: OptimizerSettings = OptimizerSettings()
-    """Rates left out are those of `peaks`, by the student."""
+    optimizer: GrpoOptimizer = GrpoOptimizer()
+    """How weights are moved."""
 
-    rows_per_forward: int = Field(default=64, ge=1)
-    """Videos that go through the update together; more accumulate gradients."""
+    rows_per_forward: int = Field(default=1, ge=1)
+    """Videos that go through the update together; more accumulate gradients. Ours: what a large model has room for."""
 
-    gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass, to fit a large model."""
+    gradient_checkpointing: bool = True
+    """Recompute activations in the backward pass, to fit a large model. Ours."""
 
     freeze_vision: bool = False
-    """Train the language model alone."""
+    """Train the language model alone. Ours: what ReWatch-R1 froze is not reported."""
 
-    checkpoint_every: int = Field(default=20, ge=1)
-    """Steps between checkpoints."""
+    checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between checkpoints. Ours."""
 
     keep_checkpoints: int = Field(default=2, ge=1)
     """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
-    AdamW one takes 12 bytes for each weight: 84 GB for 7B."""
+    AdamW one takes 12 bytes for each weight: 84 GB for 7B. Ours."""
 
     keep_every: int = Field(default=0, ge=0)
     """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
-    5,000, kept every 500); 0 for none."""
+    5,000, kept every 500); 0 for none. Ours."""
 
     device: str = "auto"
-    """`auto` takes CUDA where there is one."""
+    """`auto` takes CUDA where there is one. Ours."""
 
     arithmetic: Arithmetic = "auto"
     """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
-    stored in float32 while they are trained, whatever they run in."""
+    stored in float32 while they are trained, whatever they run in. Ours."""
 
-    saved: Saved = "base"
-    """What weights are saved in. `base`: as the model started from, such as bfloat16, half the size of float32 and all
-    that bfloat16 arithmetic sees of them; `float32` keeps what movement is finer, for a stage that trains on."""
+    saved: Saved = "bfloat16"
+    """What weights are saved in. Ours: bfloat16 arithmetic, in which the model is used, sees no more of them. `base`:
+    as the model of SFT was saved; `float32` keeps what movement is finer, for a stage that trains on."""
 
     judge: RoleSettings = RoleSettings(role="judge")
     """Checks observations against the caption (ReWatch-R1: Qwen3-30B-A3B-Instruct)."""
@@ -135,7 +140,7 @@ class GrpoSettings(VideoStageSettings):
 
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""
-        return self.optimizer.peaks(PRETRAINED if pretrained else FROM_SCRATCH, pretrained=pretrained)
+        return self.optimizer.peaks(pretrained=pretrained)
 
     def course(self) -> Course:
         """The run's length."""

@@ -185,7 +185,7 @@ def _key(task: Task[SftSettings]) -> str:
 
 def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:
     """The base, built once where it is to be built: `untrained` lies with the checkpoints."""
-    if settings.base:
+    if settings.base or settings.size is None:  # one of the two is given
         return _load_base(settings)
     if not untrained.is_dir():
         texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))

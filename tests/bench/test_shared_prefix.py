@@ -15,14 +15,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from components.core.students.build import StudentSize, build_student
+from components.core.students.build import build_student
 from components.core.students.packing import Packed, pack
-from components.core.students.profile import StudentProfile, save_profile
+from components.core.students.profile import save_profile
 from components.core.students.prompting import Prefix, Segment, prompt_texts
 from components.core.students.scoring import log_probabilities
 from components.core.students.student import Student, load_student
 from tests.bench.measuring import cpu_ms, report
 from tests.components.training_world import TEXTS, frames
+from tests.laptop import SFT as LAPTOP
+from tests.laptop import SIZE
 
 pytestmark = pytest.mark.bench
 
@@ -35,8 +37,8 @@ SFT = [Segment((300 + task,) * size, (False,) * 4 + (True,) * (size - 4)) for ta
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
     folder = tmp_path_factory.mktemp("student")
-    build_student(folder, [*TEXTS, *prompt_texts("compact")], StudentSize(), seed=0)
-    save_profile(folder, StudentProfile())
+    build_student(folder, [*TEXTS, *prompt_texts("compact")], SIZE, seed=0)
+    save_profile(folder, LAPTOP.student)
     return load_student(folder, device="cpu")
 
 

@@ -32,7 +32,7 @@ from tests.components.mlflow_store import new_store
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import frames, training_data
 
-FRAMES = {"fps": 1.0, "max_frames": 4, "width": 0, "height": 0, "max_pixels": 4 * 28 * 28}
+FRAMES = {"fps": 1.0, "max_frames": 4, "width": 0, "height": 0, "min_pixels": 0, "max_pixels": 4 * 28 * 28}
 SFT_SETTINGS: dict[str, Any] = {
     "student": {"style": "full", "frames": FRAMES},
     "phases": [{"steps": 3, "videos": 2, "caption": 1, "direct": 1, "think": 1}],
@@ -51,6 +51,7 @@ GRPO_SETTINGS: dict[str, Any] = {
     "top_p": 0.9,
     "updates": 2,
     "kl": 0.01,
+    "replay_videos": 2,
     "rows_per_forward": 1,
     "gradient_checkpointing": True,
     "arithmetic": "bfloat16",  # as a large student on a GPU

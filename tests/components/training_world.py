@@ -12,13 +12,15 @@ import torch
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
 from components.core.students.build import StudentSize, build_student
-from components.core.students.profile import FrameSettings, StudentProfile, save_profile
+from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
 from components.core.students.student import Student, load_student
+from components.core.traces.looks import is_single_look
 from components.core.traces.tags import Pair, render
 from components.core.video.readers.pyav import Frame
 from tests.components.core.judging.stages import write_dataset
 from tests.components.evaluation.world import held_out_video
+from tests.laptop import FRAMES, SFT
 
 torch.set_num_threads(1)  # two threads on matrices this small spend their time waiting for each other
 
@@ -35,7 +37,11 @@ SIZE = StudentSize(
     vision_intermediate=48,
     vocabulary=560,
     timecodes_s=20,
+    rope_theta=100_000.0,
+    text_initializer_range=0.05,
+    vision_initializer_range=0.1,
 )
+EIGHT_FRAMES = FRAMES.model_copy(update={"max_frames": 8})
 TEXTS = [
     "look at 00:03",
     "00:03 a red circle 00:03 a blue square 00:03 a green triangle 00:03 a white cross 00:03 a yellow a purple",
@@ -46,7 +52,7 @@ TEXTS = [
 
 def tiny_student(folder: Path, *, style: str = "compact", seed: int = 0) -> Student:
     """A student of a few ten thousand weights, built and loaded like any other."""
-    profile = StudentProfile.model_validate({"style": style, "frames": FrameSettings(max_frames=8)})
+    profile = StudentProfile.model_validate({"style": style, "frames": EIGHT_FRAMES})
     build_student(folder, [*TEXTS, *prompt_texts(profile.style)], SIZE, seed)
     save_profile(folder, profile)
     return load_student(folder, device="cpu")
@@ -67,7 +73,7 @@ def training_data(folder: Path, count: int, held_out: int = 0) -> dict[str, Path
         for place, (video, _, _) in enumerate(worlds)
     ]
     events = [event for _, captions, _ in worlds for event in captions]
-    questions = [question for _, _, asked in worlds for question in asked if question.is_single_look]
+    questions = [question for _, _, asked in worlds for question in asked if is_single_look(question)]
     traces = [_trace(question, events) for question in questions]
     kinds: dict[str, Mapping[str, Any]] = {
         "captions": {"videos": (Video, videos), "events": (CaptionEvent, events)},
@@ -103,12 +109,11 @@ def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> 
     """A tiny student that has read the traces often enough to write some of its own, right and wrong."""
     from components.core.students.packing import pack
     from components.core.students.scoring import log_probabilities
-    from components.core.training.optimizers import Optimizer, OptimizerSettings
+    from components.core.training.optimizers import Optimizer
     from components.core.video.process import DecoderProcess
-    from components.sft.settings import FROM_SCRATCH
 
     student = tiny_student(folder)
-    optimizer = Optimizer(student.model, OptimizerSettings(), FROM_SCRATCH)
+    optimizer = Optimizer(student.model, SFT.optimizer, SFT.peaks(pretrained=False))
     questions = {row.question_id: row for row in Dataset(data["questions"]).rows("questions")}
     traces = list(Dataset(data["trajectories"]).rows("trajectories"))
     rows = []

@@ -28,3 +28,9 @@ def test_every_setting_shown_in_the_help_can_be_set() -> None:
     shown = overrides(EPILOG)
     assert shown
     load_profile("laptop", sorted(shown))
+
+
+def test_the_profile_that_the_readme_shows_is_accepted(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n# mine.yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(shown)
+    assert load_profile(str(tmp_path / "mine.yaml")).launch.shared_model_accepted

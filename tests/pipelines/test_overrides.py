@@ -78,7 +78,7 @@ def test_a_list_that_the_profile_holds_is_changed_in_place(tmp_path: Path) -> No
     mine = tmp_path / "mine.yaml"
     mine.write_text("sft: {phases: [{steps: 5, videos: 3}, {steps: 6}]}\ncaptioning: {rates: [1, 2]}\n")
     profile = load_profile(str(mine), ["sft.phases.1.steps=7", "captioning.rates.0=0.5"])
-    assert [(phase.steps, phase.videos) for phase in profile.stages["sft"].phases] == [(5, 3), (7, 12)]
+    assert [(phase.steps, phase.videos) for phase in profile.stages["sft"].phases] == [(5, 3), (7, 16)]
     assert profile.stages["captioning"].rates == (0.5, 2.0)
 
 
@@ -92,7 +92,8 @@ def test_roles_that_are_listed_in_a_profile_ask_the_teacher_that_it_names(tmp_pa
     mine = tmp_path / "mine.yaml"
     mine.write_text(
         "endpoints: {big: {base_url: 'http://127.0.0.1:9/v1'}}\n"
-        "teachers: {default: {endpoint: big, model: Q}}\n"
+        "teachers: {default: {endpoint: big, model: Q}, auditor: {model: S}}\n"
+        "launch: {shared_model_accepted: [judge, probe_a, verifier]}\n"
         "filter_probes: {probes: [{role: probe_a}, {role: probe_c, model: R}]}\n"
     )
     probes = load_profile(str(mine)).stages["filter_probes"].probes

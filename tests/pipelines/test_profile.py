@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ from components.core.errors import InputError, SettingsError, TeacherUnavailable
 from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
 from components.quality_gates.settings import GATES
 from components.sft.settings import SftSettings
+from pipelines.cli import main
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
 
 ROOT = Path(__file__).parents[2]
+BIG = "endpoints.big={base_url: 'http://127.0.0.1:9/v1'}"
+ACCEPTED = "launch.shared_model_accepted=[auditor, judge, probe_a, probe_b, verifier]"
 YAML_FILES = sorted(
     path
     for pattern in ("*.yaml", "*.yml")
@@ -107,7 +111,8 @@ def test_how_patient_to_be_with_an_endpoint_is_set_in_the_profile_and_reaches_th
     set_here = {"patience_s": 77.0, "concurrency": 5, "max_concurrency": 9, "api_key_env": "KEY"}
     given = [f"endpoints.big.{name}={value}" for name, value in set_here.items()]
     address = "endpoints.big.base_url=http://127.0.0.1:9/v1"
-    profile = load_profile("laptop", [address, *given, "teachers.default={endpoint: big, model: m, timeout_s: 33}"])
+    teacher = "teachers.default={endpoint: big, model: m, timeout_s: 33}"
+    profile = load_profile("laptop", [address, *given, teacher, ACCEPTED])
     run = LocalRun(profile, "videos", RunsRoot(tmp_path / "runs"), tracking=False)
     folder = run.runs.new_run()
     with run._teacher(folder) as endpoints:
@@ -203,13 +208,74 @@ def test_a_wrong_key_of_the_video_section_is_named_with_it() -> None:
         load_profile("laptop", ["video.reader=opencv"])
 
 
-def test_a_pretrained_base_brings_its_own_defaults_through_the_laptops_profile() -> None:
-    sft = load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct", "sft.student.frames.max_frames=64"]).stages[
-        "sft"
-    ]
+def test_a_profile_that_extends_nothing_has_the_papers_values(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("sft: {student: {frames: {max_frames: 64}}}\n")
+    sft = load_profile(str(tmp_path / "mine.yaml")).stages["sft"]
     assert isinstance(sft, SftSettings)
-    assert (sft.student.style, sft.naming.steps, sft.max_duration_s) == ("full", 0, 0.0)
+    assert (sft.base, sft.student.style) == ("Qwen/Qwen2.5-VL-7B-Instruct", "full")
     assert (sft.student.frames.max_frames, sft.student.frames.max_pixels) == (64, 128 * 28 * 28)
     assert sft.peaks(pretrained=True).name == "adamw"
+
+
+def test_a_pretrained_base_under_the_laptops_lessons_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"naming\.steps is for a student built from scratch"):
-        load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct", "sft.naming.steps=5"])
+        load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct"])
+
+
+def test_a_profile_is_laid_over_the_one_it_extends_group_by_group(tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text("extends: laptop\ngrpo: {steps: 7, optimizer: {decay: 0.1}}\nsft:\n")
+    (tmp_path / "second.yaml").write_text("extends: first.yaml\ngrpo: {videos: 3}\ncaptioning: {rates: [1]}\n")
+    laptop, second = load_profile("laptop").stages, load_profile(str(tmp_path / "second.yaml")).stages
+    assert second["sft"] == laptop["sft"]
+    assert second["captioning"] == laptop["captioning"].model_copy(update={"rates": (1.0,)})
+    decayed = laptop["grpo"].optimizer.model_copy(update={"decay": 0.1})
+    assert second["grpo"] == laptop["grpo"].model_copy(update={"steps": 7, "videos": 3, "optimizer": decayed})
+
+
+@pytest.mark.parametrize(
+    ("extends", "says"),
+    [("[laptop]", "not a profile"), ("laptob", "no profile 'laptob'"), ("mine.yaml", "leads back to mine.yaml")],
+)
+def test_a_profile_that_extends_no_profile_is_refused(tmp_path: Path, extends: str, says: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"extends: {extends}\n")
+    with pytest.raises(SettingsError, match=says):
+        load_profile(str(tmp_path / "mine.yaml"))
+
+
+def test_a_profile_whose_probes_judge_and_auditor_are_one_model_is_refused_until_it_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [BIG, "teachers.default={endpoint: big, model: Org/M}"]
+    assert main(["plan", "--settings", *(word for one in given for word in ("--set", one))]) == 2
+    told = capsys.readouterr().err
+    assert "probe_a, probe_b, auditor, verifier, judge are one model, 'm'" in told
+    (remedy,) = re.findall(r"--set '(.*)'", told)
+    assert load_profile("laptop", [*given, remedy]).launch.shared_model_accepted
+    with pytest.raises(SettingsError, match="probe_a, probe_b, auditor"):
+        load_profile("laptop", [*given, "launch.shared_model_accepted=[probe_a, probe_b]"])
+
+
+@pytest.mark.parametrize(
+    ("roles", "together"),
+    [
+        ({"probe_a": "org/M", "probe_b": "other/m"}, "probe_a, probe_b"),  # another publisher's copy
+        ({"auditor": "M", "judge": "M"}, "auditor, judge"),
+        ({"probe_b": "M", "verifier": "M"}, "probe_b, verifier"),
+        ({"verifier": "M", "judge": "M", "observer": "M"}, ""),  # as GPT-4.1 is in the paper
+        ({"probe_a": "M", "captioner": "M"}, ""),  # as Qwen2.5-VL-72B is in cluster.yaml
+    ],
+)
+def test_what_counts_as_one_teacher(roles: dict[str, str], together: str) -> None:
+    given = [BIG, *(f"teachers.{role}={{endpoint: big, model: {model}}}" for role, model in roles.items())]
+    if not together:
+        assert load_profile("laptop", given)
+        return
+    with pytest.raises(SettingsError, match=f": {together} are one model"):
+        load_profile("laptop", given)
+
+
+def test_the_cluster_asks_a_model_of_its_own_for_each_probe_and_the_auditor() -> None:
+    profile = load_profile("cluster")
+    models = {role.role: role.model for role in profile.roles()}
+    assert profile.launch.shared_model_accepted == ()
+    assert len({models[role] for role in ("probe_a", "probe_b", "auditor", "judge")}) == 4

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
@@ -164,11 +163,6 @@ class Question(Row):
     answer_index: int = -1
     evidence: tuple[Span, ...]
     twin_of: str = ""
-
-    @property
-    def is_single_look(self) -> bool:
-        """Whether one look at a time that the question itself names, such as `[00:03]`, is enough."""
-        return len(self.evidence) == 1 and re.search(r"\[\d{2,}:\d{2}\]", self.question) is not None
 
 
 class ProbeVerdict(Row):

@@ -4,8 +4,9 @@ Weights that are trained are stored in float32, whatever they run in: a weight o
 1.2e-4, and AdamW at 1e-6 moves it by 1e-6, so stepped in place it never changes (sft/README.md). They *run* in bfloat16
 by autocast where that pays, which is large students on a GPU, and in float32 else: under a hundred million weights
 bfloat16 gains nothing. Sampling, scoring and evaluation go through the same `autocast`, with the residual stream in
-float32 whatever the weights are stored in, so that all compute one function. They are *saved* in the type of the base:
-bfloat16 arithmetic rounds every matrix so before it multiplies, hence what is saved is what was sampled and scored.
+float32 whatever the weights are stored in, so that all compute one function. A final model is *saved* in bfloat16: that
+arithmetic rounds every matrix before it multiplies, hence what is saved is what was sampled and scored. A model that is
+trained on is saved in float32, because a rounded start has lost the finest of what moved.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 Arithmetic = Literal["auto", "float32", "bfloat16"]
-Saved = Literal["base", "float32"]
+Saved = Literal["base", "float32", "bfloat16"]
 
 SMALL = 100_000_000
 """Students with fewer weights run in float32 everywhere."""

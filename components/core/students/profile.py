@@ -25,22 +25,22 @@ class FrameSettings(Settings):
     min_frames: int = Field(default=4, ge=2)
     """At least so many, however short the video, if `max_frames` allows (Qwen's tools: 4)."""
 
-    max_frames: int = Field(default=16, ge=2)
-    """At most so many, spread over the video (ReWatch-R1: 192; 16 suffice for clips of eight seconds)."""
+    max_frames: int = Field(default=192, ge=2)
+    """At most so many, spread over the video (ReWatch-R1: 192)."""
 
-    width: int = Field(default=56, ge=0, multiple_of=28)
-    """Pixels; with `height` 0 and `max_pixels` set the aspect ratio is kept instead."""
+    width: int = Field(default=0, ge=0, multiple_of=28)
+    """Pixels; 0, with `height` 0 and `max_pixels` set, keeps the aspect ratio (ReWatch-R1)."""
 
-    height: int = Field(default=56, ge=0, multiple_of=28)
-    """Pixels."""
+    height: int = Field(default=0, ge=0, multiple_of=28)
+    """Pixels; 0 as for `width` (ReWatch-R1)."""
 
-    max_pixels: int = Field(default=0, ge=0)
+    max_pixels: int = Field(default=128 * 28 * 28, ge=0)
     """Pixels of a frame at most where width and height are 0 (ReWatch-R1: 128 · 28 · 28)."""
 
-    min_pixels: int = Field(default=0, ge=0)
+    min_pixels: int = Field(default=128 * 28 * 28, ge=0)
     """Pixels of a frame at least: smaller ones are enlarged (ReWatch-R1: 128 · 28 · 28; 0: never)."""
 
-    total_pixels: int = Field(default=0, ge=0)
+    total_pixels: int = Field(default=12_288 * 28 * 28, ge=0)
     """Pixels of a video at most, two frames of a group counted as one (ReWatch-R1: 12,288 · 28 · 28; 0: no limit).
     Where `max_frames` of `max_pixels` are more, frames get smaller, down to 1.05 times `min_pixels`."""
 
@@ -83,11 +83,11 @@ class FrameSettings(Settings):
 class StudentProfile(Settings):
     """What a prompt to this student looks like."""
 
-    style: Literal["compact", "full"] = "compact"
-    """`compact` spends few tokens, for students built from scratch; `full` has the substance of the paper's prompts."""
+    style: Literal["compact", "full"] = "full"
+    """`full` has the substance of ReWatch-R1's prompts; `compact` spends few tokens, for those built from scratch."""
 
     frames: FrameSettings = FrameSettings()
-    """The frames of its videos."""
+    """The frames of its videos (ReWatch-R1's)."""
 
 
 class SavedProfile(StudentProfile):
@@ -100,12 +100,6 @@ class SavedProfile(StudentProfile):
     def profile(self) -> StudentProfile:
         """How the student is asked."""
         return StudentProfile.model_validate(self.model_dump(exclude={"pretrained"}))
-
-
-PRETRAINED = StudentProfile(
-    style="full", frames=FrameSettings(fps=2.0, max_frames=192, width=0, height=0, max_pixels=128 * 28 * 28)
-)
-"""How a pretrained model is asked unless told otherwise (ReWatch-R1's frames)."""
 
 
 def save_profile(folder: Path, profile: StudentProfile, *, pretrained: bool = False) -> None:

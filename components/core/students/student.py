@@ -16,7 +16,7 @@ from components.core.errors import InputError
 from components.core.students.folders import copy_beside_weights, written_whole
 from components.core.students.frames import video_patches
 from components.core.students.precision import Arithmetic, Saved, choose, save_weights, set_arithmetic
-from components.core.students.profile import PRETRAINED, StudentProfile, load_profile, save_profile
+from components.core.students.profile import StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
 from components.core.students.samplers.own import Decoding, Reply, Request, sample
 from components.core.students.tokenizer import NEVER_SAMPLED
@@ -152,7 +152,7 @@ def load_student(
         profile: used where the folder holds none; a pretrained model is asked as ReWatch-R1 asks one by default.
         device: `auto` takes CUDA where there is one.
         arithmetic: what it runs in, see `precision.py`.
-        saved: the type of the saved weights: as in the folder, or float32.
+        saved: the type of the saved weights; `base` is that of the folder's.
         trained: its weights will be moved, hence are held in float32.
 
     Raises:
@@ -185,10 +185,10 @@ def load_student(
     return Student(
         model,
         tokenizer,
-        own.profile if own else profile or PRETRAINED,
+        own.profile if own else profile or StudentProfile(),
         path,
         pretrained=own is None or own.pretrained,
-        saved_as=kept if saved == "base" else torch.float32,
+        saved_as={"base": kept, "float32": torch.float32, "bfloat16": torch.bfloat16}[saved],
     )
 
 

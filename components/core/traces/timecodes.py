@@ -13,6 +13,7 @@ import re
 _TIME = r"(?:(\d{1,2}):)?(\d{1,4}):([0-5]\d(?:\.\d+)?)"
 _TIMECODE = re.compile(_TIME)
 _SPAN = re.compile(rf"({_TIME})\s*[-–—]\s*({_TIME})")
+_NAMED = re.compile(rf"(?<![\d:.]){_TIME}(?![\d:])")
 
 
 def render(seconds: float, *, tenths: bool = False) -> str:
@@ -44,6 +45,15 @@ def parse(text: str) -> float:
     if match is None:
         raise ValueError(f"not a time of the form MM:SS: {text!r}")
     return _seconds(match.group(1), match.group(2), match.group(3))
+
+
+def times_in(text: str) -> list[float]:
+    """Seconds of every time that a text names, alone or as an end of a span, in brackets or not.
+
+    >>> times_in("What lies on the table at [01:05], and what from 1:02:00 to 1:02:30?")
+    [65.0, 3720.0, 3750.0]
+    """
+    return [_seconds(*match.groups()) for match in _NAMED.finditer(text) if int(match[2]) < 60 or match[1] is None]
 
 
 def render_span(start_s: float, end_s: float) -> str:

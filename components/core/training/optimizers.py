@@ -35,57 +35,54 @@ class Peaks:
 
 
 class OptimizerSettings(Settings):
-    """How weights are moved. What is left out follows from the student, by the stage's own table of peaks."""
+    """How weights are moved. Each trainer has its own learning rate."""
 
-    name: Literal["", "muon", "adamw"] = ""
-    """Empty: `muon` for a student built from scratch, `adamw` for one that descends from a pretrained model."""
+    name: Literal["adamw", "muon"] = "adamw"
+    """Both papers move everything with `adamw` (ReWatch-R1). `muon` moves the matrices of a student built from scratch;
+    a pretrained model refuses it."""
 
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Peak of AdamW. ReWatch-R1 reports 1e-6 for SFT and 1e-5 for RL on 7B (second-hand)."""
+    learning_rate: float = Field(gt=0)
+    """Peak of AdamW."""
 
     matrix_learning_rate: float | None = Field(default=None, gt=0)
-    """Peak of Muon."""
+    """Peak of Muon, which needs one. Ours: the papers do not use it."""
 
     momentum: float = 0.95
-    """Of Muon."""
+    """Of Muon. Ours: the value of its authors."""
 
     weight_decay: float = 0.0
-    """Of AdamW."""
+    """Of AdamW. Ours: not reported for ReWatch-R1; Video-Thinker's 0.01 takes 1e-8 of a weight in a step at 1e-6."""
 
-    warmup: float = 0.05
-    """Share of the steps in which the rate rises linearly; a run that is lengthened keeps the rise it had."""
+    warmup: float = 0.03
+    """Share of the steps in which the rate rises linearly; a run that is lengthened keeps the rise it had. Ours: not
+    reported for ReWatch-R1."""
 
     decay: float = 0.4
-    """Share of the steps, at the end, in which it falls linearly to zero."""
+    """Share of the steps, at the end, in which it falls linearly to zero. Ours: not reported for ReWatch-R1, and a run
+    whose rate falls from the start, as with Video-Thinker's cosine, could not be lengthened."""
 
     max_gradient_norm: float = 1.0
-    """Gradients are clipped to this norm (of AdamW's parameters only, Muon's step does not depend on it)."""
+    """Gradients are clipped to this norm (ReWatch-R1: 1.0); Muon's step does not depend on it."""
 
-    def peaks(self, usual: Peaks, *, pretrained: bool) -> Peaks:
-        """The optimiser and its rates for a student.
-
-        Args:
-            usual: the stage's own for such a student.
+    def peaks(self, *, pretrained: bool) -> Peaks:
+        """The rates for a student.
 
         Raises:
-            SettingsError: Muon on pretrained weights, or a rate for Muon where AdamW moves everything.
+            SettingsError: Muon on pretrained weights or without its rate, or its rate where AdamW moves everything.
         """
-        name = self.name or usual.name
-        if name == "muon" and pretrained:
+        if self.name == "muon" and pretrained:
             raise SettingsError(
                 "optimizer.name is muon, and this student descends from a pretrained model: Muon's rates are for "
                 "students built from scratch.",
-                "Leave optimizer.name out, or set it to adamw.",
+                "Set optimizer.name to adamw and optimizer.learning_rate to its rate, 1e-5 or less.",
             )
-        if name == "adamw" and self.matrix_learning_rate is not None:
+        if (self.name == "muon") != (self.matrix_learning_rate is not None):
             raise SettingsError(
-                "optimizer.matrix_learning_rate is a rate of Muon, and AdamW moves this student.",
-                "Leave optimizer.matrix_learning_rate out; optimizer.learning_rate is AdamW's.",
+                f"optimizer.matrix_learning_rate is a rate of Muon: with {self.name} it cannot be "
+                f"{self.matrix_learning_rate or 'left out'}.",
+                "Give it where optimizer.name is muon, and leave it out with adamw.",
             )
-        return Peaks(
-            learning_rate=self.learning_rate or usual.learning_rate,
-            matrix_learning_rate=(self.matrix_learning_rate or usual.matrix_learning_rate) if name == "muon" else 0.0,
-        )
+        return Peaks(self.learning_rate, self.matrix_learning_rate or 0.0)
 
     def rate(self, step: int, steps: int) -> float:
         """Factor on the peak rates at `step` of `steps`."""

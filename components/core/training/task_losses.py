@@ -31,10 +31,10 @@ class TaskWeights(Settings):
     """Single looks, which are ours; no sample of them, no share."""
 
     direct: float = Field(default=1.0, gt=0)
-    """L_QA: questions answered at once."""
+    """L_QA: questions answered at once (ReWatch-R1)."""
 
     think: float = Field(default=1.0, gt=0)
-    """L_CoT: questions with their re-watching trace."""
+    """L_CoT: questions with their re-watching trace (ReWatch-R1)."""
 
 
 def backward_by_task(

@@ -13,7 +13,8 @@ from components.agent_cot.agents import Agents, Attempt
 from components.agent_cot.rewatch_questions import STAGE, choose, round_robin
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.datasets import Dataset
-from components.core.data.rows import Question, QuestionType, Trajectory
+from components.core.data.rows import Question, QuestionType, Span, Trajectory
+from components.core.traces.looks import is_single_look
 from components.core.traces.tags import parse
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import captions, run_stage, video, write_dataset
@@ -176,7 +177,12 @@ async def test_tags_written_by_an_agent_do_not_reach_the_steps() -> None:
     assert attempt.fault == "wrong answer: 'green'"
 
 
-SINGLE_LOOKS = [open_question(f"What colour is the shape at [00:0{n}]?") for n in range(8)]
+SINGLE_LOOKS = [
+    open_question(f"What colour is the shape at [00:0{n}]?").model_copy(
+        update={"evidence": (Span(start_s=n, end_s=n + 1),)}
+    )
+    for n in range(8)
+]
 TWO_LOOKS = [
     open_question(f"Question {n} about {kind.value}?", type=kind)
     for n in range(3)
@@ -184,8 +190,10 @@ TWO_LOOKS = [
 ]
 
 
-@given(st.permutations([*SINGLE_LOOKS, *TWO_LOOKS]), st.integers(0, 20), st.floats(0, 1))
-def test_the_choice_depends_on_the_questions_alone(shuffled: list[Question], per_video: int, share: float) -> None:
+@given(st.permutations([*SINGLE_LOOKS, *TWO_LOOKS]), st.integers(0, 20), st.none() | st.floats(0, 1))
+def test_the_choice_depends_on_the_questions_alone(
+    shuffled: list[Question], per_video: int, share: float | None
+) -> None:
     chosen = choose(shuffled, per_video, share)
     assert chosen == choose([*SINGLE_LOOKS, *TWO_LOOKS], per_video, share)
     assert len({question.question_id for question in chosen}) == len(chosen)
@@ -194,10 +202,15 @@ def test_the_choice_depends_on_the_questions_alone(shuffled: list[Question], per
 
 def test_the_share_of_single_looks_is_kept_and_the_rest_covers_the_types() -> None:
     chosen = choose([*SINGLE_LOOKS, *TWO_LOOKS], 6, 0.5)
-    assert [question.is_single_look for question in chosen].count(True) == 3
-    assert {question.type for question in chosen if not question.is_single_look} == {
+    assert [is_single_look(question) for question in chosen].count(True) == 3
+    assert {question.type for question in chosen if not is_single_look(question)} == {
         question.type for question in TWO_LOOKS
     }
+
+
+def test_without_a_share_the_types_take_turns_however_often_one_must_look() -> None:
+    chosen = choose([*SINGLE_LOOKS, *TWO_LOOKS], 4, None)
+    assert len({question.type for question in chosen}) == 4
 
 
 def test_one_kind_fills_the_places_that_the_other_leaves() -> None:

@@ -10,6 +10,7 @@ import pytest
 from components.contrastive_qa.write_questions import STAGE
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Question, Segment, Video
+from components.core.traces.looks import is_single_look
 from tests.components.core.teachers.loopback import loopback
 from tests.components.writing_stages import RunStage, payload_of, scripted, write_dataset
 
@@ -94,7 +95,7 @@ def test_nothing_is_counted_over_a_caption_with_gaps(tmp_path: Path, teacher: st
     for question in found.rows("questions"):
         by_video[question.video_id[0]].append(question)
     assert any("how many" in question.question.lower() for question in by_video["0"])
-    assert by_video["1"] and all(question.is_single_look for question in by_video["1"])
+    assert by_video["1"] and all(is_single_look(question) for question in by_video["1"])
 
 
 def test_evidence_becomes_spans_and_event_ids(tmp_path: Path, run_stage: RunStage) -> None:

@@ -14,16 +14,19 @@ from components.core.data.manifest import Manifest, read_manifest, write_manifes
 from components.core.data.rows import Question, Score
 from components.core.errors import DatasetError
 from components.core.stores.files import storage_for
-from components.core.students.profile import FrameSettings, StudentProfile, save_profile
+from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.student import load_student
+from components.core.traces.looks import is_single_look
 from components.evaluation.evaluate import STAGE
 from components.evaluation.systems import SYSTEMS, load_champion, load_students
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage, write_dataset
 from tests.components.evaluation.world import datasets, untaught_students
 from tests.components.pretrained_world import pretrained_folder
+from tests.laptop import FRAMES
 
-FEW_FRAMES = StudentProfile(style="full", frames=FrameSettings(max_frames=4))
+FOUR_FRAMES = FRAMES.model_copy(update={"max_frames": 4})
+FEW_FRAMES = StudentProfile(style="full", frames=FOUR_FRAMES)
 OWN = [system for system in SYSTEMS if system.student != "champion"]
 SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2}
 
@@ -61,7 +64,7 @@ def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     inputs: dict[str, Path], evaluated: Dataset
 ) -> None:
     questions: list[Question] = list(Dataset(inputs["questions"]).rows("questions"))
-    single = sum(question.is_single_look for question in questions)
+    single = sum(is_single_look(question) for question in questions)
     scores = by_name(evaluated)
     assert scores["chance", "accuracy", "single_look"].value == 0.25
     for system in OWN:
@@ -87,7 +90,7 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
             update={"question_id": f"taught-{n}", "video_id": "video-seen", "answer": "circle", "answer_index": 0}
         )
         for n, q in enumerate(questions)
-        if q.is_single_look
+        if is_single_look(q)
     ]
     rows = {"videos": [*videos, seen], "events": events}
     captions = write_dataset(tmp_path / "captions", rows, {"videos": type(seen), "events": type(events[0])})
@@ -95,7 +98,7 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
     with running_teacher() as url:
         result = run_stage(STAGE, url, tmp_path, inputs | {"captions": captions, "questions": asked}, SETTINGS)
     scores = by_name(result)
-    single = [question for question in questions if question.is_single_look]
+    single = [question for question in questions if is_single_look(question)]
     blind = scores["blind_prior", "accuracy", "single_look"]
     assert blind.value == sum(question.answer == "circle" for question in single) / len(single) != 0.25
     assert (blind.n, blind.clusters) == (len(single), 3) and blind.low is not None
@@ -200,7 +203,7 @@ ROWS = ("champion_think", "champion_direct", "sft_think", "sft_direct", "grpo_th
 
 def test_a_champion_trained_with_other_frames_is_shown_those(inputs: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(inputs["sft_model"], tmp_path / "champion")
-    save_profile(tmp_path / "champion", StudentProfile(frames=FrameSettings(max_frames=4)))
+    save_profile(tmp_path / "champion", StudentProfile(style="compact", frames=FOUR_FRAMES))
     champion = str(ChampionReference.at("7", str(tmp_path / "champion")))
     with running_teacher() as url:
         result = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "champion": champion})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.data.rows import Prediction, Protocol, QuestionType, Score
+from components.core.data.rows import Prediction, Protocol, QuestionType, Score, Span
 from components.core.judging.matching import temporal_iou
 from components.core.traces.tags import parse
 from components.evaluation import describing, metrics
@@ -195,7 +195,9 @@ def test_caption_metrics_reward_shared_words(measure: object) -> None:
 
 def test_only_held_out_multiple_choice_questions_are_asked_and_always_the_same() -> None:
     questions = [
-        multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?", video_id=id))
+        multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?", video_id=id)).model_copy(
+            update={"evidence": (Span(start_s=0, end_s=8),)}
+        )
         for n in range(6)
         for id in ("train", "eval", "long")
     ]

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from components.core.data.manifest import Manifest, write_manifest
 from components.core.data.rows import CaptionEvent, Question, QuestionType, Span, Video
-from components.core.students.build import StudentSize, build_student
-from components.core.students.profile import StudentProfile, save_profile
+from components.core.students.build import build_student
+from components.core.students.profile import save_profile
 from components.core.students.prompting import prompt_texts
 from components.sandbox.corpus.clips import learning_clip
 from components.sandbox.corpus.rendering import render
 from components.sandbox.corpus.scene import Clip
 from tests.components.core.judging.stages import write_dataset
+from tests.laptop import SFT, SIZE
 
 
 def held_out_video(number: int, folder: Path) -> tuple[Video, list[CaptionEvent], list[Question]]:
@@ -76,10 +77,10 @@ def datasets(folder: Path, count: int) -> tuple[dict[str, Path], list[Question]]
 
 def untaught_students(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
     """Model folders as SFT and GRPO write them, with weights that have learned nothing."""
-    profile = StudentProfile()
+    profile = SFT.student
     paths = {"sft_model": folder / "sft", "grpo_model": folder / "grpo"}
     for seed, path in enumerate([*paths.values(), folder / "sft" / "untrained"]):
-        build_student(path, [*texts, *prompt_texts(profile.style)], StudentSize(layers=1), seed)
+        build_student(path, [*texts, *prompt_texts(profile.style)], SIZE.model_copy(update={"layers": 1}), seed)
         save_profile(path, profile)
     for name, path in paths.items():
         write_manifest(path, Manifest(stage=name.removesuffix("_model"), digest=name))

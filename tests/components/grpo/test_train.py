@@ -19,18 +19,22 @@ from components.grpo.train import STAGE
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
 from tests.components.training_world import taught_student, training_data
+from tests.laptop import laid_over, laptop
 
-SETTINGS: dict[str, Any] = {
-    "steps": 4,
-    "videos": 2,
-    "questions_per_video": 2,
-    "replies": 6,
-    "max_tokens": 24,
-    "temperature": 0.8,
-    "replay_videos": 1,
-    "checkpoint_every": 2,
-    "optimizer": {"learning_rate": 1e-3, "matrix_learning_rate": 0.01},
-}
+SETTINGS = laptop(
+    "grpo",
+    {
+        "steps": 4,
+        "videos": 2,
+        "questions_per_video": 2,
+        "replies": 6,
+        "max_tokens": 24,
+        "temperature": 0.8,
+        "replay_videos": 1,
+        "checkpoint_every": 2,
+        "optimizer": {"learning_rate": 1e-3, "matrix_learning_rate": 0.01},
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def train(folder: Path, inputs: dict[str, Path], **settings: Any) -> list[dict[str, float]]:
     """Train against the real teacher and return the curve."""
     with running_teacher(workers=1) as url:
-        run_stage(STAGE, url, folder, inputs, {**SETTINGS, **settings})
+        run_stage(STAGE, url, folder, inputs, laid_over(SETTINGS, settings))
     return [json.loads(line) for line in (folder / "output" / "training.jsonl").read_text().splitlines()]
 
 

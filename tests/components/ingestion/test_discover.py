@@ -23,11 +23,11 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shard_ids_change_only_where_a_member_does(corpus: Corpus, tmp_path: Path) -> None:
-    before = discover_shards(str(corpus.videos), "{}")
+    before = discover_shards(str(corpus.videos), '{"shard_count": 2}')
     grown = tmp_path / "grown"
     shutil.copytree(corpus.videos, grown)
     (grown / "new.mp4").write_bytes((grown / "learning-0001.mp4").read_bytes() + bytes(8))
-    after = discover_shards(str(grown), "{}")
+    after = discover_shards(str(grown), '{"shard_count": 2}')
     assert [shard.split("-")[0] for shard in before] == ["s00000", "s00001"]
     assert len(set(before) & set(after)) == 1
 

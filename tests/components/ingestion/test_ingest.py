@@ -39,8 +39,8 @@ def test_renaming_every_file_changes_no_digest(corpus: Corpus, ingest: Ingest, t
 
 
 def test_each_shard_reads_its_own_part(corpus: Corpus, ingest: Ingest) -> None:
-    shards = discover_shards(str(corpus.videos), "{}")
-    dataset = ingest(corpus.videos, shards=shards)
+    shards = discover_shards(str(corpus.videos), '{"shard_count": 2}')
+    dataset = ingest(corpus.videos, shards=shards, shard_count=2)
     parts = [{video.video_id for video in dataset.rows("videos", shard)} for shard in shards]
     assert len(parts) == 2
     assert all(parts)

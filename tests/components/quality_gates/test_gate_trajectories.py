@@ -41,6 +41,7 @@ from tests.components.quality_gates.worlds import (
 CLIP = video(1)
 EVENTS = events_of(CLIP, 1, whole_seconds)
 ASKED = question(CLIP, 0)
+ONE_LOOK = '{"trajectories": {"min_actions": 1.0}}'
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +166,9 @@ def test_the_task_passes_faithful_observations_and_refuses_invented_ones(
     output = tmp_path / "trajectories"
     if invented:
         with pytest.raises(SystemExit):
-            run_task(STAGE, settings="{}", inputs=inputs, output=str(output), name="gate-trajectories")
+            run_task(STAGE, settings=ONE_LOOK, inputs=inputs, output=str(output), name="gate-trajectories")
     else:
-        run_task(STAGE, settings="{}", inputs=inputs, output=str(output), name="gate-trajectories")
+        run_task(STAGE, settings=ONE_LOOK, inputs=inputs, output=str(output), name="gate-trajectories")
         assert [row.reason for row in Dataset(output).rejected("trajectories")] == ["wrong answer"]
     result = json.loads((tmp_path / "run" / "gates" / "trajectories.json").read_text())
     refused = [verdict["name"] for verdict in result["verdicts"] if verdict["status"] == "failed"]

@@ -31,7 +31,7 @@ def page(world: World) -> str:
 
 
 def written(world: World) -> str:
-    return write_page(gather(ReportingSettings(), world.roots, world.run), world.run / "report").read_text()
+    return write_page(gather(ReportingSettings(timelines=26), world.roots, world.run), world.run / "report").read_text()
 
 
 class Outline(HTMLParser):

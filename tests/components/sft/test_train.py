@@ -15,23 +15,29 @@ import pytest
 from components.core.data.datasets import Dataset
 from components.core.data.manifest import read_manifest
 from components.core.data.settings import parse_settings
+from components.core.errors import SettingsError
 from components.core.students.student import load_student
 from components.sft.settings import SftSettings
 from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import SIZE, tiny_student, training_data
+from tests.laptop import laid_over, laptop
 
-SETTINGS: dict[str, Any] = {
-    "size": SIZE.model_dump(mode="json"),
-    "student": {"frames": {"max_frames": 8}},
-    "naming": {"steps": 4, "moments": 8},
-    "phases": [
-        {"steps": 4, "videos": 2, "observe": 4},
-        {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
-    ],
-    "checkpoint_every": 3,
-}
+SETTINGS = laptop(
+    "sft",
+    {
+        "size": SIZE.model_dump(mode="json"),
+        "student": {"frames": {"max_frames": 8}},
+        "naming": {"steps": 4, "moments": 8},
+        "phases": [
+            {"steps": 4, "videos": 2, "observe": 4},
+            {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
+        ],
+        "weights": {"caption": 1, "observe": 1, "direct": 1, "think": 1},
+        "checkpoint_every": 3,
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def curve(model: Path) -> list[dict[str, float]]:
 
 
 def train(folder: Path, data: dict[str, Path], **settings: Any) -> Path:
-    run_stage(STAGE, "http://127.0.0.1:9/v1", folder, data, {**SETTINGS, **settings})
+    run_stage(STAGE, "http://127.0.0.1:9/v1", folder, data, laid_over(SETTINGS, settings))
     return folder / "output"
 
 
@@ -210,16 +216,22 @@ def test_a_base_that_was_made_here_is_asked_as_it_was_trained_or_refused(data: d
     assert not load_student(model, device="cpu").pretrained
 
 
-def test_defaults_by_base_survive_the_way_to_a_task() -> None:
-    for given in (
-        {},
-        {"base": "Qwen/Qwen2.5-VL-7B-Instruct"},
-        {"base": "x", "student": {"frames": {"max_frames": 64}}},
-    ):
-        settings = parse_settings(SftSettings, json.dumps(given))
-        assert parse_settings(SftSettings, settings.to_json()) == settings
+def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
+    settings = parse_settings(SftSettings, '{"base": "x", "student": {"frames": {"max_frames": 64}}}')
     assert settings.student.frames.max_frames == 64 and settings.student.frames.max_pixels == 128 * 28 * 28
-    assert SftSettings().student.style == "compact" and SftSettings().peaks(pretrained=False).name == "muon"
+    assert parse_settings(SftSettings, settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"base": ""}, "needs a size"),
+        ({"base": "x", "naming": {"steps": 5}}, "naming.steps is for a student built from scratch"),
+    ],
+)
+def test_a_student_is_built_or_started_from_a_base(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        parse_settings(SftSettings, json.dumps(given))
 
 
 def test_no_training_video_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

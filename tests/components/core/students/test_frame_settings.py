@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from components.core.students.profile import FrameSettings
 from components.core.video.plans import fitted
 from pipelines.profile import load_profile
+from tests.laptop import FRAMES
 
 TOKEN = 28 * 28
 PAPER = FrameSettings(
@@ -69,18 +70,20 @@ def test_the_cluster_profile_has_the_papers_numbers() -> None:
 
 
 def test_frames_are_spread_over_the_whole_video() -> None:
-    assert FrameSettings().plan(8.0).times() == [index / 2 for index in range(16)]
-    times = FrameSettings().plan(5.9).times()
+    assert FRAMES.plan(8.0).times() == [index / 2 for index in range(16)]
+    times = FRAMES.plan(5.9).times()
     assert len(times) == 10
     assert times == pytest.approx([0.59 * index for index in range(10)])
 
 
 def test_a_duration_rounded_to_milliseconds_loses_no_frame() -> None:
-    assert FrameSettings().count(7.999) == 16
+    assert FRAMES.count(7.999) == 16
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"min_pixels": 100}, {"total_pixels": 100}, {"width": 0}, {"min_pixels": 200, "max_pixels": 100}], ids=str
+    "wrong",
+    [{"max_pixels": 100}, {"min_pixels": 0, "max_pixels": 0}, {"width": 56}, {"min_pixels": 200, "max_pixels": 100}],
+    ids=str,
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):

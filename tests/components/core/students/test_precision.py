@@ -43,7 +43,9 @@ def movement(student: Student, held: torch.dtype = torch.float32) -> torch.Tenso
     """How far each weight has moved after a hundred steps of AdamW at 1e-6, in float64 (weights,)."""
     student.model.to(held)
     start = torch.cat([value.detach().double().flatten() for value in student.model.parameters()])
-    optimizer = Optimizer(student.model, OptimizerSettings(warmup=0, decay=0), Peaks(learning_rate=RATE))
+    optimizer = Optimizer(
+        student.model, OptimizerSettings(learning_rate=RATE, warmup=0, decay=0), Peaks(learning_rate=RATE)
+    )
     data = batches(student)
     for step in range(STEPS):
         scores = log_probabilities(student.model, data[step % len(data)])

@@ -16,7 +16,7 @@ from components.core.training.log import TrainingLog
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 
 LOG = logging.getLogger("test")
-SETTINGS = OptimizerSettings(warmup=0.0, decay=0.4)
+SETTINGS = OptimizerSettings(learning_rate=0.01, warmup=0.0, decay=0.4)
 
 
 def train(folder: Path, steps: int, *, stop_at: int = 10_000, **kept: int) -> tuple[Checkpoints, torch.Tensor, int]:
@@ -117,7 +117,7 @@ from components.core.training.checkpoints import Checkpoints, Course
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 
 model = torch.nn.Linear(300, 300)
-optimizer = Optimizer(model, OptimizerSettings(), Peaks(learning_rate=0.01))
+optimizer = Optimizer(model, OptimizerSettings(learning_rate=0.01), Peaks(learning_rate=0.01))
 checkpoints = Checkpoints(Path(sys.argv[1]), Course(20, 13), logging.getLogger(), every=3, keep=1)
 checkpoints.save(3, model, optimizer)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -1,0 +1,93 @@
+"""What differs from the papers is told, and the cluster's profile differs only where it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from components.core.data.settings import Settings
+from components.core.teachers.roles import RoleSettings
+from components.core.video.settings import VideoSettings
+from pipelines.cli import main
+from pipelines.papers import OTHERWISE, Difference, differences, source_of, table
+from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
+
+PROFILES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+THE_CLUSTERS_OWN = {
+    "sft.base": "7B with AdamW does not fit on one card, and training is one process",
+    "grpo.kl": "neither does a second copy of 3B beside AdamW's state",
+}
+"""What the cluster's profile changes of the values for the real job, and why."""
+
+
+def by_name(profile: str) -> dict[str, Difference]:
+    return {f"{one.section}.{one.setting}": one for one in differences(load_profile(profile))}
+
+
+def test_the_cluster_changes_only_what_is_named_here_with_its_reason() -> None:
+    changed = {name for name, one in by_name("cluster").items() if one.section != "teachers" and not one.why}
+    assert changed == set(THE_CLUSTERS_OWN)
+
+
+def test_no_toy_value_reaches_the_cluster() -> None:
+    toys, cluster = by_name("laptop"), by_name("cluster")
+    assert len(toys) > 50
+    for name in toys.keys() & cluster.keys() - {"grpo.kl"}:
+        assert cluster[name].here != toys[name].here, name
+
+
+def test_where_our_value_for_the_real_job_is_not_the_papers_the_reason_is_told() -> None:
+    told = by_name("cluster")
+    for name, (reported, source, why) in OTHERWISE.items():
+        assert (told[name].papers, told[name].source, told[name].why) == (reported, source, why)
+        assert told[name].here != reported
+
+
+def settings_of(group: Settings, prefix: str) -> Iterator[tuple[str, object, str]]:
+    """Every setting of a group that changes results: its name, default and docstring."""
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if name in group.not_content or isinstance(value, (RoleSettings, VideoSettings)):
+            continue
+        if isinstance(value, Settings):
+            yield from settings_of(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value, field.description or ""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_default_names_its_source_in_its_docstring(stage: str) -> None:
+    for name, value, docstring in settings_of(settings_type(stage)(), stage):
+        assert value in ("", ()) or source_of(docstring), f"{name} says nobody's value: paper's or ours"
+
+
+def test_the_source_is_whom_the_docstring_names_first() -> None:
+    assert source_of("Of sampling (ReWatch-R1: 0.8).") == "ReWatch-R1"
+    assert source_of("Ours: not reported for ReWatch-R1.") == "ours"
+    assert source_of("The hours of a day.") == ""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_table_is_readable_at_a_hundred_columns(profile: str) -> None:
+    lines = table(load_profile(profile)).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.split() == ["sft"] for line in lines)
+
+
+def test_one_changed_setting_is_one_line_with_both_values_and_the_source() -> None:
+    before, after = (table(load_profile("cluster", given)) for given in ([], ["sft.student.frames.max_frames=384"]))
+    (added,) = set(after.splitlines()) - set(before.splitlines())
+    assert added.split() == ["student.frames.max_frames", "384", "192", "ReWatch-R1"]
+
+
+def test_a_role_that_the_papers_model_answers_is_no_difference() -> None:
+    assert {"teachers.segmenter", "teachers.auditor"} <= by_name("cluster").keys()
+    assert not {"teachers.probe_a", "teachers.probe_b", "teachers.judge"} & by_name("cluster").keys()
+
+
+def test_the_plan_shows_the_tasks_and_then_the_differences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--profile", "cluster"]) == 0
+    tasks, told = capsys.readouterr().out.split("\n\n", 1)
+    assert tasks.splitlines()[-1].split()[0] == str(len(tasks.splitlines()))
+    assert told == table(load_profile("cluster")) + "\n"
