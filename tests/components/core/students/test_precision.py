@@ -110,9 +110,9 @@ def test_sampler_and_trainer_agree_in_bfloat16(base: Path) -> None:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_trained_folder_keeps_the_type_of_its_base_unless_told_otherwise(tied: bool, tmp_path: Path) -> None:
+def test_a_trained_folder_has_the_type_it_is_told_or_that_of_its_base(tied: bool, tmp_path: Path) -> None:
     official = pretrained_folder(tmp_path / "official", tied=tied)
-    for saved, dtype in (("base", "BF16"), ("float32", "F32")):
+    for saved, dtype in (("base", "BF16"), ("float32", "F32"), ("bfloat16", "BF16")):
         student = load_student(official, device="cpu", saved=saved, trained=True)  # type: ignore[arg-type]
         with torch.no_grad():
             for value in student.model.parameters():
@@ -124,7 +124,7 @@ def test_a_trained_folder_keeps_the_type_of_its_base_unless_told_otherwise(tied:
             assert ("lm_head.weight" in names) != tied
         again = load_student(tmp_path / saved, device="cpu", saved=saved)  # type: ignore[arg-type]
         assert str(again.saved_as) == {"BF16": "torch.bfloat16", "F32": "torch.float32"}[dtype]
-        held = [value.bfloat16() if saved == "base" else value for value in student.model.parameters()]
+        held = [value.bfloat16() if dtype == "BF16" else value for value in student.model.parameters()]
         assert all(
             torch.equal(before.float(), after) for before, after in zip(held, again.model.parameters(), strict=True)
         )
