@@ -72,7 +72,7 @@ def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToRewatch
         if video.split != "train":
             continue
         caption = tuple(sorted(captions[video.video_id], key=lambda event: event.start_s))
-        for question in choose(questions[video.video_id], settings.per_video, settings.single_look_share):
+        for question in choose_questions(questions[video.video_id], settings.per_video, settings.single_look_share):
             yield QuestionToRewatch(question=question, caption=caption, duration_s=video.duration_s)
 
 
@@ -110,7 +110,7 @@ def trajectory(question: Question, attempt: Attempt, settings: AgentCotSettings)
     )
 
 
-def choose(questions: Sequence[Question], per_video: int, single_look_share: float | None) -> list[Question]:
+def choose_questions(questions: Sequence[Question], per_video: int, single_look_share: float | None) -> list[Question]:
     """At most `per_video` of one video's questions (0: all), in a fixed order.
 
     The single-look share is rounded up; where a video has too few questions of one kind, the other fills its places.

@@ -165,7 +165,7 @@ def row_of(
         form="open",
         question=text,
         answer=answer,
-        evidence=spans_of(events),
+        evidence=evidence_spans(events),
         outcome=Outcome.REJECTED if reason else Outcome.OK,
         reason=reason,
         lineage=reply.lineage([event.event_id for event in events]),
@@ -189,7 +189,7 @@ def objection(written: WrittenQuestion, text: str, answer: str, part: range) -> 
     return f"evidence names events that do not exist: {unknown}" if unknown else ""
 
 
-def spans_of(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
+def evidence_spans(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
     """The spans of evidence events, in order; those that touch stay apart, each is a look of its own."""
     return tuple(Span(start_s=event.start_s, end_s=event.end_s) for event in events)
 

@@ -42,7 +42,7 @@ class CaptionMeasures:
     """For each boundary inside its segment, the seconds since the one before it, or since the segment's start."""
 
 
-def measure(
+def measure_caption(
     video: Video, segments: Sequence[Segment], events: Sequence[CaptionEvent], gaps: Sequence[CaptionEvent] = ()
 ) -> CaptionMeasures:
     """Measure one video's caption.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Failure, Outcome, Segment, Video
 from components.core.engine.stage import Stage, Task
-from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
+from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure_caption
 from components.quality_gates.gate import decide, failed_figure, shards_of, write_refused
 from components.quality_gates.question_quality import split_leak
 from components.quality_gates.settings import QualityGatesSettings
@@ -60,7 +60,7 @@ def _write_shard(task: Task[QualityGatesSettings], corpus: Dataset, shard: Datas
         task.write("videos", video, part)
         task.write("segments", segments[video.video_id], part)
         task.write("events", events[video.video_id], part)
-        yield measure(video, segments[video.video_id], events[video.video_id], gaps[video.video_id])
+        yield measure_caption(video, segments[video.video_id], events[video.video_id], gaps[video.video_id])
 
 
 def _without_caption(video: Video) -> Video:

@@ -13,7 +13,7 @@ from components.core.traces.timecodes import render, render_span
 from components.sandbox.teacher import seeded
 from components.sandbox.teacher.caption_text import TIME, Event, event_at, read_lines, seconds_of
 from components.sandbox.teacher.question_answering import same_answer
-from components.sandbox.teacher.question_text import Ask, Kind, Sort, read_question
+from components.sandbox.teacher.question_text import Kind, ParsedQuestion, Sort, read_question
 from components.sandbox.teacher.vocabulary import (
     BRIGHTNESS,
     COLOURS,
@@ -51,7 +51,7 @@ def write_distractors(caption: Sequence[str], item: dict[str, Any], count: int) 
     return chosen
 
 
-def _candidates(ask: Ask | None, answer: str, events: Sequence[Event], seed: int) -> Iterator[str]:
+def _candidates(ask: ParsedQuestion | None, answer: str, events: Sequence[Event], seed: int) -> Iterator[str]:
     if ask is None:
         yield from seeded.shuffled({event.text for event in events}, seed)
     elif ask.sort in _CLOSED:
@@ -100,7 +100,7 @@ def _colour_pairs(answer: str, events: Sequence[Event], seed: int) -> Iterator[s
         yield " and ".join(seeded.shuffled(PICTURE_COLOURS, seed, turn)[:width])
 
 
-def _also_true(ask: Ask | None, events: Sequence[Event]) -> list[str]:
+def _also_true(ask: ParsedQuestion | None, events: Sequence[Event]) -> list[str]:
     """Answers that other shapes on screen at the asked time would make true as well."""
     if ask is None or ask.kind not in (Kind.COLOUR_AT, Kind.SHAPE_AT) or ask.time_s is None:
         return []

@@ -14,7 +14,7 @@ from components.core.traces.timecodes import render, render_span
 from components.sandbox.teacher import seeded
 from components.sandbox.teacher.caption_text import TIME, read_observation, read_prose, seconds_of
 from components.sandbox.teacher.question_answering import answer, normalise, same_answer
-from components.sandbox.teacher.question_text import Ask, Sort, read_question
+from components.sandbox.teacher.question_text import ParsedQuestion, Sort, read_question
 from components.sandbox.teacher.vocabulary import (
     BRIGHTNESS,
     COLOURS,
@@ -56,7 +56,7 @@ def answer_from_text(question: str, context: str, options: Sequence[str], person
     return guess(ask, options, persona, nonce)
 
 
-def read_answer(ask: Ask | None, question: str, context: str, options: Sequence[str] = ()) -> str | None:
+def read_answer(ask: ParsedQuestion | None, question: str, context: str, options: Sequence[str] = ()) -> str | None:
     """What the text itself tells, or None. Only candidates of the sort asked for count as told."""
     if ask is not None:
         facts = read_prose(context) + read_prose(question) + read_observation(context)
@@ -71,20 +71,20 @@ def read_answer(ask: Ask | None, question: str, context: str, options: Sequence[
     return None
 
 
-def guess(ask: Ask | None, options: Sequence[str], persona: str, nonce: str) -> str:
+def guess(ask: ParsedQuestion | None, options: Sequence[str], persona: str, nonce: str) -> str:
     """A guess that the persona repeats for the same request."""
     candidates = list(options) or (list(_VOCABULARY[ask.sort]) if ask else ["unknown"])
     return seeded.pick(candidates, "guess", persona, nonce)
 
 
-def _without_the_question(ask: Ask | None, question: str) -> str:
+def _without_the_question(ask: ParsedQuestion | None, question: str) -> str:
     """What the text of a question says beyond asking: there a leak would stand."""
     phrase = ask.phrase() if ask else ""
     start = question.lower().find(phrase.lower()) if phrase else -1
     return question[:start] + " " + question[start + len(phrase) :] if start >= 0 else question
 
 
-def _named_in(text: str, ask: Ask | None, options: Sequence[str]) -> list[str]:
+def _named_in(text: str, ask: ParsedQuestion | None, options: Sequence[str]) -> list[str]:
     """The distinct answers of the right sort that a text names."""
     text = text.strip()
     if not text:

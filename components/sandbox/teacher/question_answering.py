@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 
 from components.core.traces.timecodes import render, render_span
 from components.sandbox.teacher.caption_text import TIME, Event, event_at, seconds_of, stretches_of
-from components.sandbox.teacher.question_text import Ask, Kind, Sort
+from components.sandbox.teacher.question_text import Kind, ParsedQuestion, Sort
 from components.sandbox.teacher.vocabulary import COLOURS, DIRECTIONS, SHAPES, Thing, read_sightings
 
 
-def answer(ask: Ask, events: Sequence[Event]) -> str | None:
+def answer(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     """The answer that the events give, in the words of a caption; None where they do not settle it."""
     return _RULES[ask.kind](ask, events)
 
 
-def _at(ask: Ask, events: Sequence[Event]) -> Event | None:
+def _at(ask: ParsedQuestion, events: Sequence[Event]) -> Event | None:
     return event_at(events, ask.time_s) if ask.time_s is not None else None
 
 
@@ -28,17 +28,17 @@ def _only(values: set[str]) -> str | None:
     return values.pop() if len(values) == 1 else None
 
 
-def _colour_at(ask: Ask, events: Sequence[Event]) -> str | None:
+def _colour_at(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     event = _at(ask, events)
     return _only({thing.colour for thing in event.things if ask.shape in ("", thing.shape)}) if event else None
 
 
-def _shape_at(ask: Ask, events: Sequence[Event]) -> str | None:
+def _shape_at(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     event = _at(ask, events)
     return _only({thing.shape for thing in event.things if ask.colour in ("", thing.colour)}) if event else None
 
 
-def _stretch(ask: Ask, events: Sequence[Event]) -> list[Event] | None:
+def _stretch(ask: ParsedQuestion, events: Sequence[Event]) -> list[Event] | None:
     """The one stretch in which the thing of the question is seen."""
     assert ask.thing is not None, f"{ask.kind} names a thing"
     extended = [event for event in events if event.end_s > event.start_s]
@@ -58,7 +58,7 @@ def _is_just_before(event: Event, time_s: float) -> bool:
     return event.start_s < time_s and event.end_s >= time_s - reach_s
 
 
-def _after(ask: Ask, events: Sequence[Event]) -> str | None:
+def _after(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     run = _stretch(ask, events)
     if run is None:
         return None
@@ -66,7 +66,7 @@ def _after(ask: Ask, events: Sequence[Event]) -> str | None:
     return _only({str(thing) for thing in after - before})
 
 
-def _before(ask: Ask, events: Sequence[Event]) -> str | None:
+def _before(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     run = _stretch(ask, events)
     if run is None or run[0].start_s <= 0:
         return None
@@ -74,33 +74,33 @@ def _before(ask: Ask, events: Sequence[Event]) -> str | None:
     return _only({str(thing) for thing in before - {ask.thing}})
 
 
-def _when(ask: Ask, events: Sequence[Event]) -> str | None:
+def _when(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     run = _stretch(ask, events)
     return render(run[0].start_s) if run else None
 
 
-def _span(ask: Ask, events: Sequence[Event]) -> str | None:
+def _span(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     run = _stretch(ask, events)
     return render_span(run[0].start_s, run[-1].end_s) if run else None
 
 
-def _seconds(ask: Ask, events: Sequence[Event]) -> str | None:
+def _seconds(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     run = _stretch(ask, events)
     return f"{run[-1].end_s - run[0].start_s:.0f}" if run else None
 
 
-def _count(ask: Ask, events: Sequence[Event]) -> str | None:
+def _count(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     until = float("inf") if ask.time_s is None else ask.time_s
     things = {thing for event in events if event.start_s < until for thing in event.things}
     return str(len(things)) if things else None
 
 
-def _direction(ask: Ask, events: Sequence[Event]) -> str | None:
+def _direction(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     return _only({s.direction for event in events for s in event.sightings if s.thing == ask.thing and s.direction})
 
 
-def _picture(part: Callable[[Event], str]) -> Callable[[Ask, Sequence[Event]], str | None]:
-    def rule(ask: Ask, events: Sequence[Event]) -> str | None:
+def _picture(part: Callable[[Event], str]) -> Callable[[ParsedQuestion, Sequence[Event]], str | None]:
+    def rule(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
         event = _at(ask, events)
         return part(event) if event is not None and event.picture is not None else None
 
@@ -111,16 +111,16 @@ def _colours_of(event: Event) -> str:
     return " and ".join(event.picture.colours) if event.picture else ""
 
 
-def _shot_start(ask: Ask, events: Sequence[Event]) -> str | None:
+def _shot_start(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     event = _at(ask, events)
     return render(event.start_s) if event is not None and event.end_s > event.start_s else None
 
 
-def _shot_count(ask: Ask, events: Sequence[Event]) -> str | None:
+def _shot_count(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
     return str(len(events)) if events and all(event.picture for event in events) else None
 
 
-_RULES: dict[Kind, Callable[[Ask, Sequence[Event]], str | None]] = {
+_RULES: dict[Kind, Callable[[ParsedQuestion, Sequence[Event]], str | None]] = {
     Kind.COLOUR_AT: _colour_at,
     Kind.SHAPE_AT: _shape_at,
     Kind.AFTER: _after,
@@ -154,7 +154,7 @@ def normalise(text: str) -> str:
     return " ".join(words).strip(" .")
 
 
-def same_answer(prediction: str, answer: str, ask: Ask | None = None, tolerance_s: float = 0.0) -> bool:
+def same_answer(prediction: str, answer: str, ask: ParsedQuestion | None = None, tolerance_s: float = 0.0) -> bool:
     """Whether a prediction gives the reference answer and nothing that contradicts it.
 
     Args:

@@ -87,7 +87,7 @@ FORMS: dict[Kind, Form] = {
 
 
 @dataclass(frozen=True)
-class Ask:
+class ParsedQuestion:
     """A question as understood: its kind and what it names."""
 
     kind: Kind
@@ -127,7 +127,7 @@ _PATTERNS = {kind: _pattern_of(form) for kind, form in FORMS.items()}
 
 
 @lru_cache(maxsize=16384)
-def read_question(text: str) -> Ask | None:
+def read_question(text: str) -> ParsedQuestion | None:
     """What a text asks, wherever in it the question stands; None for a question of no known kind."""
     for kind, pattern in _PATTERNS.items():
         found = pattern.search(text)
@@ -136,7 +136,7 @@ def read_question(text: str) -> Ask | None:
         said = found.groupdict()
         colour, shape = (said.get("colour") or "").lower(), (said.get("shape") or "").lower()
         names_thing = "{thing}" in FORMS[kind].phrase
-        return Ask(
+        return ParsedQuestion(
             kind,
             time_s=seconds_of(said["time"]) if said.get("time") else None,
             thing=Thing(colour, shape) if names_thing else None,

@@ -22,7 +22,7 @@ from components.sandbox.teacher import seeded
 from components.sandbox.teacher.caption_text import Event, event_at, read_events, read_lines, stretches_of
 from components.sandbox.teacher.guessing import read_answer
 from components.sandbox.teacher.question_answering import answer
-from components.sandbox.teacher.question_text import FORMS, Ask, Kind, Sort
+from components.sandbox.teacher.question_text import FORMS, Kind, ParsedQuestion, Sort
 from components.sandbox.teacher.vocabulary import Thing
 
 SINGLE_LOOK_SHARE = 2 / 3
@@ -32,7 +32,7 @@ SINGLE_LOOK_SHARE = 2 / 3
 class Written:
     """A question with its answer and the events that prove it."""
 
-    ask: Ask
+    ask: ParsedQuestion
     answer: str
     evidence: tuple[int, ...]
 
@@ -71,7 +71,9 @@ def write_questions(
     return [written.as_reply() for written in chosen]
 
 
-def _usable(asks: Iterator[Ask], events: Sequence[Event], types: Sequence[str], summary: str) -> list[Written]:
+def _usable(
+    asks: Iterator[ParsedQuestion], events: Sequence[Event], types: Sequence[str], summary: str
+) -> list[Written]:
     written: dict[str, Written] = {}
     for ask in asks:
         if types and FORMS[ask.kind].type not in types:
@@ -85,7 +87,7 @@ def _usable(asks: Iterator[Ask], events: Sequence[Event], types: Sequence[str], 
     return list(written.values())
 
 
-def _single_looks(events: Sequence[Event], seed: int) -> Iterator[Ask]:
+def _single_looks(events: Sequence[Event], seed: int) -> Iterator[ParsedQuestion]:
     times = _times_to_ask(events, seed)
     for turn in range(2):
         for index, time_s in enumerate(times):
@@ -103,31 +105,34 @@ def _times_to_ask(events: Sequence[Event], seed: int) -> list[int]:
     return [time for row in rounds for time in seeded.shuffled(row, seed)] + seeded.shuffled(edges, seed)
 
 
-def _looks_at(event: Event, time_s: float, seed: int) -> list[Ask]:
+def _looks_at(event: Event, time_s: float, seed: int) -> list[ParsedQuestion]:
     """What one look at this time can be asked."""
     if event.picture is not None:
         kinds = (Kind.PICTURE_MOTION_AT, Kind.PICTURE_COLOURS_AT, Kind.BRIGHTNESS_AT, Kind.MOVEMENT_AT)
-        return [Ask(kind, time_s) for kind in kinds]
+        return [ParsedQuestion(kind, time_s) for kind in kinds]
     if len(event.things) == 1:
-        return [Ask(Kind.COLOUR_AT, time_s), Ask(Kind.SHAPE_AT, time_s)]
+        return [ParsedQuestion(Kind.COLOUR_AT, time_s), ParsedQuestion(Kind.SHAPE_AT, time_s)]
     if not event.things:
         return []
     thing = seeded.pick(event.things, seed, time_s)
-    return [Ask(Kind.COLOUR_AT, time_s, shape=thing.shape), Ask(Kind.SHAPE_AT, time_s, colour=thing.colour)]
+    return [
+        ParsedQuestion(Kind.COLOUR_AT, time_s, shape=thing.shape),
+        ParsedQuestion(Kind.SHAPE_AT, time_s, colour=thing.colour),
+    ]
 
 
-def _wider_questions(events: Sequence[Event], seed: int) -> Iterator[Ask]:
+def _wider_questions(events: Sequence[Event], seed: int) -> Iterator[ParsedQuestion]:
     things = sorted({thing for event in events for thing in event.things})
     if not things:
         shots = seeded.shuffled(
             [event for event in events if event.picture and event.start_s > 0 and event.end_s - event.start_s > 3], seed
         )
-        yield from (Ask(Kind.SHOT_START, float(int((event.start_s + event.end_s) / 2))) for event in shots)
-        yield Ask(Kind.SHOT_COUNT)
+        yield from (ParsedQuestion(Kind.SHOT_START, float(int((event.start_s + event.end_s) / 2))) for event in shots)
+        yield ParsedQuestion(Kind.SHOT_COUNT)
         return
 
-    def about(kind: Kind) -> list[Ask]:
-        return [Ask(kind, thing=thing) for thing in seeded.shuffled(things, seed, kind)]
+    def about(kind: Kind) -> list[ParsedQuestion]:
+        return [ParsedQuestion(kind, thing=thing) for thing in seeded.shuffled(things, seed, kind)]
 
     moving = {s.thing for event in events for s in event.sightings if s.direction}
     families = [
@@ -136,15 +141,18 @@ def _wider_questions(events: Sequence[Event], seed: int) -> Iterator[Ask]:
         about(Kind.SPAN),
         about(Kind.SECONDS),
         [ask for ask in about(Kind.DIRECTION) if ask.thing in moving],
-        [Ask(Kind.COUNT)],
-        [Ask(Kind.COUNT_UNTIL, float(s)) for s in seeded.shuffled(_times_to_ask(events, seed)[:4], seed, "until")],
+        [ParsedQuestion(Kind.COUNT)],
+        [
+            ParsedQuestion(Kind.COUNT_UNTIL, float(s))
+            for s in seeded.shuffled(_times_to_ask(events, seed)[:4], seed, "until")
+        ],
     ]
     order = seeded.shuffled(range(len(families)), seed, "families")
     for row in zip_longest(*(families[index] for index in order)):
         yield from (ask for ask in row if ask is not None)
 
 
-def _evidence(ask: Ask, events: Sequence[Event]) -> tuple[int, ...]:
+def _evidence(ask: ParsedQuestion, events: Sequence[Event]) -> tuple[int, ...]:
     """The events that prove the answer."""
     if ask.kind is Kind.COUNT_UNTIL:
         seen = [event for event in events if event.start_s < (ask.time_s or 0) and event.things]

@@ -21,7 +21,7 @@ from components.sandbox.teacher.caption_text import (
     stretches_of,
 )
 from components.sandbox.teacher.question_answering import answer, same_answer
-from components.sandbox.teacher.question_text import Ask, Kind, read_question
+from components.sandbox.teacher.question_text import Kind, ParsedQuestion, read_question
 from components.sandbox.teacher.vocabulary import read_sightings
 
 QUERY, RETRIEVAL, ANSWER = "segment_query", "segment_retrieval", "answer"
@@ -51,7 +51,7 @@ def _step(thought: str, action: str, argument: str) -> dict[str, str]:
     return {"thought": thought, "action": action, "argument": argument}
 
 
-def _next_look(ask: Ask, facts: Sequence[Event], duration: str) -> dict[str, str] | None:
+def _next_look(ask: ParsedQuestion, facts: Sequence[Event], duration: str) -> dict[str, str] | None:
     """The look that the question still needs, or None when everything needed was seen."""
     if ask.kind is Kind.COUNT_UNTIL and ask.time_s is not None:
         until = f"every shape until {render(ask.time_s)}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from components.agent_cot import prompts
 from components.agent_cot.agents import Agents, Attempt
-from components.agent_cot.rewatch_questions import STAGE, choose, round_robin
+from components.agent_cot.rewatch_questions import STAGE, choose_questions, round_robin
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Question, QuestionType, Span, Trajectory
@@ -194,14 +194,14 @@ TWO_LOOKS = [
 def test_the_choice_depends_on_the_questions_alone(
     shuffled: list[Question], per_video: int, share: float | None
 ) -> None:
-    chosen = choose(shuffled, per_video, share)
-    assert chosen == choose([*SINGLE_LOOKS, *TWO_LOOKS], per_video, share)
+    chosen = choose_questions(shuffled, per_video, share)
+    assert chosen == choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], per_video, share)
     assert len({question.question_id for question in chosen}) == len(chosen)
     assert len(chosen) == (min(per_video, 17) or 17)
 
 
 def test_the_share_of_single_looks_is_kept_and_the_rest_covers_the_types() -> None:
-    chosen = choose([*SINGLE_LOOKS, *TWO_LOOKS], 6, 0.5)
+    chosen = choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], 6, 0.5)
     assert [is_single_look(question) for question in chosen].count(True) == 3
     assert {question.type for question in chosen if not is_single_look(question)} == {
         question.type for question in TWO_LOOKS
@@ -209,13 +209,13 @@ def test_the_share_of_single_looks_is_kept_and_the_rest_covers_the_types() -> No
 
 
 def test_without_a_share_the_types_take_turns_however_often_one_must_look() -> None:
-    chosen = choose([*SINGLE_LOOKS, *TWO_LOOKS], 4, None)
+    chosen = choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], 4, None)
     assert len({question.type for question in chosen}) == 4
 
 
 def test_one_kind_fills_the_places_that_the_other_leaves() -> None:
-    assert len(choose([*SINGLE_LOOKS[:1], *TWO_LOOKS], 4, 0.75)) == 4
-    assert len(choose([*SINGLE_LOOKS, *TWO_LOOKS[:1]], 4, 0.25)) == 4
+    assert len(choose_questions([*SINGLE_LOOKS[:1], *TWO_LOOKS], 4, 0.75)) == 4
+    assert len(choose_questions([*SINGLE_LOOKS, *TWO_LOOKS[:1]], 4, 0.25)) == 4
 
 
 def test_types_take_turns() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from components.core.data.rows import CaptionEvent, Segment, Video
-from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure
+from components.quality_gates.caption_quality import CaptionMeasures, caption_checks, measure_caption
 from components.quality_gates.checks import Figure, RowFigures
 from components.quality_gates.settings import CaptionThresholds
 from tests.components.quality_gates.worlds import Times, events_of, every_five_seconds, video, whole_seconds
@@ -13,7 +13,7 @@ from tests.components.quality_gates.worlds import Times, events_of, every_five_s
 
 def measured(times: Times, clips: int = 40, duration_s: float = 8.0) -> list[CaptionMeasures]:
     videos = [video(index, duration_s) for index in range(clips)]
-    return [measure(clip, [whole(clip)], events_of(clip, index, times)) for index, clip in enumerate(videos)]
+    return [measure_caption(clip, [whole(clip)], events_of(clip, index, times)) for index, clip in enumerate(videos)]
 
 
 def whole(clip: Video) -> Segment:
@@ -54,14 +54,14 @@ def test_a_grid_counts_from_the_start_of_the_segment() -> None:
         CaptionEvent(event_id=f"e{at}", video_id=clip.video_id, segment_id=name, start_s=at, end_s=end, text="a")
         for name, at, end in (("g0.0", 0, 5), ("g0.0", 5, 17.3), ("g17.3", 17.3, 22.3), ("g17.3", 22.3, 40))
     ]
-    assert measure(clip, segments, events).gaps_s == (5.0, 5.0)
+    assert measure_caption(clip, segments, events).gaps_s == (5.0, 5.0)
 
 
 def test_a_grid_is_found_through_windows_that_begin_off_it() -> None:
     clip = video(1, duration_s=100)
     starts = [*range(0, 33, 5), *range(33, 66, 5), *range(66, 100, 5)]
     spans = [(float(one), float(other)) for one, other in pairwise([*starts, 100])]
-    found = figure([measure(clip, [whole(clip)], events_of(clip, 1, lambda *_: spans))], "boundaries_on_a_grid")
+    found = figure([measure_caption(clip, [whole(clip)], events_of(clip, 1, lambda *_: spans))], "boundaries_on_a_grid")
     assert found.value is not None and found.maximum is not None and found.value > found.maximum
 
 
@@ -73,7 +73,7 @@ def test_few_boundaries_never_convict() -> None:
 def test_overlapping_events_are_covered_once_and_invalid() -> None:
     clip = video(1)
     events = events_of(clip, 1, lambda *_: [(0.0, 6.0), (3.0, 8.0)])
-    caption = measure(clip, [whole(clip)], events)
+    caption = measure_caption(clip, [whole(clip)], events)
     assert caption.covered_s == 8.0
     assert caption.invalid_s == (0.0, 3.0)
 
@@ -92,8 +92,8 @@ def test_segments_that_leave_a_gap_do_not_tile() -> None:
         Segment(segment_id=str(start), video_id=clip.video_id, start_s=start, end_s=end)
         for start, end in ((0.0, 3.0), (3.5, 8.0))
     ]
-    assert measure(clip, halves, []).tiling_error_s == 0.5
-    assert measure(clip, [], []).tiling_error_s == 8.0
+    assert measure_caption(clip, halves, []).tiling_error_s == 0.5
+    assert measure_caption(clip, [], []).tiling_error_s == 8.0
 
 
 def test_an_empty_corpus_has_nothing_to_measure() -> None:
