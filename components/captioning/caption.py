@@ -18,6 +18,7 @@ from components.captioning.windows import Span, windows_of
 from components.core.data.rows import CaptionEvent, Lineage, Outcome, Row, Segment, short_id
 from components.core.engine.stage import Stage, Task
 from components.core.teachers.prompts import Prompt
+from components.core.video.frame_service import Footage
 
 
 async def run(task: Task[CaptioningSettings]) -> None:
@@ -44,12 +45,13 @@ async def caption(record: VideoSegment, task: Task[CaptioningSettings]) -> list[
     windows = windows_of(segment.start_s, segment.end_s, settings.frames_per_request / highest)
     in_flight = asyncio.Semaphore(settings.windows_in_flight)
 
-    async def caption_one(window: Span) -> list[WindowCaption]:
+    async def caption_one(footage: Footage, window: Span) -> list[WindowCaption]:
         async with in_flight:
-            return await caption_window(record, window, highest, task)
+            return await caption_window(footage, record, window, highest, task)
 
     # All windows end before the first error is raised: what stops a task must not cancel what is being paid for.
-    ended = await asyncio.gather(*(caption_one(window) for window in windows), return_exceptions=True)
+    with task.footage(record.video, reads=len(windows)) as footage:
+        ended = await asyncio.gather(*(caption_one(footage, window) for window in windows), return_exceptions=True)
     parts: list[WindowCaption] = []
     for result in ended:
         if isinstance(result, BaseException):

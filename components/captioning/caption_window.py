@@ -23,6 +23,7 @@ from components.core.data.rows import Segment, Video, digest_of
 from components.core.engine.stage import Task
 from components.core.errors import RecordError, ReplyError, VideoError
 from components.core.traces.tags import strip as strip_tags
+from components.core.video.frame_service import Footage
 from components.core.video.plans import FramePlan
 from components.core.video.readings import Reading
 from components.core.video.timed_images import prompt_of_frames
@@ -67,7 +68,7 @@ class WindowCaption:
 
 
 async def caption_window(
-    record: VideoSegment, window: Span, highest: float, task: Task[CaptioningSettings]
+    footage: Footage, record: VideoSegment, window: Span, highest: float, task: Task[CaptioningSettings]
 ) -> list[WindowCaption]:
     """Look at one window of a segment, at `highest` frames per second or fewer.
 
@@ -83,7 +84,7 @@ async def caption_window(
         max_frames=settings.frames_per_request,
         max_pixels=settings.max_pixels,
     )
-    reading = task.reading(record.video, plan)
+    reading = footage.reading(plan)
     try:
         frames = [MeasuredFrame(*frame) for frame in await reading.measured(measure_frames)]
     except VideoError as error:

@@ -9,8 +9,9 @@ its interval over videos, its denominator and the protocol it was measured by.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.core.data.rows import CaptionEvent, Failure, Prediction, Protocol, Question, Score, Video
@@ -100,8 +101,7 @@ async def ask(
     unreadable: dict[str, Failure] = {}
     for chunk in chunks(videos, settings.videos_per_chunk):
         room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
-        for frames in dict.fromkeys(plans.values()):  # as a rule all students were trained with the same
-            watched = await watch(task, chunk, frames, unreadable)
+        for frames, watched in (await watch(task, chunk, plans.values(), unreadable)).items():
             group = {name: student for name, student in students.items() if plans[name] == frames}
             for name, student in group.items():
                 try:
@@ -147,17 +147,26 @@ def frames_of(student: Student, settings: EvaluationSettings) -> FrameSettings:
 
 
 async def watch(
-    task: Task[EvaluationSettings], videos: Sequence[Video], frames: FrameSettings, unreadable: dict[str, Failure]
-) -> list[Watched]:
-    """The videos that can be read, with their frames; the others are noted as failures, by video id."""
-    watched = []
-    for video in videos:
+    task: Task[EvaluationSettings],
+    videos: Sequence[Video],
+    settings: Iterable[FrameSettings],
+    unreadable: dict[str, Failure],
+) -> dict[FrameSettings, list[Watched]]:
+    """The videos that can be read, with their frames by each of the settings, which are one as a rule; the others are
+    noted as failures, by video id."""
+    watched: dict[FrameSettings, list[Watched]] = {frames: [] for frames in settings}
+    service = task.frame_service
+    reading = [[service.prepared(video, frames.plan(video.duration_s)) for frames in watched] for video in videos]
+    for video, by_plan in zip(videos, reading, strict=True):
         try:
-            watched.append(Watched(video, await task.frames(video, frames.plan(video.duration_s))))
+            shown = [await asyncio.wrap_future(frames) for frames in by_plan]
         except VideoError as error:
             unreadable[video.video_id] = Failure(
                 record_id=video.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error)
             )
+            continue
+        for own, frames in zip(watched.values(), shown, strict=True):
+            own.append(Watched(video, frames))
     return watched
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,6 +157,5 @@ def _local_folder(location: str) -> Iterator[Path]:
         for item in storage.list(location):
             path = Path(folder) / item.uri.removeprefix(location).lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
-            with storage.local_path(item.uri) as copy:
-                shutil.move(copy, path)
+            storage.download(item.uri, path)
         yield Path(folder)

@@ -24,6 +24,7 @@ from components.core.stores.files import StoredObject, is_s3, storage_for
 HASHES = "ingestion/hashes.json"
 _THREADS = 4
 _DIGITS = 8
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,17 @@ def _take(item: StoredObject, buckets: tuple[str, ...]) -> Fingerprint:
         problem = error.what
     except OSError as error:
         if is_s3(item.uri):
-            raise  # it is this machine that has no room for the copy
+            raise  # the connection, not the object
         problem = f"It cannot be read ({error.strerror})."
     return Fingerprint(hashlib.sha256(f"unreadable {item.uri}".encode()).hexdigest(), problem)
 
 
 def _hash(item: StoredObject, buckets: tuple[str, ...]) -> str:
-    with storage_for(item.uri, buckets).local_path(item.uri) as path, path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with storage_for(item.uri, buckets).open(item.uri) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def shard_of(video_id: str, shard_count: int) -> str:

@@ -6,17 +6,13 @@ one that is too short become rejected rows. What a probe found is kept in the st
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.core.data.identity import filed_under
-from components.core.data.rows import Failure, Outcome, Row, Video, digest_of
-from components.core.engine.progress import Progress
+from components.core.data.rows import Outcome, Row, Video, digest_of
 from components.core.engine.stage import Stage, Task
-from components.core.errors import InputError, MissingObject, VideoError
-from components.core.stores.files import storage_for
-from components.core.video.frame_service import FrameService
+from components.core.errors import InputError, VideoError
 from components.core.video.probe import VideoInfo
 from components.ingestion.fingerprints import fingerprints, shard_ids, shard_of, split_of
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
@@ -24,44 +20,43 @@ from components.ingestion.settings import IngestionSettings
 from components.ingestion.watermark import seen
 
 TABLE = "videos"
-WINDOW = 64
-"""Videos probed at once; their temporary copies, if they lie in a bucket, are on disk at once."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """All files of one content: the first in order of URI, and its copies."""
+    """What is ingested as one record, all files of one content: the first in order of URI, and its copies."""
 
     video_id: str
     files: tuple[Listed, ...]
     problem: str
     """Why the content could not be read; empty if it could."""
+    benchmark: str
+    """The benchmark's list that names it; empty if none does."""
+
+    @property
+    def id(self) -> str:
+        """The video's identifier."""
+        return self.video_id
+
+    def digest(self) -> str:
+        """What its rows depend on beside settings and code."""
+        files = [[item.stored.uri, item.source, item.licence] for item in self.files]
+        return digest_of(self.video_id, files, self.problem, self.benchmark)
 
 
 async def ingest(task: Task[IngestionSettings]) -> None:
     """Probe every member of the shards and write its row, part by shard."""
     settings = task.settings
     members = _members(task, settings)
-    benchmarks = benchmark_entries(settings)
     task.metrics["new_videos"] = len({member.video_id for member in members} - seen(task.state.root))
-    progress = Progress(task.name, len(members), task.ledger.total, task.log)
-    readable = 0
-    reason = ""
-    async with FrameService(settings.video, settings.processes) as service:
-        for start in range(0, len(members), WINDOW):
-            window = members[start : start + WINDOW]
-            for member, (rows, reused) in zip(
-                window, await asyncio.gather(*(_rows(task, service, each, benchmarks) for each in window)), strict=True
-            ):
-                task.write(TABLE, rows, part=shard_of(member.video_id, settings.shard_count))
-                failed = isinstance(rows[0], Failure)
-                readable += not failed
-                reason = reason or (rows[0].reason if failed else "")
-                progress.advance(failed=failed, reused=reused)
-    progress.close()
-    task.records |= {"done": progress.done, "reused": progress.reused, "failed": progress.failed}
-    if not readable:
-        raise InputError(f"None of the {len(members)} videos at {settings.videos} can be read. {reason}")
+    limits = settings.video.limits.model_dump(mode="json")
+    await task.map(
+        members,
+        rows_of,
+        # What was read within wider limits may be over these.
+        key=lambda member: [member.digest(), limits],
+        part=lambda member: shard_of(member.video_id, settings.shard_count),
+    )
 
 
 def _members(task: Task[IngestionSettings], settings: IngestionSettings) -> list[Member]:
@@ -78,7 +73,17 @@ def _members(task: Task[IngestionSettings], settings: IngestionSettings) -> list
         _refuse_changed(settings, wanted)
         parts = {shard.split("-")[0] for shard in settings.shards}
         wanted = {video_id for video_id in wanted if shard_of(video_id, settings.shard_count) in parts}
-    return [Member(video_id, tuple(files[video_id]), problems[video_id]) for video_id in sorted(wanted)]
+    benchmarks = benchmark_entries(settings)
+    return [
+        Member(video_id, tuple(files[video_id]), problems[video_id], _listed_in(benchmarks, video_id, files[video_id]))
+        for video_id in sorted(wanted)
+    ]
+
+
+def _listed_in(benchmarks: Mapping[str, str], video_id: str, files: Sequence[Listed]) -> str:
+    """The list that names a content, by its hash or by a file's name."""
+    entries = (video_id, *(item.stem for item in files))
+    return next((benchmarks[entry] for entry in entries if entry in benchmarks), "")
 
 
 def _refuse_changed(settings: IngestionSettings, video_ids: Iterable[str]) -> None:
@@ -91,19 +96,15 @@ def _refuse_changed(settings: IngestionSettings, video_ids: Iterable[str]) -> No
         )
 
 
-async def _rows(
-    task: Task[IngestionSettings], service: FrameService, member: Member, benchmarks: dict[str, str]
-) -> tuple[list[Row], bool]:
-    """The rows of one content: the video or its failure, then its copies as rejected; and whether it was known."""
+async def rows_of(member: Member, task: Task[IngestionSettings]) -> list[Row]:
+    """The rows of one content: the video, then its copies as rejected.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
     settings = task.settings
-    first = member.files[0]
-    try:
-        info, reused = await _probe(task, service, member)
-    except (VideoError, MissingObject) as error:
-        failure = Failure(record_id=member.video_id, stage=STAGE.name, error=type(error).__name__, reason=str(error))
-        task.log.warning("quarantined %s: %s", first.stored.uri, error)
-        return [failure], False
-    reason = _refusal(member, info, benchmarks, settings)
+    info = await _probe(task, member)
+    reason = _refusal(member, info, settings)
     rows: list[Row] = []
     for position, item in enumerate(member.files):
         refused = reason if position == 0 else "duplicate: the same content is in the corpus under another name"
@@ -126,33 +127,31 @@ async def _rows(
                 reason=refused,
             )
         )
-    return rows, reused
+    return rows
 
 
-def _refusal(member: Member, info: VideoInfo, benchmarks: dict[str, str], settings: IngestionSettings) -> str:
+def _refusal(member: Member, info: VideoInfo, settings: IngestionSettings) -> str:
     """Why a readable video may not be used; empty if it may."""
-    for entry in (member.video_id, *(item.stem for item in member.files)):
-        if entry in benchmarks:
-            return f"benchmark: listed in {benchmarks[entry]}"
+    if member.benchmark:
+        return f"benchmark: listed in {member.benchmark}"
     if info.duration_s < settings.min_duration_s:
         return f"too short: {info.duration_s:.2f} s, less than {settings.min_duration_s:.2f} s"
     return ""
 
 
-async def _probe(task: Task[IngestionSettings], service: FrameService, member: Member) -> tuple[VideoInfo, bool]:
-    settings = task.settings
+async def _probe(task: Task[IngestionSettings], member: Member) -> VideoInfo:
+    """What the file is, asked once for each content: under another name, or in another split, it is the same."""
+    video = task.settings.video
     if member.problem:
         raise VideoError(f"{member.files[0].stored.uri}: {member.problem}", "Mend it, or take it out of the corpus.")
-    filed = filed_under("components.core.video.worker", settings.video.digest())
-    key = f"{filed}/{digest_of(member.video_id, settings.video.limits.model_dump(mode='json'))}"
+    filed = filed_under("components.core.video.worker", video.digest())
+    key = f"{filed}/{digest_of(member.video_id, video.limits.model_dump(mode='json'))}"
     if (stored := await task.state.records.get(key)) is not None:
-        return VideoInfo.model_validate_json(stored), True
-    uri = member.files[0].stored.uri
-    with storage_for(uri, settings.buckets).local_path(uri) as path:
-        info = await service.probe(path)
+        return VideoInfo.model_validate_json(stored)
+    info = await task.frame_service.probe(member.files[0].stored.uri)
     # Failures are not stored: a file may be readable tomorrow, under other limits or by another version.
     await task.state.records.put(key, info.model_dump_json().encode())
-    return info, False
+    return info
 
 
 STAGE = Stage(name="ingestion", settings=IngestionSettings, inputs=(), tables={TABLE: Video}, run=ingest)

@@ -6,13 +6,24 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from components.core.data.settings import WorkSettings
 from components.core.video.settings import VideoStageSettings
+
+
+class IngestionWork(WorkSettings):
+    """How videos are probed."""
+
+    decoders: int = Field(default=4, ge=1)
+    """Child processes that probe. Ours: one for each core of the cluster profile's pool `data`."""
+
+    max_failure_rate: float = Field(default=1.0, ge=0, le=1)
+    """However many files of a folder are no videos, the others are ingested."""
 
 
 class IngestionSettings(VideoStageSettings):
     """What is listed, how it is split, and what is refused."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "processes"})
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards"})
 
     videos: str = ""
     """Local folder or file, `s3://bucket/prefix`, or a manifest (`.jsonl` with uri, source, licence). A parameter of
@@ -48,5 +59,5 @@ class IngestionSettings(VideoStageSettings):
     """Ingest only what no successful run has seen. Ours: for scheduled runs; the corpus then holds
     the new videos alone."""
 
-    processes: int = Field(default=4, ge=1)
-    """Decoding processes that probe at once. Ours: one for each core of the cluster profile's pool `data`."""
+    work: IngestionWork = IngestionWork()
+    """Concurrency and limits."""

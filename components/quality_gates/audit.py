@@ -6,17 +6,16 @@ attempts are left out of the denominator and counted as lost.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.core.data.rows import Question
-from components.core.errors import ReplyError
+from components.core.engine.stage import Task
+from components.core.errors import RecordError
 from components.core.judging.options import match_option
-from components.core.teachers.batches import ask_in_batches
-from components.core.teachers.client import Teachers
-from components.quality_gates.prompts import AuditAnswers, exam
+from components.core.teachers.batches import ItemReply, ask_in_batches
+from components.quality_gates.prompts import AuditAnswer, AuditAnswers, exam
 from components.quality_gates.settings import QualityGatesSettings
 
 
@@ -37,7 +36,7 @@ class Audit:
 
 
 async def audit_questions(
-    teachers: Teachers, questions: Sequence[Question], summaries: Mapping[str, str], settings: QualityGatesSettings
+    task: Task[QualityGatesSettings], questions: Sequence[Question], summaries: Mapping[str, str]
 ) -> Audit:
     """Let the auditor answer the multiple-choice questions of the sampled videos, four options each.
 
@@ -47,41 +46,44 @@ async def audit_questions(
     Raises:
         TeacherUnavailable: the auditor's endpoint is down.
     """
+    settings = task.settings
     by_video: dict[str, list[Question]] = defaultdict(list)
     for question in questions:
         if question.form == "multiple_choice" and len(question.options) == 4:
             by_video[question.video_id].append(question)
     sampled = [by_video[video_id] for video_id in sorted(by_video)[: settings.questions.audit_videos]]
     audit = Audit(quotes={q.question_id: f"{q.question} -> {q.answer}" for group in sampled for q in group})
-    limit = asyncio.Semaphore(settings.work.concurrency)
 
-    async def examine(context: str, group: Sequence[Question], replies: dict[str, bool]) -> None:
-        items = {question.question_id: question for question in group}
-        async with limit:
-            try:
-                said = await ask_in_batches(
-                    teachers,
-                    settings.auditor,
-                    items,
-                    lambda batch: exam(context, batch),
-                    AuditAnswers,
-                    lambda reply: reply.answers,
-                    settings.questions.audit_batch,
-                )
-            except ReplyError:
-                audit.lost += len(items)
-                return
-        for question_id, question in items.items():
-            replies[question_id] = (
-                match_option(said[question_id].entry.answer, question.options, question.question)
-                == question.answer_index
-            )
+    async def examine(paper: _Exam) -> dict[str, ItemReply[AuditAnswer]]:
+        return await ask_in_batches(
+            task.teachers,
+            settings.auditor,
+            {question.question_id: question for question in paper.questions},
+            lambda batch: exam(paper.context, batch),
+            AuditAnswers,
+            lambda reply: reply.answers,
+            settings.questions.audit_batch,
+        )
 
     exams = []
     for group in sampled:
-        exams.append(examine("", group, audit.text_only))
-        summary = summaries.get(group[0].video_id, "")
-        if summary:
-            exams.append(examine(summary, group, audit.summary_only))
-    await asyncio.gather(*exams)
+        exams.append(_Exam("", group, audit.text_only))
+        if summary := summaries.get(group[0].video_id, ""):
+            exams.append(_Exam(summary, group, audit.summary_only))
+    for paper, said in zip(exams, await task.collect(exams, examine), strict=True):
+        if isinstance(said, RecordError):
+            audit.lost += len(paper.questions)
+            continue
+        for question in paper.questions:
+            chosen = match_option(said[question.question_id].entry.answer, question.options, question.question)
+            paper.results[question.question_id] = chosen == question.answer_index
     return audit
+
+
+@dataclass(frozen=True)
+class _Exam:
+    """One video's questions, asked with a context, and where the results go."""
+
+    context: str
+    questions: Sequence[Question]
+    results: dict[str, bool]

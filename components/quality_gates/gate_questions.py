@@ -40,7 +40,7 @@ async def gate_questions(task: Task[QualityGatesSettings]) -> None:
     placed = place_options(kept, settings.questions.position_tolerance)
     for question in (*placed, *repeated):
         task.write("questions", question, part_of[question.question_id])
-    audit = await audit_questions(task.teachers, placed, summaries, settings)
+    audit = await audit_questions(task, placed, summaries)
     open_kept = sum(question.form == "open" for question in placed)
     counts = {
         "written": open_kept + refused + sum(question.form == "open" for question in repeated),

@@ -39,7 +39,7 @@ async def gate_trajectories(task: Task[QualityGatesSettings]) -> None:
         refused += len(rejected)
         watched.update(trajectory.question_id for trajectory in (*merged, *rejected))
     events = {event.event_id: video_id for video_id, caption in caption_of.items() for event in caption}
-    judged, lost = await judge_observations(task.teachers, trajectories, caption_of, settings)
+    judged, lost = await judge_observations(task, trajectories, caption_of)
     tried = len(trajectories) + refused + len(failures)
     figures, columns = trajectory_checks(trajectories, tried, events, questions, videos, judged, settings.trajectories)
     figures.insert(0, failed_figure(failures, len(watched), settings.trajectories))

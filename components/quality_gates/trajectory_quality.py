@@ -6,55 +6,57 @@ one call, in the words of the O&R reward (core/judging).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from components.core.data.rows import CaptionEvent, Question, Trajectory, Video
-from components.core.errors import ReplyError
+from components.core.engine.stage import Task
+from components.core.errors import RecordError
 from components.core.judging import prompts
 from components.core.judging.intervals import wilson
 from components.core.judging.matching import normalise
 from components.core.teachers.client import Teachers
+from components.core.teachers.roles import RoleSettings
 from components.core.traces.tags import parse
 from components.quality_gates.checks import WORST, Figure, RowFigures
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
 
 
 async def judge_observations(
-    teachers: Teachers,
-    trajectories: Sequence[Trajectory],
-    captions: Mapping[str, Sequence[CaptionEvent]],
-    settings: QualityGatesSettings,
+    task: Task[QualityGatesSettings], trajectories: Sequence[Trajectory], captions: Mapping[str, Sequence[CaptionEvent]]
 ) -> tuple[list[tuple[str, bool]], int]:
     """Ask the judge about the observations of a sample of trajectories.
 
     Returns:
         (quoted observation, whether it is true) for each, and the number of trajectories whose call failed.
     """
+    settings = task.settings
     sample = [trajectory for trajectory in sorted(trajectories, key=lambda t: t.trajectory_id) if trajectory.steps]
-    limit = asyncio.Semaphore(settings.work.concurrency)
-    failed = 0
 
     async def check(trajectory: Trajectory) -> list[tuple[str, bool]]:
-        nonlocal failed
-        pairs = parse(trajectory.text).pairs
-        if not pairs:
-            return []
-        prompt = prompts.observation_check(captions.get(trajectory.video_id, ()), pairs)
-        complete = prompts.verdict_per_pair(pairs)
-        async with limit:
-            try:
-                reply = await teachers.ask(settings.judge, prompt, prompts.ObservationVerdicts, check=complete)
-            except ReplyError:
-                failed += 1
-                return []
-        return [
-            (f"{trajectory.video_id[:12]} {pair.action}: {pair.observation}", verdict)
-            for pair, verdict in zip(pairs, reply.value.verdicts, strict=True)
-        ]
+        return await judge_trajectory(task.teachers, settings.judge, trajectory, captions.get(trajectory.video_id, ()))
 
-    judged = await asyncio.gather(*(check(trajectory) for trajectory in sample[: settings.trajectories.judged]))
-    return [verdict for verdicts in judged for verdict in verdicts], failed
+    judged = await task.collect(sample[: settings.trajectories.judged], check)
+    verdicts = [verdict for each in judged if not isinstance(each, RecordError) for verdict in each]
+    return verdicts, sum(isinstance(each, RecordError) for each in judged)
+
+
+async def judge_trajectory(
+    teachers: Teachers, judge: RoleSettings, trajectory: Trajectory, caption: Sequence[CaptionEvent]
+) -> list[tuple[str, bool]]:
+    """Each observation of a trajectory, quoted, and whether it is true to the caption.
+
+    Raises:
+        ReplyError: the judge's replies stayed invalid.
+    """
+    pairs = parse(trajectory.text).pairs
+    if not pairs:
+        return []
+    prompt = prompts.observation_check(caption, pairs)
+    reply = await teachers.ask(judge, prompt, prompts.ObservationVerdicts, check=prompts.verdict_per_pair(pairs))
+    return [
+        (f"{trajectory.video_id[:12]} {pair.action}: {pair.observation}", verdict)
+        for pair, verdict in zip(pairs, reply.value.verdicts, strict=True)
+    ]
 
 
 def trajectory_checks(

@@ -48,7 +48,7 @@ async def _strip(task: Task[ReportingSettings], video: Video) -> list[str]:
         start_s=0.0, end_s=video.duration_s, fps=FRAMES / video.duration_s, max_frames=FRAMES, max_pixels=PIXELS
     )
     uris = []
-    for frame in await task.frames(video, plan):
+    for frame in await task.frame_service.read(video.uri, plan):
         image = Image.fromarray(frame.pixels)
         image.thumbnail((HEIGHT * 3, HEIGHT))
         data = io.BytesIO()

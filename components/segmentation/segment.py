@@ -13,6 +13,7 @@ from components.core.data.rows import Lineage, Row, Segment, Video, short_id
 from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
 from components.core.teachers.prompts import Prompt
+from components.core.video.frame_service import Footage
 from components.core.video.plans import FramePlan
 from components.core.video.readings import Moment, moments
 from components.core.video.timed_images import prompt_of_frames
@@ -48,9 +49,10 @@ async def segment(video: Video, task: Task[SegmentationSettings]) -> list[Row]:
     settings = task.settings
     if video.duration_s <= settings.whole_up_to_s:
         return [row_of(video, (0.0, video.duration_s), "", Lineage(parents=(video.video_id,)))]
-    proposals = await propose(video, task)
-    proposed, repairs = cuts_of(proposals.chunks, video.duration_s, tolerance_s=1 / settings.fps)
-    snapped = [await snap(video, cut, task) for cut in proposed]
+    with task.footage(video) as footage:
+        proposals = await propose(footage, task)
+        proposed, repairs = cuts_of(proposals.chunks, video.duration_s, tolerance_s=1 / settings.fps)
+        snapped = [await snap(footage, cut, task) for cut in proposed]
     repairs["snapped"] += sum(cut != before for cut, before in zip(snapped, proposed, strict=True))
     lengths = Lengths(settings.min_s, settings.max_s)
     cuts, changes = fit_lengths(sorted(set(snapped)), video.duration_s, lengths)
@@ -65,25 +67,25 @@ async def segment(video: Video, task: Task[SegmentationSettings]) -> list[Row]:
     return [row_of(video, span, title_of(span, proposals.chunks), lineage) for span in spans]
 
 
-async def propose(video: Video, task: Task[SegmentationSettings]) -> Proposals:
+async def propose(footage: Footage, task: Task[SegmentationSettings]) -> Proposals:
     """Ask the segmenter for the video's chunks, request by request."""
     settings = task.settings
     proposals = Proposals()
-    start_s = 0.0
-    while start_s < video.duration_s:
-        end_s = min(video.duration_s, start_s + settings.window_s)
-        chunks = await ask(video, start_s, end_s, proposals, task)
-        if end_s < video.duration_s:
+    start_s, duration_s = 0.0, footage.video.duration_s
+    while start_s < duration_s:
+        end_s = min(duration_s, start_s + settings.window_s)
+        chunks = await ask(footage, start_s, end_s, proposals, task)
+        if end_s < duration_s:
             # The last chunk was cut off by the request's end: ask for it again from its start.
             chunks = [chunk for chunk in chunks[:-1] if chunk.end_s <= end_s] or [Proposal(start_s, end_s)]
         proposals.chunks += chunks
         reached = max(chunk.end_s for chunk in chunks)
-        start_s = end_s if end_s == video.duration_s or reached < start_s + settings.min_s else reached
+        start_s = end_s if end_s == duration_s or reached < start_s + settings.min_s else reached
     return proposals
 
 
 async def ask(
-    video: Video, start_s: float, end_s: float, proposals: Proposals, task: Task[SegmentationSettings]
+    footage: Footage, start_s: float, end_s: float, proposals: Proposals, task: Task[SegmentationSettings]
 ) -> list[Proposal]:
     """One request: the chunks proposed for [start_s, end_s), in the video's time and in order."""
     settings = task.settings
@@ -96,7 +98,7 @@ async def ask(
         # A cut is looked for more closely afterwards, and every frame says when it was really shown.
         exact=False,
     )
-    reading = task.reading(video, plan)
+    reading = footage.reading(plan)
     shown = [Moment(*moment) for moment in await reading.measured(moments)]
     payload = {"target_s": settings.target_s, "duration_s": round(end_s - start_s, 3)}
     prompt = prompt_of_frames(SEGMENTER, payload, reading, shown, start_s=start_s, quality=settings.jpeg_quality)
@@ -106,12 +108,12 @@ async def ask(
     return sorted(chunks, key=lambda chunk: chunk.start_s)
 
 
-async def snap(video: Video, cut_s: float, task: Task[SegmentationSettings]) -> float:
+async def snap(footage: Footage, cut_s: float, task: Task[SegmentationSettings]) -> float:
     """Move a cut to the clearest scene cut within one low-rate step of it; where none can be seen, leave it."""
     settings = task.settings
     if not settings.snap_fps:
         return cut_s
-    reach_s = 1 / settings.fps
+    video, reach_s = footage.video, 1 / settings.fps
     plan = FramePlan(
         start_s=max(0.0, cut_s - reach_s),
         end_s=min(video.duration_s, cut_s + reach_s),
@@ -119,7 +121,7 @@ async def snap(video: Video, cut_s: float, task: Task[SegmentationSettings]) -> 
         max_pixels=settings.max_pixels,
     )
     try:
-        change_s = await task.reading(video, plan).measured(strongest_change)
+        change_s = await footage.reading(plan).measured(strongest_change)
     except VideoError as error:
         task.log.warning("video %s: the cut at %.1f s stays: %s", video.video_id[:12], cut_s, error.what)
         return cut_s

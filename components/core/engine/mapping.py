@@ -15,11 +15,13 @@ more, and what they finish on the way is kept.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -45,15 +47,63 @@ class Record(Protocol):
 
 
 RecordType = TypeVar("RecordType", bound=Record)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 current_counts: ContextVar[Counter[str] | None] = ContextVar("current_counts", default=None)
 """What is being counted for the record in progress."""
 
 Outcomes = Sequence[Row] | Sequence[tuple[str, Row]]
 
 
+async def in_order(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], concurrency: int
+) -> AsyncGenerator[Result, None]:
+    """`await work(item)` of every item, so many at once, in the order of the items; memory holds a window of them.
+
+    The first error ends it. A spent budget lets end what is in progress; every other error cancels that.
+    """
+    slots = asyncio.Semaphore(concurrency)
+    running: deque[asyncio.Task[Result]] = deque()
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ended_by: list[asyncio.Task[Result]] = []
+
+    async def in_a_slot(item: Item) -> Result:
+        async with slots:
+            return await work(item)
+
+    def watch(task: asyncio.Task[Result]) -> None:
+        if not task.cancelled() and task.exception() is not None and not ended.done():
+            ended.set_result(None)
+            ended_by.append(task)
+
+    try:
+        for item in items:
+            running.append(asyncio.create_task(in_a_slot(item)))
+            running[-1].add_done_callback(watch)
+            if len(running) >= concurrency * 4:
+                await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
+            while running and running[0].done() and not ended_by:
+                yield running.popleft().result()
+            if ended_by:
+                break
+        while running and not ended_by:
+            await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
+            if not ended_by:
+                yield running.popleft().result()
+        for task in ended_by:
+            task.result()
+    except BudgetExceeded:
+        await asyncio.gather(*running, return_exceptions=True)
+        raise
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
 @dataclass
 class Engine:
-    """What `map_records` needs from a task.
+    """What `map` needs from a task.
 
     Args:
         stage: the stage's name, for messages.
@@ -63,7 +113,7 @@ class Engine:
         settings: concurrency and limits.
         progress: told of every finished record.
         is_whole: whether the records are all there are, not one shard's.
-        write: takes a table's name and one row.
+        write: takes a table's name, one row, and the part it belongs to.
         count: takes what was counted while a record was processed, also when that was in an earlier run.
     """
 
@@ -74,7 +124,7 @@ class Engine:
     settings: WorkSettings
     progress: Progress
     is_whole: bool
-    write: Callable[[str, Row], None]
+    write: Callable[[str, Row, str], None]
     count: Callable[[str, float], None]
     _last_failure: Failure | None = None
 
@@ -83,48 +133,19 @@ class Engine:
         records: Iterable[RecordType],
         process: Callable[[RecordType], Awaitable[Outcomes]],
         key: Callable[[RecordType], Any] | None = None,
+        part: Callable[[RecordType], str] | None = None,
     ) -> None:
-        """Process every record and write its rows, in order.
+        """Process every record and write its rows, in order; see `Task.map`.
 
         Raises:
             TooManyFailures: if the share of failed records passes the limit, or nothing but failures is left.
             BudgetExceeded: once what was in flight has ended.
             RewatchError: what `process` raised, unless it concerns one record only.
         """
-        window = self.settings.concurrency * 4
-        slots = asyncio.Semaphore(self.settings.concurrency)
-        running: deque[asyncio.Task[_Finished]] = deque()
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def watch(task: asyncio.Task[_Finished]) -> None:
-            if not task.cancelled() and task.exception() is not None and not ended.done():
-                ended.set_result(None)
-                ended_by.append(task)
-
-        ended_by: list[asyncio.Task[_Finished]] = []
-        try:
-            for record in records:
-                running.append(asyncio.create_task(self._finish(record, process, key, slots)))
-                running[-1].add_done_callback(watch)
-                if len(running) >= window:
-                    await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
-                while running and running[0].done() and not ended_by:
-                    self._take(running.popleft().result())
-                if ended_by:
-                    break
-            while running and not ended_by:
-                await asyncio.wait((running[0], ended), return_when=asyncio.FIRST_COMPLETED)
-                if not ended_by:
-                    self._take(running.popleft().result())
-            for task in ended_by:
-                task.result()
-        except BudgetExceeded:
-            await asyncio.gather(*running, return_exceptions=True)
-            raise
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        work = functools.partial(self._finish, process=process, key=key, part=part)
+        async with aclosing(in_order(records, work, self.settings.concurrency)) as results:
+            async for finished in results:
+                self._take(finished)
         if self.is_whole and self.progress.done and self.progress.failed == self.progress.done:
             raise self._too_many(f"All {self.progress.done} records of {self.stage} failed")
 
@@ -133,32 +154,30 @@ class Engine:
         record: RecordType,
         process: Callable[[RecordType], Awaitable[Outcomes]],
         key: Callable[[RecordType], Any] | None,
-        slots: asyncio.Semaphore,
+        part: Callable[[RecordType], str] | None,
     ) -> _Finished:
-        async with slots:
-            content = record.digest() if key is None else key(record)
-            address = f"{self.key}/{digest_of(content)}"
-            stored = await self.records.get(address)
-            if stored is not None and (finished := self._decode(stored)) is not None:
-                return finished
-            counted: Counter[str] = Counter()
-            current_counts.set(counted)
-            try:
-                outcomes = await process(record)
-            except RecordError as error:
-                reason = str(error)
-                failure = Failure(record_id=record.id, stage=self.stage, error=type(error).__name__, reason=reason)
-                return _Finished([("", failure)], failed=True)
-            rows = [
-                outcome if isinstance(outcome, tuple) else (self._table_of(outcome), outcome) for outcome in outcomes
-            ]
-            finished = _Finished(rows, counts=dict(counted))
-            await self.records.put(address, _encode(finished), replace=True)
-            return finished
+        where = part(record) if part is not None else ""
+        content = record.digest() if key is None else key(record)
+        address = f"{self.key}/{digest_of(content)}"
+        stored = await self.records.get(address)
+        if stored is not None and (finished := self._decode(stored)) is not None:
+            return replace(finished, part=where)
+        counted: Counter[str] = Counter()
+        current_counts.set(counted)
+        try:
+            outcomes = await process(record)
+        except RecordError as error:
+            reason = str(error)
+            failure = Failure(record_id=record.id, stage=self.stage, error=type(error).__name__, reason=reason)
+            return _Finished([("", failure)], failed=True, part=where)
+        rows = [outcome if isinstance(outcome, tuple) else (self._table_of(outcome), outcome) for outcome in outcomes]
+        finished = _Finished(rows, counts=dict(counted), part=where)
+        await self.records.put(address, _encode(finished), replace=True)
+        return finished
 
     def _take(self, finished: _Finished) -> None:
         for table, row in finished.rows:
-            self.write(table, row)
+            self.write(table, row, finished.part)
             if isinstance(row, Failure):
                 self._last_failure = row
         for name, amount in finished.counts.items():
@@ -205,6 +224,7 @@ class _Finished:
     counts: dict[str, float] = field(default_factory=dict)
     failed: bool = False
     reused: bool = False
+    part: str = ""
 
 
 def _encode(finished: _Finished) -> bytes:

@@ -12,7 +12,9 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,22 +24,23 @@ from components.core.data.datasets import Dataset, DatasetWriter
 from components.core.data.identity import filed_under
 from components.core.data.rows import Row, Video
 from components.core.data.settings import StageSettings
-from components.core.engine.mapping import Engine, Outcomes, RecordType, current_counts
+from components.core.engine.mapping import Engine, Item, Outcomes, RecordType, Result, current_counts, in_order
 from components.core.engine.progress import Progress
 from components.core.engine.record import RUN_ID_VARIABLE, run_dir
-from components.core.errors import DatasetError, MissingObject, VideoError
+from components.core.errors import DatasetError, RecordError
+from components.core.stores.files import is_s3
 from components.core.stores.state import State
 from components.core.teachers.budget import budget_from_environment
 from components.core.teachers.ledger import Ledger
 
 if TYPE_CHECKING:
     from components.core.teachers.client import Teachers
-    from components.core.video.plans import FramePlan
-    from components.core.video.readers.pyav import Frame
-    from components.core.video.readings import Reading
+    from components.core.video.frame_service import Footage, FrameService
     from components.core.video.settings import VideoStageSettings
 
-Result = TypeVar("Result")
+KEPT_FRAMES = "frames"
+"""Folder for the frames of students, in the state root where that is one, else in the scratch space."""
+
 SettingsType = TypeVar("SettingsType", bound=StageSettings)
 Own = TypeVar("Own", bound=StageSettings, covariant=True)
 """The settings of a task's own stage. A task is read by many and never re-set, so that one with the settings of a stage
@@ -91,7 +94,11 @@ class Task(Generic[Own]):
 
     records: dict[str, int] = field(default_factory=lambda: {"done": 0, "reused": 0, "failed": 0})
     _datasets: dict[Path, Dataset] = field(default_factory=dict)
-    _frame_service: Any = None
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for what may be lost."""
+        return Path(tempfile.gettempdir()) / f"rewatch-{os.getuid()}"
 
     @cached_property
     def writer(self) -> DatasetWriter:
@@ -155,11 +162,13 @@ class Task(Generic[Own]):
         process: Callable[[RecordType, Self], Awaitable[Outcomes]],
         key: Callable[[RecordType], Any] | None = None,
         total: int | None = None,
+        part: Callable[[RecordType], str] | None = None,
     ) -> None:
         """Run `process(record, task)` over records, many at once, and write the rows it returns.
 
         `process` returns rows, or pairs of table and row where a row type belongs to several tables. `key` gives what a
-        record's result depends on beside settings and code, as a JSON value, where `record.digest()` is not enough.
+        record's result depends on beside settings and code, as a JSON value, where `record.digest()` is not enough;
+        `part` the part that its rows belong to, for tasks that write those of several shards.
         """
         if total is None and isinstance(records, Sized):
             total = len(records)
@@ -176,11 +185,36 @@ class Task(Generic[Own]):
             count=self._add_to_metric,
         )
         try:
-            await engine.map(records, lambda record: process(record, self), key)
+            await engine.map(records, lambda record: process(record, self), key, part)
         finally:
             progress.close()
             for name in self.records:
                 self.records[name] += getattr(progress, name)
+
+    async def collect(
+        self, items: Sequence[Item], process: Callable[[Item], Awaitable[Result]]
+    ) -> list[Result | RecordError]:
+        """`process(item)` of each, as many at once as `map` has records, in order: for what makes no rows.
+
+        Nothing is stored but the calls it makes; an item that fails is its error, which is for the stage to count.
+        """
+        progress = Progress(self.name, len(items), self.ledger.total, self.log)
+
+        async def outcome(item: Item) -> Result | RecordError:
+            try:
+                return await process(item)
+            except RecordError as error:
+                return error
+
+        collected = []
+        try:
+            async with aclosing(in_order(items, outcome, self.settings.work.concurrency)) as outcomes:
+                async for one in outcomes:
+                    progress.advance(failed=isinstance(one, RecordError))
+                    collected.append(one)
+        finally:
+            progress.close()
+        return collected
 
     def count(self, **amounts: float) -> None:
         """Add to metrics of these names. Inside `map`, amounts are kept with the finished record, so that a later run
@@ -192,34 +226,20 @@ class Task(Generic[Own]):
             else:
                 counted[name] += amount  # type: ignore[assignment]  # a Counter holds any number
 
-    async def frames(self: Task[VideoStageSettings], video: Video, plan: FramePlan) -> list[Frame]:
-        """Frames of a video by a plan, read in a child process with limits.
-
-        Raises:
-            VideoError: if the video is not there, or cannot be read within the limits.
-        """
-        from components.core.stores.files import is_s3, storage_for
+    @cached_property
+    def frame_service(self: Task[VideoStageSettings]) -> FrameService:
+        """Where frames come from."""
         from components.core.video.frame_service import FrameService
 
-        if self._frame_service is None:
-            self._frame_service = FrameService(self.settings.video, self.settings.work.decoders)
-            await self._frame_service.__aenter__()
-        source = storage_for(video.uri).local_path(video.uri)
-        try:
-            path = await asyncio.to_thread(source.__enter__) if is_s3(video.uri) else source.__enter__()
-        except MissingObject as error:
-            raise VideoError(error.what, error.remedy) from error
-        try:
-            frames: list[Frame] = await self._frame_service.read(path, plan)
-        finally:
-            source.__exit__(None, None, None)
-        return frames
+        kept = self.scratch if is_s3(self.state.root) else Path(self.state.root)
+        decoders = self.settings.work.decoders
+        return FrameService(self.settings.video, self.scratch, decoders=decoders, kept=kept / KEPT_FRAMES)
 
-    def reading(self: Task[VideoStageSettings], video: Video, plan: FramePlan) -> Reading:
-        """What a plan shows of a video, read when it is needed."""
-        from components.core.video.readings import Reading
+    def footage(self: Task[VideoStageSettings], video: Video, reads: int | None = None) -> Footage:
+        """A video that is looked at more than once; see `Footage`."""
+        from components.core.video.frame_service import Footage
 
-        return Reading(video, plan, self.settings.video.reader_revision, self.state.readings, self.frames)
+        return Footage(video, self.frame_service, self.state.readings, reads)
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine from a plain (not async) stage, on the task's event loop."""
@@ -239,9 +259,8 @@ class Task(Generic[Own]):
         """Release teachers, frame readers and stores."""
         if "teachers" in self.__dict__:
             await self.teachers.close()
-        if self._frame_service is not None:
-            service, self._frame_service = self._frame_service, None
-            await service.__aexit__(None, None, None)
+        if (frames := self.__dict__.pop("frame_service", None)) is not None:
+            frames.close()
         self.state.close()
 
     def _add_to_metric(self, name: str, amount: float) -> None:
@@ -252,8 +271,8 @@ class Task(Generic[Own]):
             self._datasets[path] = Dataset(path)
         return self._datasets[path]
 
-    def _write_outcome(self, table: str, row: Row) -> None:
-        self.writer.write(table, row)
+    def _write_outcome(self, table: str, row: Row, part: str) -> None:
+        self.writer.write(table, row, part)
         if row.outcome == "failed":
             self.log.warning("%s failed: %s", row.id, row.reason)
 

@@ -1,24 +1,20 @@
-"""Local folders and S3 behind one small interface.
+"""Local folders and S3 (s3.py) behind one small interface.
 
-A URI is a local path, `file://…` (addresses.py) or `s3://bucket/key`, its key as it is. boto3 takes its endpoint and
-credentials from its usual environment variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …). Which buckets may be
-read is for the caller to restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
+A URI is a local path, `file://…` (addresses.py) or `s3://bucket/key`, its key as it is. Which buckets may be read is
+for the caller to restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import IO, Protocol
 
 from components.core.data.manifest import write_atomically
 from components.core.errors import InputError, MissingObject
@@ -68,11 +64,19 @@ class Storage(Protocol):
         """Remove a file or object if it is there."""
         ...
 
-    def local_path(self, uri: str) -> AbstractContextManager[Path]:
-        """The content as a local file, for as long as the context lasts.
+    def open(self, uri: str) -> AbstractContextManager[IO[bytes]]:
+        """The content as a stream, for as long as the context lasts.
 
         Raises:
             MissingObject: on entering, if it is not there or may not be read.
+        """
+        ...
+
+    def download(self, uri: str, path: Path, progress: Callable[[int], None] | None = None) -> None:
+        """Copy the content to a file of this machine; raises as `open`.
+
+        Args:
+            progress: called with the number of bytes that came; what it raises ends the copying.
         """
         ...
 
@@ -89,7 +93,9 @@ def storage_for(uri: str, buckets: tuple[str, ...] = ()) -> Storage:
         InputError: for a scheme other than a path, file or s3.
     """
     if is_s3(uri):
-        return _s3_storage(buckets)
+        from components.core.stores.s3 import s3_storage
+
+        return s3_storage(buckets)
     if "://" in uri and not uri.startswith("file://"):
         raise InputError(f"'{uri}' is of a scheme that is not supported.", "Use a local folder or s3://bucket/prefix.")
     return LocalStorage()
@@ -132,108 +138,30 @@ class LocalStorage:
         local(uri).unlink(missing_ok=True)
 
     @contextmanager
-    def local_path(self, uri: str) -> Iterator[Path]:
-        """The file itself."""
-        try:
-            is_there = self.exists(uri)
-        except OSError as error:
-            raise MissingObject(f"{uri} cannot be read ({error.strerror}).", "Check the path.") from error
-        if not is_there:
-            raise MissingObject(f"There is no file at {uri}.", "It was there when it was ingested: put it back.")
-        yield local(uri)
+    def open(self, uri: str) -> Iterator[IO[bytes]]:
+        """The file, opened."""
+        with existing_file(uri).open("rb") as file:
+            yield file
+
+    def download(self, uri: str, path: Path, progress: Callable[[int], None] | None = None) -> None:
+        """Copy the file, in one go."""
+        shutil.copyfile(existing_file(uri), path)
 
 
-class S3Storage:
-    """Objects in S3 or a store that speaks its protocol.
+def existing_file(uri: str) -> Path:
+    """The local file that a URI names.
 
-    Args:
-        buckets: the only buckets that may be used; empty means any.
+    Raises:
+        MissingObject: it is not there, or may not be read.
     """
-
-    def __init__(self, buckets: tuple[str, ...] = ()) -> None:
-        import boto3
-        from botocore.config import Config
-
-        self._buckets = buckets
-        retries: Any = {"mode": "adaptive", "max_attempts": 6}
-        self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=64))
-
-    def list(self, uri: str) -> Iterator[StoredObject]:
-        """Every object below a prefix, markers of folders left out."""
-        bucket, prefix = self._locate(uri)
-        with _explained(uri):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                for entry in page.get("Contents", []):
-                    key = str(entry["Key"])
-                    if not key.endswith("/"):
-                        tag, written_s = entry["ETag"].strip('"'), entry["LastModified"].timestamp()
-                        yield StoredObject(f"s3://{bucket}/{key}", entry["Size"], tag, written_s=written_s)
-                    if key == prefix:
-                        return  # the object itself: the first in order, and others only begin like it
-
-    def exists(self, uri: str) -> bool:
-        """Whether an object is there."""
-        bucket, key = self._locate(uri)
-        with _explained(uri):
-            return _unless((404,), lambda: self._client.head_object(Bucket=bucket, Key=key)) is not None
-
-    def read(self, uri: str) -> bytes:
-        """The whole content."""
-        content = self.read_if_exists(uri)
-        if content is None:
-            raise InputError(f"There is no object at {uri}.", "Correct the address.")
-        return content
-
-    def read_if_exists(self, uri: str) -> bytes | None:
-        """The whole content, or None where there is no such object."""
-        bucket, key = self._locate(uri)
-        with _explained(uri):
-            found = _unless((404,), lambda: self._client.get_object(Bucket=bucket, Key=key))
-            return None if found is None else bytes(found["Body"].read())
-
-    def write(self, uri: str, data: bytes) -> None:
-        """Replace an object."""
-        bucket, key = self._locate(uri)
-        with _explained(uri):
-            self._client.put_object(Bucket=bucket, Key=key, Body=data)
-
-    def write_if_absent(self, uri: str, data: bytes) -> bool:
-        """Create an object unless it is there; False means another was first (409 or 412 of a conditional put)."""
-        bucket, key = self._locate(uri)
-        put = {"Bucket": bucket, "Key": key, "Body": data, "IfNoneMatch": "*"}
-        with _explained(uri):
-            return _unless((409, 412), lambda: self._client.put_object(**put)) is not None
-
-    def delete(self, uri: str) -> None:
-        """Remove an object if it is there."""
-        bucket, key = self._locate(uri)
-        with _explained(uri):
-            self._client.delete_object(Bucket=bucket, Key=key)
-
-    @contextmanager
-    def local_path(self, uri: str) -> Iterator[Path]:
-        """A temporary copy, removed when the context ends."""
-        bucket, key = self._locate(uri)
-        folder = Path(tempfile.mkdtemp(prefix="rewatch-"))
-        try:
-            # The end of its own name, for messages and kinds of file: a key may be longer than a name, or be "..".
-            path = folder / f"object-{re.sub(r'[^A-Za-z0-9._-]', '_', PurePosixPath(key).name)[-80:]}"
-            with _explained(uri):
-                self._client.download_file(bucket, key, str(path))
-            yield path
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _locate(self, uri: str) -> tuple[str, str]:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        if self._buckets and bucket not in self._buckets:
-            raise InputError(f"The bucket '{bucket}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
-        return bucket, key
-
-
-@cache
-def _s3_storage(buckets: tuple[str, ...]) -> S3Storage:
-    return S3Storage(buckets)
+    path = local(uri)
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise MissingObject(f"{uri} cannot be read ({error.strerror}).", "Check the path.") from error
+    if not is_there:
+        raise MissingObject(f"There is no file at {uri}.", "It was there when it was ingested: put it back.")
+    return path
 
 
 def _below(root: Path) -> Iterator[StoredObject]:
@@ -268,32 +196,3 @@ def _stored(path: Path) -> StoredObject:
     if not stat.S_ISREG(status.st_mode):
         return StoredObject(address, 0, "", "It is no file but a pipe, a socket or a device.")
     return StoredObject(address, status.st_size, str(status.st_mtime_ns), written_s=status.st_mtime)
-
-
-@contextmanager
-def _explained(uri: str) -> Iterator[None]:
-    """Turn what boto3 raises into one sentence and a remedy."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    remedy = "Check the bucket's name, the credentials and the endpoint."
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown error")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        kind = MissingObject if status in (403, 404) else InputError
-        raise kind(f"S3 refused {uri}: {code}.", remedy) from error
-    except BotoCoreError as error:
-        raise InputError(f"S3 could not be asked for {uri}: {error}.", remedy) from error
-
-
-def _unless(statuses: tuple[int, ...], call: Callable[[], Any]) -> Any:
-    """The call's result, or None where S3 answers with one of these statuses."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return call()
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in statuses:
-            return None
-        raise

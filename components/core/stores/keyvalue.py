@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from components.core.errors import InputError, RewatchError
-from components.core.stores.files import S3Storage, is_s3
+from components.core.stores.files import is_s3
+from components.core.stores.s3 import S3Storage
 
 BUSY_TIMEOUT_S = 60.0
 S3_CONNECTIONS = 32

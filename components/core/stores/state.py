@@ -3,6 +3,7 @@
     calls          every reply a teacher was paid for
     records        finished records, the rows a stage made of one record, by `<module>/<code>-<settings>/<content>`
     readings       what was measured on frames, without their pixels (video/readings.py)
+    frames/        what students are shown, as it was decoded (video/frame_cache.py), where the root is a folder
     checkpoints/   folders for training, by `<module>/<code>-<settings>/<inputs>`
     spend/<run_id> what each process of a run paid its teachers, where the run has a budget (teachers/budget.py)
 

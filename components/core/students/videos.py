@@ -1,14 +1,15 @@
-"""The videos of a training run: read once through the sandboxed reader, kept as small as they were decoded.
+"""The videos of a training run: kept as small as they were decoded, and read ahead of the step that needs them.
 
 Frames stay uint8 in memory (a clip of eight seconds takes 150 kB at the laptop's size) up to a limit; the least
-recently used go first and are read again when they are wanted. Patches and prefixes are made when asked for.
+recently used go first and are read again, from disk as a rule, when they are wanted. Patches and prefixes are made when
+asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -40,25 +41,35 @@ class Videos:
         shift_pixels: int = 0,
         limit_bytes: int = 2 << 30,
     ) -> None:
-        self._task = task
+        self._service, self._log = task.frame_service, task.log
         self._student = student
         self._videos = {video.video_id: video for video in videos}
         self._shift = shift_pixels
         self._limit = limit_bytes
         self._held = 0
         self._frames: OrderedDict[str, list[Frame]] = OrderedDict()
+        self._coming: dict[str, Future[list[Frame]]] = {}
         self.unreadable: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._videos)
 
+    def read_ahead(self, video_ids: Iterable[str]) -> None:
+        """Begin to read these videos, in the background, for a step that comes next."""
+        for name in dict.fromkeys(video_ids):
+            if not (name in self._frames or name in self.unreadable or name in self._coming):
+                video = self._videos[name]
+                plan = self._student.profile.frames.plan(video.duration_s)
+                self._coming[name] = self._service.prepared(video, plan)
+
     def frames(self, video_ids: Sequence[str]) -> list[list[Frame] | None]:
         """The frames of each video; None where they cannot be read, which is logged and counted once."""
-        names = list(dict.fromkeys(video_ids))
-        missing = [name for name in names if name not in self._frames and name not in self.unreadable]
-        found = {name: self._frames[name] for name in names if name in self._frames}
-        if missing:
-            found |= self._task.wait(self._read(missing))
+        self.read_ahead(video_ids)
+        found: dict[str, list[Frame]] = {}
+        for name in dict.fromkeys(video_ids):
+            frames = self._frames.get(name) or self._arrived(name)
+            if frames is not None:
+                found[name] = frames
         for name, frames in found.items():
             self._keep(name, frames)
         return [found.get(name) for name in video_ids]
@@ -82,17 +93,15 @@ class Videos:
             return frames
         return shifted(frames, rng.randint(-self._shift, self._shift), rng.randint(-self._shift, self._shift))
 
-    async def _read(self, names: Sequence[str]) -> dict[str, list[Frame]]:
-        read = await asyncio.gather(*(self._read_one(name) for name in names))
-        return {name: frames for name, frames in zip(names, read, strict=True) if frames is not None}
-
-    async def _read_one(self, name: str) -> list[Frame] | None:
-        video = self._videos[name]
+    def _arrived(self, name: str) -> list[Frame] | None:
+        """What was begun to be read, waited for."""
+        if name in self.unreadable:
+            return None
         try:
-            return await self._task.frames(video, self._student.profile.frames.plan(video.duration_s))
+            return self._coming.pop(name).result()
         except RecordError as error:
             self.unreadable[name] = str(error)
-            self._task.log.warning("%s left out of training: %s", name, error)
+            self._log.warning("%s left out of training: %s", name, error)
             return None
 
     def _keep(self, name: str, frames: list[Frame]) -> None:

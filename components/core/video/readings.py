@@ -67,7 +67,7 @@ class Reading:
         plan: FramePlan,
         revision: str,
         remembered: KeyValue,
-        read: Callable[[Video, FramePlan], Awaitable[list[Frame]]],
+        read: Callable[[FramePlan], Awaitable[list[Frame]]],
     ) -> None:
         self.video, self.plan, self.revision = video, plan, revision
         self._remembered, self._read = remembered, read
@@ -82,7 +82,7 @@ class Reading:
         """
         async with self._reading:
             if self._frames is None:
-                self._frames = await self._read(self.video, self.plan)
+                self._frames = await self._read(self.plan)
             return self._frames
 
     async def measured(self, measure: Measure) -> Any:

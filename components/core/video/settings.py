@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from components.core.data.identity import identity_of
 from components.core.data.settings import Settings, StageSettings
 from components.core.video.limits import VideoLimits
@@ -16,7 +18,7 @@ _MODULES = {"pyav": "components.core.video.readers.pyav", "decord": "components.
 class VideoSettings(Settings):
     """Which reader decodes, and what one video may cost."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"limits"})
+    not_content: ClassVar[frozenset[str]] = frozenset({"limits", "kept_frames_mb"})
 
     reader: Literal["pyav", "decord"] = "pyav"
     """`pyav` gives the frame that was on screen, with its own time, on every kind of file tried. `decord` is here for
@@ -24,6 +26,11 @@ class VideoSettings(Settings):
 
     limits: VideoLimits = VideoLimits()
     """What one video, and one look at it, may cost before it is refused."""
+
+    kept_frames_mb: int = Field(default=8192, ge=0)
+    """Megabytes of frames kept on disk for the students (frame_cache.py), the least recently used removed beyond it; 0
+    keeps none. A clip of eight seconds takes 0.15 MB at the laptop's size, a video of the papers' 128 frames at most
+    77 MB (128 frames of 200,704 pixels)."""
 
     @property
     def reader_name(self) -> str:

@@ -13,8 +13,8 @@ from components.captioning.caption import STAGE
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Segment, Video
 from components.core.stores.files import storage_for
-from components.core.video.frame_service import FrameService
 from components.core.video.plans import FramePlan
+from components.core.video.process import DecoderProcess
 from components.core.video.readers.pyav import Frame
 from components.sandbox.corpus.clips import learning_clip, long_clip, showcase_clip
 from components.sandbox.corpus.scene import Clip
@@ -151,13 +151,13 @@ def test_a_rerun_pays_for_nothing_and_gives_the_same_dataset(tmp_path: Path, vid
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that a child process was asked to decode."""
     asked: list[Path] = []
-    read = FrameService.read
+    read = DecoderProcess.read
 
-    async def counted(self: FrameService, path: Path, plan: FramePlan) -> list[Frame]:
+    def counted(self: DecoderProcess, path: Path, plan: FramePlan) -> list[Frame]:
         asked.append(path)
-        return await read(self, path, plan)
+        return read(self, path, plan)
 
-    monkeypatch.setattr(FrameService, "read", counted)
+    monkeypatch.setattr(DecoderProcess, "read", counted)
     return asked
 
 

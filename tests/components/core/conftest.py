@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.core.stores import files
+from components.core.stores.s3 import s3_storage
 from components.core.students.student import Student
 from tests.components.training_world import taught_student, tiny_student, training_data
 
@@ -36,13 +36,13 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    files._s3_storage.cache_clear()
+    s3_storage.cache_clear()
     import boto3
 
     bucket = f"test-{uuid.uuid4().hex[:12]}"
     boto3.client("s3").create_bucket(Bucket=bucket)
     yield f"s3://{bucket}"
-    files._s3_storage.cache_clear()
+    s3_storage.cache_clear()
 
 
 @pytest.fixture(scope="package")

@@ -61,8 +61,8 @@ def counts(dataset: Dataset) -> dict[str, int]:
 
 def bytes_of(uri: str) -> bytes:
     """The content at an address, found as later stages find it."""
-    with storage_for(uri).local_path(uri) as path:
-        return path.read_bytes()
+    with storage_for(uri).open(uri) as file:
+        return file.read()
 
 
 def test_a_video_is_ingested_whatever_its_name_and_found_again_by_its_address(named: Path, ingest: Ingest) -> None:
@@ -251,13 +251,13 @@ def test_keys_with_odd_characters_are_ingested_and_found_again(
     import boto3
     from moto import mock_aws
 
-    from components.core.stores import files
+    from components.core.stores.s3 import s3_storage
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    files._s3_storage.cache_clear()
+    s3_storage.cache_clear()
     with mock_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket="films")
@@ -277,4 +277,4 @@ def test_keys_with_odd_characters_are_ingested_and_found_again(
         dataset = ingest(tmp_path / "list.jsonl", "listed")
         assert counts(dataset) == {"ok": 1, "failed": 1}
         assert "gone.mp4" in next(iter(dataset.failures())).reason
-    files._s3_storage.cache_clear()
+    s3_storage.cache_clear()

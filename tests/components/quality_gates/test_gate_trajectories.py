@@ -25,7 +25,7 @@ from components.core.engine.run import run_task
 from components.quality_gates.checks import Figure, RowFigures
 from components.quality_gates.gate_trajectories import STAGE
 from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
-from components.quality_gates.trajectory_quality import judge_observations, trajectory_checks
+from components.quality_gates.trajectory_quality import judge_trajectory, trajectory_checks
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.world import asking
 from tests.components.core.teachers.loopback import loopback, says
@@ -128,8 +128,8 @@ async def test_a_judge_that_leaves_a_verdict_out_is_asked_again(tmp_path: Path) 
     replies = [says({"verdicts": []}), says({"verdicts": [True]})]
     with loopback(lambda body, number: replies[number]) as server:
         async with asking(server.url, tmp_path) as teachers:
-            judged, lost = await judge_observations(teachers, [made], {CLIP.video_id: EVENTS}, QualityGatesSettings())
-    assert ([verdict for _, verdict in judged], lost) == ([True], 0)
+            judged = await judge_trajectory(teachers, QualityGatesSettings().judge, made, EVENTS)
+    assert [verdict for _, verdict in judged] == [True]
     assert "0 verdicts on 1 pairs" in server.requests[1]["messages"][-1]["content"]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from components.core.data.identity import filed_under
-from components.core.stores.files import S3Storage
 from components.core.stores.keyvalue import KeyValue, S3KeyValue, SqliteKeyValue, open_key_value
+from components.core.stores.s3 import S3Storage
 from components.core.video.readings import measurement
 from pipelines import cli
 from pipelines.launch.stored import is_reached, settings_of, survey

@@ -45,7 +45,7 @@ class Bench:
             settings=WorkSettings.model_validate(work),
             progress=self.progress,
             is_whole=is_whole,
-            write=lambda table, row: self.written.append((table, row)),
+            write=lambda table, row, part: self.written.append((table, row)),
             count=lambda name, amount: self.counted.update({name: self.counted.get(name, 0) + amount}),
         )
 

@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 
 from components.core.errors import InputError, MissingObject
-from components.core.stores.files import LocalStorage, S3Storage, storage_for
+from components.core.stores.files import LocalStorage, storage_for
+from components.core.stores.s3 import S3Storage
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -17,7 +18,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("s3_bucket")) if request.param == "s3" else str(tmp_path / "root")
 
 
-def test_what_is_written_is_listed_and_read(root: str) -> None:
+def test_what_is_written_is_listed_and_read(root: str, tmp_path: Path) -> None:
     storage = storage_for(root)
     for name in ("b.mp4", "a/c.mp4", "a/b.mp4"):
         storage.write(f"{root}/{name}", name.encode())
@@ -25,9 +26,10 @@ def test_what_is_written_is_listed_and_read(root: str) -> None:
     assert [item.uri for item in listed] == [f"{root}/{name}" for name in ("a/b.mp4", "a/c.mp4", "b.mp4")]
     assert [item.size_bytes for item in listed] == [7, 7, 5]
     assert storage.read(f"{root}/a/c.mp4") == b"a/c.mp4"
-    with storage.local_path(f"{root}/b.mp4") as path:
-        assert path.read_bytes() == b"b.mp4"
-        assert path.suffix == ".mp4"
+    with storage.open(f"{root}/b.mp4") as file:
+        assert file.read() == b"b.mp4"
+    storage.download(f"{root}/b.mp4", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"b.mp4"
 
 
 def test_a_changed_file_has_another_version(root: str) -> None:
@@ -38,15 +40,18 @@ def test_a_changed_file_has_another_version(root: str) -> None:
     assert next(iter(storage.list(root))).version != before
 
 
-def test_what_is_missing_is_named(root: str) -> None:
+def test_what_is_missing_is_named(root: str, tmp_path: Path) -> None:
     storage = storage_for(root)
     storage.write(f"{root}/there", b"")
     assert storage.exists(f"{root}/there")
     assert not storage.exists(f"{root}/missing")
     with pytest.raises(InputError, match="missing"):
         storage.read(f"{root}/missing")
-    with pytest.raises(InputError, match="missing"), storage.local_path(f"{root}/missing"):
+    with pytest.raises(MissingObject, match="missing"), storage.open(f"{root}/missing"):
         pass
+    with pytest.raises(MissingObject, match="missing"):
+        storage.download(f"{root}/missing", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
     storage.delete(f"{root}/there")
     storage.delete(f"{root}/there")
     assert not storage.exists(f"{root}/there")
@@ -83,7 +88,7 @@ def test_other_schemes_are_refused() -> None:
 
 @pytest.mark.parametrize(("status", "is_missing"), [(404, True), (403, True), (400, False)])
 def test_an_object_that_may_not_be_read_is_told_apart_from_a_store_that_does_not_work(
-    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, status: int, is_missing: bool
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, is_missing: bool
 ) -> None:
     """A record fails for the first, the task stops for the second."""
 
@@ -97,8 +102,8 @@ def test_an_object_that_may_not_be_read_is_told_apart_from_a_store_that_does_not
     with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        with pytest.raises(InputError) as caught, S3Storage().local_path(f"{s3_bucket}/clip.mp4"):
-            pass
+        with pytest.raises(InputError) as caught:
+            S3Storage().download(f"{s3_bucket}/clip.mp4", tmp_path / "clip.mp4")
         server.shutdown()
     assert isinstance(caught.value, MissingObject) == is_missing
     assert f"{s3_bucket}/clip.mp4" in str(caught.value)

@@ -33,27 +33,27 @@ def limited(**limits: float) -> VideoSettings:
     return VideoSettings(limits=VideoLimits.model_validate(limits))
 
 
-async def test_frames_from_the_child_equal_those_read_directly(plain: Numbered) -> None:
-    async with FrameService() as service:
-        frames = await service.read(plain.path, PLAN)
+async def test_frames_from_the_child_equal_those_read_directly(plain: Numbered, tmp_path: Path) -> None:
+    with FrameService(VideoSettings(), tmp_path / "scratch") as service:
+        frames = await service.read(str(plain.path), PLAN)
     direct = PyAVReader().read(plain.path, PLAN)
     assert [(frame.time_s, frame.asked_s) for frame in frames] == [(frame.time_s, frame.asked_s) for frame in direct]
     assert all(np.array_equal(ours.pixels, theirs.pixels) for ours, theirs in zip(frames, direct, strict=True))
 
 
-async def test_one_process_serves_many_reads_and_probes(plain: Numbered) -> None:
-    async with FrameService() as service:
-        infos = await asyncio.gather(*(service.probe(plain.path) for _ in range(20)))
+async def test_one_process_serves_many_reads_and_probes(plain: Numbered, tmp_path: Path) -> None:
+    with FrameService(VideoSettings(), tmp_path / "scratch") as service:
+        infos = await asyncio.gather(*(service.probe(str(plain.path)) for _ in range(20)))
         assert {info.width for info in infos} == {64}
-        assert number_of((await service.read(plain.path, FramePlan(start_s=7, end_s=8)))[0].pixels) == 70
+        assert number_of((await service.read(str(plain.path), FramePlan(start_s=7, end_s=8)))[0].pixels) == 70
 
 
 async def test_an_unreadable_file_raises_and_the_next_is_read(plain: Numbered, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
-    async with FrameService() as service:
+    with FrameService(VideoSettings(), tmp_path / "scratch") as service:
         with pytest.raises(VideoError, match="may be opened"):
-            await service.read(tmp_path / "text.mp4", PLAN)
-        assert len(await service.read(plain.path, PLAN)) == 80
+            await service.read(str(tmp_path / "text.mp4"), PLAN)
+        assert len(await service.read(str(plain.path), PLAN)) == 80
 
 
 def test_a_crash_costs_one_video_and_the_process_is_replaced(plain: Numbered) -> None:
@@ -116,14 +116,17 @@ def test_the_child_sees_no_secrets_of_its_parent(plain: Numbered, monkeypatch: p
     assert b"secret" not in environment
 
 
-async def test_a_cancelled_read_leaves_the_service_usable(plain: Numbered, tmp_path: Path) -> None:
+async def test_a_cancelled_read_leaves_the_service_usable(
+    plain: Numbered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.core.video.local_copies.existing_file", Path)  # a pipe is none
     pipe = tmp_path / "hangs.mp4"
     os.mkfifo(pipe)
-    async with FrameService() as service:
-        await service.probe(plain.path)
+    with FrameService(VideoSettings(), tmp_path / "scratch") as service:
+        await service.probe(str(plain.path))
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(service.probe(pipe), timeout=0.3)
-        assert (await service.probe(plain.path)).width == 64
+            await asyncio.wait_for(service.probe(str(pipe)), timeout=0.3)
+        assert (await service.probe(str(plain.path))).width == 64
 
 
 @pytest.mark.parametrize("reader", ["pyav", "decord"])
