@@ -158,7 +158,6 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     from components.core.stores.addresses import as_address
-    from components.ingestion.watermark import advance
     from pipelines.launch.local.folders import RunsRoot
     from pipelines.launch.local.launcher import LocalRun
     from pipelines.profile import load_profile
@@ -173,7 +172,6 @@ def _run(parsed: argparse.Namespace) -> int:
         runs=runs,
         until=parsed.until,
         resume_command=shlex.join(["rewatch", *parsed.words]),
-        on_success=lambda folder: advance(runs.state.absolute(), folder.id),
     ).start()
 
 
@@ -201,10 +199,11 @@ def _plan(parsed: argparse.Namespace) -> int:
 
 def _compile(parsed: argparse.Namespace) -> int:
     from pipelines.ir.compilation import compile_pipeline
+    from pipelines.launch.cluster.surroundings import platform_of
     from pipelines.profile import load_profile
 
     profile = load_profile(parsed.profile, parsed.overrides)
-    path = compile_pipeline(profile.platform, parsed.output)
+    path = compile_pipeline(platform_of(profile), parsed.output)
     say(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
     return 0
 
@@ -264,14 +263,16 @@ def _rollback(parsed: argparse.Namespace) -> int:
 
 def _name_tracking(parsed: argparse.Namespace) -> None:
     """Point MLflow at the runs folder's database, unless the environment names a server."""
+    from components.core.engine.context import Context
     from pipelines.launch.local.folders import RunsRoot
 
-    database = RunsRoot(parsed.runs or Path("runs")).tracking_database
-    if "MLFLOW_TRACKING_URI" in os.environ:
+    context = Context.read()
+    if context.mlflow_uri:
         return
+    database = RunsRoot(parsed.runs or Path("runs")).tracking_database
     if not database.exists():
         raise InputError(f"There is no MLflow database {database}.", "Run the pipeline first, or give --runs.")
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{database.absolute()}"
+    os.environ.update(Context(mlflow_uri=f"sqlite:///{database.absolute()}").environment())
 
 
 def _corpus(parsed: argparse.Namespace) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.core.data.rows import Strict
+from components.core.engine.context import VARIABLES, Context
+from components.core.lineage import SECRET
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
@@ -58,12 +60,26 @@ class Platform(Strict):
     """The pools of a profile, and what every task inherits from its namespace."""
 
     pools: dict[str, Pool] = Field(default_factory=dict)
-    config_map: str = ""
-    """ConfigMap whose keys `config_keys` become environment variables (state root, endpoints, MLflow address)."""
-    config_keys: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables of every task. In a profile those of libraries alone, such as `HF_HOME` or a proxy's; the fields of the
+    context (core/engine/context.py) join them when it is compiled for a cluster."""
     secret: str = ""
     """Secret whose keys `secret_keys` become environment variables (keys of teacher endpoints, of the bucket)."""
     secret_keys: tuple[str, ...] = ()
+
+    @field_validator("environment")
+    @classmethod
+    def _holds_no_secret_and_no_field(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name in VARIABLES.values():
+                raise ValueError(f"{name} is written from the profile's own settings; set those")
+            if SECRET.search(name):
+                raise ValueError(f"{name} looks like a secret: name it in secret_keys")
+        return value
+
+    def within(self, context: Context) -> Platform:
+        """This platform with the tasks' surroundings: those that no two runs share each pod finds out by itself."""
+        return self.model_copy(update={"environment": {**self.environment, **context.environment()}})
 
     def place(self, task: PipelineTask, pool: str) -> PipelineTask:
         """Give `task` what `pool` asks for and the environment every task inherits; returns the task."""
@@ -78,14 +94,13 @@ class Platform(Strict):
         return task
 
     def _inherit_environment(self, task: PipelineTask) -> None:
-        if not (self.config_map or self.secret):
+        if not self.environment:
             return
         from kfp import kubernetes
 
-        kubernetes.use_field_path_as_env(task, env_name="REWATCH_RUN_ID", field_path=RUN_ID_LABEL)
-        if self.config_map:
-            keys = {key: key for key in self.config_keys}
-            kubernetes.use_config_map_as_env(task, config_map_name=self.config_map, config_map_key_to_env=keys)
+        for name, value in sorted(self.environment.items()):
+            task.set_env_variable(name, value)
+        kubernetes.use_field_path_as_env(task, env_name=VARIABLES["run_id"], field_path=RUN_ID_LABEL)
         if self.secret:
             keys = {key: key for key in self.secret_keys}
             kubernetes.use_secret_as_env(task, secret_name=self.secret, secret_key_to_env=keys)

@@ -113,6 +113,33 @@ def test_the_sandbox_is_known_to_no_stage_and_its_teacher_knows_no_corpus() -> N
         assert not any(f"{name}.".startswith(f"{ours}.") for name in imports(path)), path
 
 
+KNOW_THE_ENVIRONMENT = {
+    "components/core/engine/context.py": "the one place where a task's surroundings are read",
+    "components/core/engine/images.py": "an image's name is fixed when a component is imported, before any context",
+    "components/core/lineage.py": "tells MLflow's library to be silent",
+    "components/core/processes.py": "the lifeline, and proxies, of this process and its children",
+    "components/core/teachers/endpoints.py": "an endpoint's key, by the name that the profile gives it",
+    "components/core/video/process.py": "what the child that decodes inherits: hardly anything",
+    "components/quality_gates/expectations.py": "tells great_expectations to be silent",
+    "components/sandbox/teacher/launch.py": "what the built-in teacher's process inherits",
+    "pipelines/cli.py": "proxies, and where MLflow is for the commands that ask it by hand",
+    "pipelines/launch/local/launcher.py": "what the tasks of a run on this machine inherit",
+    "pipelines/launch/local/mlflow_parent.py": "what the process that holds MLflow's parent run inherits",
+    "pipelines/launch/local/preflight.py": "an endpoint's key, by the name that the profile gives it",
+    "pipelines/launch/local/worker.py": "what containers are handed, which inherit nothing",
+}
+"""Who reads or writes the environment, and why: everybody else is handed what it must know."""
+
+
+def test_the_environment_is_read_in_one_place_but_for_a_few_with_a_reason() -> None:
+    users = set()
+    for path in SOURCES:
+        names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        if names & {"environ", "environb", "getenv", "putenv"} or "os.environ" in imports(path):
+            users.add(path.relative_to(ROOT).as_posix())
+    assert users == set(KNOW_THE_ENVIRONMENT)
+
+
 def test_only_components_and_pipelines_import_kfp() -> None:
     users = {path.relative_to(ROOT) for path in SOURCES if any(name.split(".")[0] == "kfp" for name in imports(path))}
     wrong = {path for path in users if path.parts[0] == "components" and path.name != "component.py"}
@@ -123,7 +150,7 @@ def test_only_components_and_pipelines_import_kfp() -> None:
 def test_pipelines_reach_a_stage_only_where_the_law_allows() -> None:
     """The DAG through component.py; the profile through settings; the launcher through what serves it."""
     allowed = {"component", "settings"}
-    served = {"components.sandbox.teacher.launch", "components.ingestion.watermark", "components.sandbox.corpus"}
+    served = {"components.sandbox.teacher.launch", "components.sandbox.corpus"}
     for path in (ROOT / "pipelines").rglob("*.py"):
         for name in imports(path):
             if stage_of(name) in ("", "core"):

@@ -1,10 +1,11 @@
 """MLflow lineage: one parent run per pipeline run, a nested run per task, datasets by digest, a LoggedModel per model.
 
 The launcher prepares the database once (`initialise_database`: the first writers of a new one would race), opens the
-parent run and hands its id on in REWATCH_MLFLOW_PARENT. Trainers log live through `training_run`; where KFP's own
-MLflow plugin has opened a run for the task (MLFLOW_RUN_ID), that one is used. Data tasks are written by the report, so
-that they need not import MLflow, which costs a second. Without MLFLOW_TRACKING_URI nothing is tracked and the run
-object only swallows what it is told: a stage works the same from its own command line. Secrets are never logged.
+parent run and hands its id on in the context; on a cluster, where no launcher waits, the first task that writes opens
+it and the exit task closes it. Trainers log live through `training_run`; where KFP's own MLflow plugin has opened a run
+for the task, that one is used. Data tasks are written by the report, so that they need not import MLflow, which costs a
+second. Where the context names no server nothing is tracked and the run object only swallows what it is told: a stage
+works the same from its own command line. Secrets are never logged.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.core.data.manifest import MANIFEST_NAME, Upstream, read_manifest
+from components.core.engine.context import EXPERIMENT, Context
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Metric
 
-PARENT_VARIABLE = "REWATCH_MLFLOW_PARENT"
-EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-PLUGIN_RUN_VARIABLE = "MLFLOW_RUN_ID"
-DEFAULT_EXPERIMENT = "rewatch"
 SQLITE = "sqlite:///"
+RUN_TAG = "rewatch.run_id"
+"""On every run: the pipeline run that it belongs to."""
+PIPELINE_TAG = "rewatch.pipeline_run"
+"""On the parent alone: the pipeline run that it stands for."""
 
 DIGEST_LENGTH = 36
 """MLflow's limit on the digest of a dataset; the full one is in its source."""
@@ -38,15 +39,16 @@ DIGEST_LENGTH = 36
 FLUSH_S = 2.0
 """Metrics are written to the database at most this often; one write costs 10 ms."""
 
-_SECRET = re.compile(r"(^|[_.])(api_?key|key|token|secret|password|credentials?)$", re.IGNORECASE)
+SECRET = re.compile(r"(^|[_.])(api_?key|key|token|secret|password|credentials?)$", re.IGNORECASE)
+"""How the names of settings and variables end that hold secrets."""
 _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
 _USER_IN_URL = re.compile(r"://[^/@\s]+@")
 
 
 def connect(uri: str = "") -> MlflowClient | None:
-    """A client of the tracking server that the environment names, telemetry off; None when it names none."""
+    """A client of a tracking server, the context's if none is given, telemetry off; None when there is none."""
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"})
-    uri = uri or os.environ.get(URI_VARIABLE, "")
+    uri = uri or Context.read().mlflow_uri
     if not uri:
         return None
     from mlflow import MlflowClient
@@ -54,7 +56,7 @@ def connect(uri: str = "") -> MlflowClient | None:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def initialise_database(uri: str, experiment: str = DEFAULT_EXPERIMENT, artifacts: Path | None = None) -> str:
+def initialise_database(uri: str, experiment: str = EXPERIMENT, artifacts: Path | None = None) -> str:
     """Create the tables and the experiment, from one process and before any task; returns the experiment's id.
 
     A new SQLite database is made beside its place and moved there whole: migrations that were cut off by a kill would
@@ -77,8 +79,8 @@ def initialise_database(uri: str, experiment: str = DEFAULT_EXPERIMENT, artifact
 
 
 def experiment_id(client: MlflowClient, name: str = "", artifacts: Path | None = None) -> str:
-    """The id of an experiment, created if missing; its name is taken from the environment if not given."""
-    name = name or os.environ.get(EXPERIMENT_VARIABLE, "") or DEFAULT_EXPERIMENT
+    """The id of an experiment, created if missing; the context's if no name is given."""
+    name = name or Context.read().mlflow_experiment
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -87,10 +89,11 @@ def experiment_id(client: MlflowClient, name: str = "", artifacts: Path | None =
 
 
 def start_pipeline_run(uri: str, experiment: str, run_id: str, settings: Mapping[str, Any]) -> str:
-    """Open the parent run of a pipeline run; returns its MLflow id, for REWATCH_MLFLOW_PARENT."""
+    """Open the parent run of a pipeline run; returns its MLflow id."""
     client = connect(uri)
     assert client is not None
-    run = client.create_run(experiment_id(client, experiment), run_name=run_id, tags={"rewatch.run_id": run_id})
+    tags = {RUN_TAG: run_id, PIPELINE_TAG: run_id}
+    run = client.create_run(experiment_id(client, experiment), run_name=run_id, tags=tags)
     _log_params(client, run.info.run_id, settings)
     return str(run.info.run_id)
 
@@ -187,14 +190,29 @@ def training_run(
 
 def task_run(client: MlflowClient, name: str) -> str:
     """The running task's own run: the one that KFP's plugin opened for it, or a new nested one."""
-    return os.environ.get(PLUGIN_RUN_VARIABLE, "") or nested_run(client, name)
+    return Context.read().mlflow_run or nested_run(client, name)
+
+
+def pipeline_run(client: MlflowClient, context: Context) -> str:
+    """The run under which the tasks of the context's pipeline run nest theirs; "" where it belongs to none.
+
+    The launcher's or the plugin's, else the one that carries the run's id, opened by whoever asks first.
+    """
+    if context.mlflow_parent or context.mlflow_run or not context.run_id:
+        return context.mlflow_parent or context.mlflow_run
+    experiment = experiment_id(client)
+    found = client.search_runs([experiment], f"tags.`{PIPELINE_TAG}` = '{context.run_id}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {RUN_TAG: context.run_id, PIPELINE_TAG: context.run_id}
+    return str(client.create_run(experiment, run_name=context.run_id, tags=tags).info.run_id)
 
 
 def nested_run(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> str:
     """A new run under the pipeline's parent run."""
-    parent = os.environ.get(PARENT_VARIABLE, "") or os.environ.get(PLUGIN_RUN_VARIABLE, "")
-    all_tags = {"kfp.task": name, "rewatch.run_id": os.environ.get("REWATCH_RUN_ID", ""), **(tags or {})}
-    if parent:
+    context = Context.read()
+    all_tags = {"kfp.task": name, RUN_TAG: context.run_id, **(tags or {})}
+    if parent := pipeline_run(client, context):
         all_tags["mlflow.parentRunId"] = parent
     return str(client.create_run(experiment_id(client), run_name=name, tags=all_tags).info.run_id)
 
@@ -221,7 +239,7 @@ def loggable(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in settings.items():
         key = f"{prefix}{name}"
-        if _SECRET.search(key):
+        if SECRET.search(key):
             continue
         if isinstance(value, Mapping):
             flat.update(loggable(value, f"{key}."))

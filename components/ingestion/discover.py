@@ -7,19 +7,17 @@ would have a new address in every run and undo the cache of all that follows).
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
 from components.core.data.rows import canonical_json
-from components.core.engine.record import RUN_ID_VARIABLE, run_dir
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError
+from components.core.stores.watermark import note_pending, seen
 from components.ingestion.fingerprints import fingerprints, shard_ids
 from components.ingestion.listing import list_videos
 from components.ingestion.settings import IngestionSettings
-from components.ingestion.watermark import note_pending, seen
 
 SHARDS = "shards.json"
 
@@ -30,11 +28,9 @@ def discover_shards(videos: str, settings: str) -> list[str]:
     Raises:
         SystemExit: no videos there, or (with `only_new`) no new ones; the reason is on stderr and in the task record.
     """
-    folder = run_dir()
-    with tempfile.TemporaryDirectory() as temporary:
-        output = Path(temporary) if folder is None else folder / "discovered"
-        run_task(DISCOVER, settings=task_settings(settings, videos), inputs={}, output=str(output), name="discover")
-        return [str(shard) for shard in json.loads((output / SHARDS).read_text())]
+    with tempfile.TemporaryDirectory() as output:
+        run_task(DISCOVER, settings=task_settings(settings, videos), inputs={}, output=output, name="discover")
+        return [str(shard) for shard in json.loads(Path(output, SHARDS).read_text())]
 
 
 def task_settings(settings: str, videos: str, shards: list[str] | None = None) -> str:
@@ -52,8 +48,8 @@ def discover(task: Task[IngestionSettings]) -> None:
     task.metrics |= {"files": len(listed), "videos": len(hashes), "new_videos": len(new)}
     if settings.only_new and not new:
         raise InputError(f"All {len(hashes)} videos at {settings.videos} were ingested before.", "Add new ones.")
-    if run_id := os.environ.get(RUN_ID_VARIABLE):
-        note_pending(task.state.root, run_id, hashes)
+    if task.context.run_id:
+        note_pending(task.state.root, task.context.run_id, hashes)
     shards = shard_ids(new if settings.only_new else hashes, settings.shard_count)
     task.log.info("%d files, %d videos, %d of them new, in %d shards", len(listed), len(hashes), len(new), len(shards))
     (task.output / SHARDS).write_text(json.dumps(shards))

@@ -13,11 +13,11 @@ from components.core.data.identity import filed_under
 from components.core.data.rows import Outcome, Row, Video, digest_of
 from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError, VideoError
+from components.core.stores.watermark import seen
 from components.core.video.probe import VideoInfo
 from components.ingestion.fingerprints import fingerprints, shard_ids, shard_of, split_of
 from components.ingestion.listing import Listed, benchmark_entries, list_videos
 from components.ingestion.settings import IngestionSettings
-from components.ingestion.watermark import seen
 
 TABLE = "videos"
 

@@ -7,7 +7,6 @@ that evaluation starts. A refusal is a decision, not an error: the task succeeds
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from components.core import lineage
 from components.core.champion import ChampionReference
 from components.core.data.manifest import Manifest, read_manifest, write_atomically
 from components.core.data.rows import canonical_json
-from components.core.engine.record import run_dir
+from components.core.engine.context import Context
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.promotion.decision import AnsweredQuestion, Decision, Rival, answers_of, decide
@@ -55,7 +54,7 @@ def promote(task: Task[PromotionSettings]) -> None:
         system = settings.system.replace("grpo", "champion") if champion else UNTRAINED
         answers = answers_of(predictions, system)
         if champion is not None:
-            fault = _champion_fault(champion, evaluation.manifest.info, version, settings)
+            fault = _champion_fault(champion, evaluation.manifest.info, task.context, version, settings)
             rival = Rival(f"the champion (version {champion.version})", answers, settings.min_gain, fault)
         else:
             rival = Rival("the untrained model", answers, settings.min_lead)
@@ -78,11 +77,9 @@ def find_rival(settings: str, grpo_model: str) -> str:
     Raises:
         SystemExit: no MLflow is named; the reason is on stderr and in the task record.
     """
-    folder = run_dir()
-    with tempfile.TemporaryDirectory() as temporary:
-        output = Path(temporary) if folder is None else folder / "champion"
-        run_task(FIND, settings=settings, inputs={"grpo_model": grpo_model}, output=str(output), name="find-champion")
-        return (output / RIVAL_NAME).read_text()
+    with tempfile.TemporaryDirectory() as output:
+        run_task(FIND, settings=settings, inputs={"grpo_model": grpo_model}, output=output, name="find-champion")
+        return Path(output, RIVAL_NAME).read_text()
 
 
 def find(task: Task[PromotionSettings]) -> None:
@@ -113,11 +110,13 @@ def rollback(name: str) -> str:
     return f"Version {before} of '{name}' is the champion again, in place of version {current}."
 
 
-def _champion_fault(champion: Champion, info: Mapping[str, str], version: str, settings: PromotionSettings) -> str:
+def _champion_fault(
+    champion: Champion, info: Mapping[str, str], context: Context, version: str, settings: PromotionSettings
+) -> str:
     """Why the evaluation holds no answers of the champion, and what to do; "" when it holds them."""
     name = f"The champion (version {champion.version})"
     asked = ChampionReference.parse(info["champion"]).version if info.get("champion") else ""
-    by_hand = f"or make this model the champion: `{_command('promote', version, settings)}`"
+    by_hand = f"or make this model the champion: `{_command('promote', version, context, settings)}`"
     if asked != champion.version:
         whom = f"asked version {asked}" if asked else "asked no champion"
         return f"{name} is not in this evaluation, which {whom}. Run the pipeline again, {by_hand}."
@@ -128,12 +127,11 @@ def _champion_fault(champion: Champion, info: Mapping[str, str], version: str, s
     return ""
 
 
-def _command(command: str, version: str, settings: PromotionSettings) -> str:
+def _command(command: str, version: str, context: Context, settings: PromotionSettings) -> str:
     """A command as it can be typed in this checkout."""
     words = ["rewatch", command, version]
-    folder = run_dir()
-    if folder is not None and os.environ.get(lineage.URI_VARIABLE, "").startswith(lineage.SQLITE):
-        words += ["--runs", str(folder.absolute().parent)]
+    if context.run_root and context.mlflow_uri.startswith(lineage.SQLITE):
+        words += ["--runs", str(Path(context.run_root).absolute().parent)]
     if settings.registered_model != PromotionSettings().registered_model:
         words += ["--model", settings.registered_model]
     return shlex.join(words)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.core import lineage
 from components.core.champion import ChampionReference
+from components.core.engine.context import VARIABLES
 from components.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Registry:
     def __init__(self, name: str, uri: str = "") -> None:
         client = lineage.connect(uri)
         if client is None:
-            raise InputError("No MLflow is named, so there is no registry.", f"Set {lineage.URI_VARIABLE}.")
+            raise InputError(
+                "No MLflow is named, so there is no registry.", f"Set launch.mlflow, or {VARIABLES['mlflow_uri']}."
+            )
         self.name = name
         self.client: MlflowClient = client
 

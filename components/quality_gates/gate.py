@@ -8,14 +8,13 @@ report.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from components.core.data.datasets import Dataset
 from components.core.data.gate_result import RESULT_NAME, GateResult
 from components.core.data.manifest import write_atomically
 from components.core.data.rows import Failure
+from components.core.engine.record import GATES, RunRecord
 from components.core.engine.stage import Task
 from components.core.errors import GateFailed
 from components.core.judging.intervals import wilson
@@ -84,17 +83,19 @@ def decide(
     Raises:
         GateFailed: naming the first refusal in full and the names of the others.
     """
-    folder = Path(os.environ.get("REWATCH_RUN_DIR") or task.output) / "gates"
-    verdicts = judge(gate, figures, columns, folder / gate)
+    run = task.run_record or RunRecord(str(task.output.absolute()))
+    docs = f"{GATES}/{gate}"
+    verdicts = judge(gate, figures, columns, run.path(docs))
+    run.publish(docs)
     result = GateResult(
         gate=gate,
         passed=all(verdict.status != "failed" for verdict in verdicts),
         verdicts=verdicts,
-        data_docs=str((folder / gate / DOCS_INDEX).absolute()),
+        data_docs=run.uri(f"{docs}/{DOCS_INDEX}"),
         counts=dict(counts),
     )
     data = result.model_dump_json(indent=1).encode()
-    write_atomically(folder / f"{gate}.json", data)
+    run.write(f"{docs}.json", data)
     task.metrics.update(
         {f"gate.{verdict.name}": verdict.observed for verdict in verdicts if verdict.observed is not None}
     )

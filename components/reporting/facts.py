@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.data.manifest import MANIFEST_NAME
+from components.core.engine.record import RunRecord
 from components.reporting.ancestry import Ancestry, walk
 from components.reporting.curves import CurveGroup, read_curves
 from components.reporting.evaluation_view import evaluation_view
@@ -32,7 +33,9 @@ OUTPUTS = {
 DECISION_NAME = "decision.json"
 
 
-def gather(settings: ReportingSettings, roots: Mapping[str, Path], run_dir: Path | None, problem: str = "") -> Facts:
+def gather(
+    settings: ReportingSettings, roots: Mapping[str, Path], record: RunRecord | None, problem: str = ""
+) -> Facts:
     """Read everything but frames.
 
     Args:
@@ -42,10 +45,10 @@ def gather(settings: ReportingSettings, roots: Mapping[str, Path], run_dir: Path
     ancestry = walk(roots)
     return Facts(
         title=settings.title,
-        run=read_run_folder(run_dir),
+        run=read_run_folder(record),
         ancestry=ancestry,
         tallies=tally(ancestry),
-        gates=gate_results(ancestry, run_dir),
+        gates=gate_results(ancestry, record),
         curves=_curves(ancestry),
         evaluation=evaluation_view(ancestry),
         decision=_decision(ancestry),

@@ -1,15 +1,19 @@
 """The exit task: writes how the run ended, and after a failure a page about what was finished until then.
 
+After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is new.
+
 KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from components.core.data.manifest import write_atomically
 from components.core.data.settings import parse_settings
-from components.core.engine.record import run_dir, utc_now
+from components.core.engine.context import Context
+from components.core.engine.record import PLAN, REPORT, RunRecord, utc_now
+from components.core.stores.watermark import advance
 from components.reporting.facts import gather, roots_of_records, write_page
 from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
@@ -26,16 +30,20 @@ def finish(settings: str, state: str = "", message: str = "") -> dict[str, str]:
         message: KFP's error message.
     """
     parsed = parse_settings(ReportingSettings, settings)
-    run = run_dir()
+    context = Context.read()
+    run = RunRecord.of(context)
     if run is None:
         return {"status": state.lower() or "unknown"}
     facts = read_run_folder(run)
     failed = facts.failed()
     ended = "failed" if failed or state in ("FAILED", "FAILURE", "ERROR", "CANCELLED") else "succeeded"
     status = {"status": ended, "ended": utc_now(), "cause": _cause(failed, message) if ended == "failed" else ""}
-    write_atomically(run / STATUS_NAME, json.dumps(status, indent=1).encode())
+    run.write(STATUS_NAME, json.dumps(status, indent=1).encode())
     if ended == "failed":
-        write_page(gather(parsed, roots_of_records(facts), run, status["cause"]), run / "report")
+        write_page(gather(parsed, roots_of_records(facts), run, status["cause"]), run.path(REPORT).parent)
+        run.publish(str(Path(REPORT).parent))
+    elif context.run_id and not run.object(PLAN).get("until"):
+        advance(context.state_root, context.run_id)
     return status
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from components.core.data.gate_result import GateResult
+from components.core.engine.record import REPORT, RunRecord
+from components.core.stores.files import storage_for
 from components.core.traces.timecodes import render
 from components.reporting.ancestry import Ancestry, Artifact
 from components.reporting.charts.lineage import Stop, arc_diagram
@@ -95,7 +97,7 @@ def _render(template: str, facts: Facts) -> str:
         tasks=costs,
         totals=_totals(costs),
         lineage=Markup(_lineage(facts)),
-        docs={gate.gate: _docs_link(gate, facts.run.path) for gate in facts.gates},
+        docs={gate.gate: _docs_link(gate, facts.run.record) for gate in facts.gates},
     )
 
 
@@ -127,12 +129,11 @@ def _stop(name: str, artifacts: Sequence[Artifact], gate: GateResult | None) -> 
     return Stop(name.replace("_", " "), detail, "dataset" if first.tables else "model")
 
 
-def _docs_link(gate: GateResult, run: Path | None) -> str:
+def _docs_link(gate: GateResult, run: RunRecord | None) -> str:
     """A relative link from the report to the gate's Data Docs, "" where they are gone."""
-    docs = Path(gate.data_docs) if gate.data_docs else None
-    if docs is None or run is None or not docs.is_file():
+    if not gate.data_docs or run is None or not storage_for(gate.data_docs).exists(gate.data_docs):
         return ""
-    return os.path.relpath(docs, (run / "report").absolute())
+    return os.path.relpath(gate.data_docs, run.uri(str(Path(REPORT).parent)))
 
 
 def _plain_markdown(value: Any) -> Any:

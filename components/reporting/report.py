@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from components.core.data.datasets import Dataset
-from components.core.engine.record import run_dir
+from components.core.engine.record import REPORT
 from components.core.engine.stage import Stage, Task
 from components.reporting.facts import gather, write_page
 from components.reporting.mlflow_runs import track_data_tasks
@@ -31,14 +32,14 @@ INPUTS = (
 
 async def report(task: Task[ReportingSettings]) -> None:
     """Write the page of a finished run; any subset of the inputs gives a page about that subset."""
-    settings = task.settings
-    run = run_dir()
+    settings, run = task.settings, task.run_record
     roots = {name: task.paths(name)[0] for name in INPUTS if name in task.inputs}
     facts = gather(settings, roots, run)
     strips = await frame_strips(task, facts.stories, settings.thumbnails)
     facts = replace(facts, strips=strips.frames, unreadable=strips.unreadable)
-    page = write_page(facts, run / "report" if run else task.output)
+    page = write_page(facts, run.path(REPORT).parent if run else task.output)
     if run:
+        run.publish(str(Path(REPORT).parent))
         task.output.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(page, task.output / page.name)
     artifact = facts.ancestry.labelled("evaluation")

@@ -1,18 +1,18 @@
-"""What a run's folder says: task records, gate results, the run's own header. Unreadable files are left out."""
+"""What a run's record says: how its tasks and gates went, and the run as a whole. Unreadable files are left out."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from components.core.data.datasets import part_of
 from components.core.data.gate_result import RESULT_NAME, GateResult
+from components.core.engine.record import GATES as GATES_FOLDER
+from components.core.engine.record import HEADER, PLAN, RunRecord
 from components.reporting.ancestry import Ancestry
 
 GATES = ("captions", "questions", "trajectories")
@@ -52,9 +52,9 @@ class TaskCost:
 
 @dataclass(frozen=True)
 class RunFolderFacts:
-    """The contents of `runs/<run_id>/` that the report uses."""
+    """The contents of a run's record that the report uses."""
 
-    path: Path | None
+    record: RunRecord | None
     header: dict[str, Any] = field(default_factory=dict)
     records: Sequence[dict[str, Any]] = ()
     plan: Sequence[str] = ()
@@ -75,25 +75,23 @@ class RunFolderFacts:
         return [record for record in self.records if record.get("status") == "failed"]
 
 
-def read_run_folder(path: Path | None) -> RunFolderFacts:
-    """Read a run's folder; without one, nothing is known of tasks and gates."""
-    if path is None:
+def read_run_folder(record: RunRecord | None) -> RunFolderFacts:
+    """Read a run's record; without one, nothing is known of tasks and gates."""
+    if record is None:
         return RunFolderFacts(None)
-    header = next(_objects([path / "run.json"]), {})
-    plan = next(_objects([path / "plan.json"]), {}).get("tasks", [])
-    return RunFolderFacts(path, header, list(_objects(sorted((path / "tasks").glob("*.json")))), plan)
+    tasks = sorted(record.tasks(), key=lambda task: str(task.get("name")))
+    return RunFolderFacts(record, record.object(HEADER), tasks, record.object(PLAN).get("tasks", []))
 
 
-def gate_results(ancestry: Ancestry, run: Path | None) -> list[GateResult]:
+def gate_results(ancestry: Ancestry, run: RunRecord | None) -> list[GateResult]:
     """What each gate decided: in this run if it ran, else beside the dataset that it passed before."""
     found: dict[str, GateResult] = {}
     beside = [artifact.path / RESULT_NAME for artifact in ancestry.artifacts]
-    here = [run / "gates" / f"{gate}.json" for gate in GATES] if run else []
-    for path in (*beside, *here):
-        if not path.is_file():
-            continue
+    stored = [path.read_bytes() for path in beside if path.is_file()]
+    stored += [data for gate in GATES if run and (data := run.read(f"{GATES_FOLDER}/{gate}.json"))]
+    for data in stored:
         try:
-            result = GateResult.model_validate_json(path.read_bytes())
+            result = GateResult.model_validate_json(data)
         except ValidationError:
             continue
         found[result.gate] = result
@@ -146,14 +144,3 @@ def _add_up(name: str, records: Sequence[dict[str, Any]]) -> TaskCost:
         outputs=tuple(str(record["output"]) for record in records if record.get("output")),
         error=" ".join(f"{error.get('what', '')} {error.get('remedy', '')}".strip() for error in errors),
     )
-
-
-def _objects(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The JSON objects in the files that hold one; another process may be writing the rest."""
-    for path in paths:
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
-            continue
-        if isinstance(value, dict):
-            yield value

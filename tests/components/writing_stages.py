@@ -36,7 +36,7 @@ def teacher() -> Iterator[str]:
 def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStage:
     """`run_stage(stage, url, output, inputs, **settings)` runs a stage as a task and opens its dataset."""
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
 
     def run(stage: Stage, url: str, output: str, inputs: Mapping[str, Path], **settings: Any) -> Dataset:
         monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": url}}))

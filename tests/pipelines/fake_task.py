@@ -10,7 +10,7 @@ from pathlib import Path
 
 def end_task(name: str, shard: str = "", output: str = "") -> None:
     """Write the task's record and its output folder, or fail."""
-    run = Path(os.environ["REWATCH_RUN_DIR"])
+    run = Path(os.environ["REWATCH_RUN_ROOT"])
     label = f"{name}-{shard.partition('-')[0]}" if shard else name
     record = {
         "name": label,

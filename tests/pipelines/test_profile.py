@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.core.engine.context import Context
 from components.core.errors import InputError, SettingsError, TeacherUnavailable
-from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
+from components.core.teachers.endpoints import EndpointSettings
 from components.quality_gates.settings import GATES
 from components.sft.settings import SftSettings
 from pipelines.cli import main
@@ -106,7 +107,7 @@ def test_an_unreachable_teacher_is_told_before_the_run() -> None:
 
 
 def test_how_patient_to_be_with_an_endpoint_is_set_in_the_profile_and_reaches_the_tasks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     set_here = {"patience_s": 77.0, "concurrency": 5, "max_concurrency": 9, "api_key_env": "KEY"}
     given = [f"endpoints.big.{name}={value}" for name, value in set_here.items()]
@@ -116,9 +117,8 @@ def test_how_patient_to_be_with_an_endpoint_is_set_in_the_profile_and_reaches_th
     run = LocalRun(profile, "videos", RunsRoot(tmp_path / "runs"), tracking=False)
     folder = run.runs.new_run()
     with run._teacher(folder) as endpoints:
-        environment = run._environment(folder, endpoints, None)
-    monkeypatch.setenv("REWATCH_ENDPOINTS", environment["REWATCH_ENDPOINTS"])
-    received = endpoints_from_environment()["big"]
+        environment = run._environment(folder, run._context(folder, endpoints, None))
+    received = Context.read(environment).endpoints["big"]
     assert {name: getattr(received, name) for name in set_here} == set_here
     assert {role.timeout_s for role in profile.roles()} == {33.0}
     with pytest.raises(SettingsError, match="did you mean 'patience_s'"):

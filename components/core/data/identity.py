@@ -22,10 +22,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 DRIVERS = (
-    "components.core.engine.stage",
+    "components.core.engine",
     "components.core.lineage",
     "components.core.processes",
-    "components.core.engine.terminal",
 )
 """The doors to what drives work and books it: engine, stores, progress, processes, MLflow. No row or weight depends on
 them."""

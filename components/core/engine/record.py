@@ -1,30 +1,43 @@
-"""What a task leaves behind besides its dataset: its record, its log, and one line on the console when it fails.
+"""The run on disk: one place that writes it and reads it, in a local folder and in S3 alike (DESIGN §8).
 
-$REWATCH_RUN_DIR/tasks/<task>.json    status, seconds, CPU seconds, rows, calls, tokens, cost, error (DESIGN §8)
-$REWATCH_RUN_DIR/logs/<task>.jsonl    one JSON object per line
-$REWATCH_RUN_DIR/ledger/<task>.jsonl  one line per teacher call
+    run.json                 how the run stands; rewritten whenever a task ends
+    plan.json                the names of its tasks, in their order, and the one it was told to stop after
+    tasks/<task>.json        how a task went: status, seconds, rows, calls, tokens, error
+    logs/<task>.jsonl        what it said, one JSON object per line
+    ledger/<task>.jsonl      one line per teacher call
+    gates/<gate>.json        what a gate decided, with its Data Docs in gates/<gate>/
+    report/index.html        the page
+
+Files are written to a folder of this machine. Where the run lies in S3 that is a copy in the scratch space, and what is
+written there is published: small files at once, logs every minute and when their task ends.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import resource
-import sys
-import time
-import traceback
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.data.manifest import write_atomically
-from components.core.engine.terminal import printable
+from components.core.engine.context import Context
+from components.core.errors import InputError
+from components.core.stores.addresses import local
+from components.core.stores.files import is_s3, storage_for
 
-RUN_DIR_VARIABLE = "REWATCH_RUN_DIR"
-RUN_ID_VARIABLE = "REWATCH_RUN_ID"
+HEADER, PLAN, REPORT = "run.json", "plan.json", "report/index.html"
+TASKS, LOGS, LEDGER, GATES = "tasks", "logs", "ledger", "gates"
+SECONDS_PER_PUBLICATION = 60.0
+READERS = 16
+"""Objects read from S3 at once."""
 
 
 class TaskError(BaseModel):
@@ -73,17 +86,149 @@ class TaskRecord(BaseModel):
     error: TaskError | None = None
 
 
-def run_dir() -> Path | None:
-    """The folder of the run, where the launcher named one."""
-    path = os.environ.get(RUN_DIR_VARIABLE, "")
-    return Path(path) if path else None
+class Written(NamedTuple):
+    """A JSON file of the run, and the version of its content."""
+
+    name: str
+    version: str
+    content: dict[str, Any]
 
 
-def write_task_record(record: TaskRecord) -> None:
-    """Write the record atomically; without a run folder there is none."""
-    folder = run_dir()
-    if folder is not None:
-        write_atomically(folder / "tasks" / f"{record.name}.json", record.model_dump_json(indent=1).encode())
+class RunRecord:
+    """One run, written down.
+
+    Args:
+        root: a folder, or an `s3://` prefix.
+        scratch: folder for the copies of what lies in S3.
+    """
+
+    def __init__(self, root: str, scratch: str = "") -> None:
+        self.is_remote = is_s3(root)
+        self.root = root.rstrip("/") if self.is_remote else str(local(root).absolute())
+        self.folder = Path(scratch) / "run" / self.root.rpartition("/")[2] if self.is_remote else Path(self.root)
+        """Where its files are written on this machine."""
+
+    @classmethod
+    def of(cls, context: Context) -> RunRecord | None:
+        """The record of the context's run; None where it has none."""
+        return cls(context.run_root, context.scratch) if context.run_root else None
+
+    def uri(self, name: str) -> str:
+        """The address of a file or folder of the run."""
+        return f"{self.root}/{name}"
+
+    def path(self, name: str) -> Path:
+        """Where to write a file or folder on this machine; `publish` it afterwards."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def continued(self, name: str) -> Path:
+        """Where to append to a file: it holds what an earlier attempt at the task published."""
+        path = self.path(name)
+        if self.is_remote and not path.exists() and (earlier := self.read(name)) is not None:
+            path.write_bytes(earlier)
+        return path
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a small file; a reader sees the old content or the new.
+
+        Raises:
+            OSError: the folder cannot be written.
+            InputError: the bucket cannot be written.
+        """
+        write_atomically(self.path(name), data)
+        self.publish(name)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None where there is none.
+
+        Raises:
+            InputError: it is there and cannot be read.
+        """
+        storage = storage_for(self.root)
+        return storage.read(self.uri(name)) if storage.exists(self.uri(name)) else None
+
+    def publish(self, *names: str) -> None:
+        """Make files, or whole folders, visible to whoever reads the run; where it is local they are already.
+
+        Raises:
+            InputError: the bucket cannot be written.
+        """
+        storage = storage_for(self.root)
+        for name in names if self.is_remote else ():
+            path = self.folder / name
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    storage.write(self.uri(file.relative_to(self.folder).as_posix()), file.read_bytes())
+
+    @contextmanager
+    def publishing(self, *names: str, log: logging.Logger, every_s: float = SECONDS_PER_PUBLICATION) -> Iterator[None]:
+        """Publish growing files while the block runs, and once more after it. What cannot be published ends no task."""
+        ended = threading.Event()
+
+        def publish() -> None:
+            try:
+                self.publish(*names)
+            except (InputError, OSError) as error:
+                log.warning("%s could not be published: %s", ", ".join(names), error)
+
+        def keep_publishing() -> None:
+            while not ended.wait(every_s):
+                publish()
+
+        thread = threading.Thread(target=keep_publishing, daemon=True) if self.is_remote else None
+        if thread is not None:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if thread is not None:
+                thread.join()
+                publish()
+
+    def write_task(self, record: TaskRecord) -> None:
+        """Write how a task stands."""
+        self.write(f"{TASKS}/{record.name}.json", record.model_dump_json(indent=1).encode())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The records of all tasks, by name; one that another process is still writing is left out."""
+        return [written.content for written in self.written(TASKS)]
+
+    def object(self, name: str) -> dict[str, Any]:
+        """The JSON object in a file; empty where there is none, or something else."""
+        try:
+            return _object(self.read(name) or b"")
+        except InputError:
+            return {}
+
+    def written(self, folder: str, known: dict[str, str] | None = None) -> list[Written]:
+        """The JSON objects in the files of a folder, in the order in which they were written.
+
+        Args:
+            known: version by name of those that need not be read again.
+        """
+        storage, prefix = storage_for(self.root), self.uri(f"{folder}/")
+        if not self.is_remote and not local(prefix).is_dir():
+            return []
+        found = [stored for stored in storage.list(prefix) if stored.uri.endswith(".json") and not stored.problem]
+        names = {stored.uri: stored.uri.rpartition("/")[2] for stored in found}
+        new = [stored for stored in found if (known or {}).get(names[stored.uri]) != stored.version]
+
+        def read(uri: str) -> dict[str, Any]:
+            try:
+                return _object(storage.read(uri))
+            except InputError:
+                return {}
+
+        if self.is_remote and len(new) > 1:
+            with ThreadPoolExecutor(READERS) as pool:
+                contents = list(pool.map(read, [stored.uri for stored in new]))
+        else:
+            contents = [read(stored.uri) for stored in new]
+        ordered = sorted(zip(new, contents, strict=True), key=lambda pair: (pair[0].written_s, pair[0].uri))
+        return [Written(names[stored.uri], stored.version, content) for stored, content in ordered if content]
 
 
 def utc_now() -> str:
@@ -110,59 +255,9 @@ class CpuClock:
         return spent
 
 
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "task": record.name.removeprefix("rewatch."),
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return printable(json.dumps(line, ensure_ascii=False))  # its escapes are those of JSON
-
-
-class _ConsoleLines(logging.Formatter):
-    """One short line; tracebacks are in the JSON log."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        clock = time.strftime("%H:%M:%S", time.gmtime(record.created))
-        return f"{clock} {record.name.removeprefix('rewatch.')} {level}{printable(record.getMessage())}"
-
-
-class _Console(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Go on: nobody reads, or the disk behind the stream is full, and a log must not end what it tells of."""
-
-
-class _LogFile(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Go on, as the console does."""
-
-
-def open_log(name: str) -> logging.Logger:
-    """The task's logger: short lines on stderr, JSON lines in the run's folder."""
-    log = logging.getLogger(f"rewatch.{name}")
-    close_log(log)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    console = _Console(sys.stderr)
-    console.setFormatter(_ConsoleLines())
-    log.addHandler(console)
-    folder = run_dir()
-    if folder is not None:
-        path = folder / "logs" / f"{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = _LogFile(path, encoding="utf-8")
-        lines.setFormatter(_JsonLines())
-        log.addHandler(lines)
-    return log
-
-
-def close_log(log: logging.Logger) -> None:
-    """Close the log's files."""
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

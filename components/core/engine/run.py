@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,12 @@ from components.core.data.manifest import (
     write_manifest,
 )
 from components.core.data.settings import StageSettings, parse_settings
-from components.core.engine.record import (
-    RUN_ID_VARIABLE,
-    CpuClock,
-    TaskError,
-    TaskRecord,
-    close_log,
-    open_log,
-    utc_now,
-    write_task_record,
-)
+from components.core.engine.context import Context
+from components.core.engine.record import LEDGER, LOGS, CpuClock, RunRecord, TaskError, TaskRecord, utc_now
 from components.core.engine.stage import SettingsType, Stage, Task
+from components.core.engine.task_log import close_log, open_log
 from components.core.errors import DatasetError, InputError, RewatchError, as_disk_full
 from components.core.processes import as_interrupt, join_run
-from components.core.stores.state import State
 from components.core.video.settings import VideoStageSettings
 
 INTERRUPTED = 130
@@ -73,49 +65,69 @@ def run_task(
     join_run()
     label = f"{name or stage.name}-{part_of(shard)}" if shard else name or stage.name
     started, clock = time.monotonic(), CpuClock()
-    run_id = os.environ.get(RUN_ID_VARIABLE, "")
+    context, run, log = _surroundings_or_exit(label)
     record = TaskRecord(
-        name=label, stage=stage.name, shard=shard, run_id=run_id, status="running", started=utc_now(), output=output
+        name=label,
+        stage=stage.name,
+        shard=shard,
+        run_id=context.run_id,
+        status="running",
+        started=utc_now(),
+        output=output,
+        inputs=dict(inputs),
     )
-    record.inputs = {key: value for key, value in inputs.items()}
-    error: BaseException | None = None
-    log = _open_log_or_exit(label)
-    try:
-        with as_interrupt(signal.SIGTERM):
-            write_task_record(record)
-            _run(stage, record, log, settings, inputs, output)
-        record.status = "succeeded"
-    except (Exception, KeyboardInterrupt) as caught:  # the task record must tell of every end
-        error, record.status = caught, "failed"
-        record.error = _describe(caught)
-        log.error("%s", _one_line(record.error), exc_info=caught)
-    record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
-    try:
-        write_task_record(record)
-    except OSError as caught:  # the launcher finds that there is no record, and that the disk is full
-        log.error("the task record cannot be written: %s", caught)
-        error = error or as_disk_full(caught) or caught
-    if error is None:
-        log.info("%s", _summary(record))
-    close_log(log)
+    with _published(run, label, log):
+        error = _run_recorded(stage, record, context, run, log, settings)
+        record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
+        try:
+            if run is not None:
+                run.write_task(record)
+        except (OSError, InputError) as caught:  # the launcher finds that there is no record, and that the disk is full
+            log.error("the task record cannot be written: %s", caught)
+            error = error or as_disk_full(caught) or caught
+        if error is None:
+            log.info("%s", _summary(record))
+        close_log(log)
     if error is not None:
         raise SystemExit(_exit_code(error)) from (None if isinstance(error, RewatchError) else error)
     if metadata is not None:
         metadata |= {"digest": record.digest, **{f"rows_{kind}": count for kind, count in record.rows.items()}}
 
 
+def _run_recorded(
+    stage: Stage[SettingsType],
+    record: TaskRecord,
+    context: Context,
+    run: RunRecord | None,
+    log: logging.Logger,
+    settings: str,
+) -> BaseException | None:
+    """Run the stage; the record tells of every end. Returns what ended it, None after success."""
+    try:
+        with as_interrupt(signal.SIGTERM):
+            if run is not None:
+                run.write_task(record)
+            _run(stage, record, context, run, log, settings)
+    except (Exception, KeyboardInterrupt) as error:
+        record.status, record.error = "failed", _describe(error)
+        log.error("%s", _one_line(record.error), exc_info=error)
+        return error
+    record.status = "succeeded"
+    return None
+
+
 def _run(
     stage: Stage[SettingsType],
     record: TaskRecord,
+    context: Context,
+    run: RunRecord | None,
     log: logging.Logger,
     settings: str,
-    inputs: Mapping[str, str | list[str]],
-    output: str,
 ) -> None:
     parsed = parse_settings(stage.settings, settings)
     record.settings_digest = parsed.digest()
-    paths = _check_inputs(stage, record.name, inputs)
-    _check_output(Path(output))
+    paths = _check_inputs(stage, record.name, record.inputs)
+    _check_output(Path(record.output))
     with asyncio.Runner() as runner:
         task = Task(
             stage=stage,
@@ -123,8 +135,9 @@ def _run(
             settings=parsed,
             shard=record.shard,
             inputs=paths,
-            output=Path(output),
-            state=State(),
+            output=Path(record.output),
+            context=context,
+            run_record=run,
             log=log,
             runner=runner,
         )
@@ -220,12 +233,23 @@ def _check_output(output: Path) -> None:
         ) from error
 
 
-def _open_log_or_exit(label: str) -> logging.Logger:
+def _surroundings_or_exit(label: str) -> tuple[Context, RunRecord | None, logging.Logger]:
+    """Where the task finds itself, and its log; without them nothing can be told but on stderr."""
     try:
-        return open_log(label)
+        context = Context.read()
+        run = RunRecord.of(context)
+        return context, run, open_log(label, run.continued(f"{LOGS}/{label}.jsonl") if run else None)
     except OSError as error:
         print(f"{label}: the run folder cannot be written ({error}). Choose another --runs folder.", file=sys.stderr)
         raise SystemExit(InputError.exit_code) from error
+    except InputError as error:
+        print(f"{label}: {error.what} {error.remedy}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+
+
+def _published(run: RunRecord | None, label: str, log: logging.Logger) -> AbstractContextManager[None]:
+    """What keeps the task's growing files where others see them."""
+    return nullcontext() if run is None else run.publishing(f"{LOGS}/{label}.jsonl", f"{LEDGER}/{label}.jsonl", log=log)
 
 
 def _describe(error: BaseException) -> TaskError:

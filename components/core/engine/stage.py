@@ -2,7 +2,7 @@
 
 A stage is a value (`Stage`) that names its settings, inputs, tables and roles, and a function that is given a `Task`.
 The function may be async (stages that ask teachers) or plain (training, gates); a plain one waits for a coroutine with
-`task.wait(…)`, always on the same event loop. Run id, addresses and folders come from the environment, never from
+`task.wait(…)`, always on the same event loop. Run id, addresses and folders are its context's (context.py), never
 parameters, so that they do not spoil the orchestrator's cache.
 """
 
@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import os
-import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -24,13 +22,14 @@ from components.core.data.datasets import Dataset, DatasetWriter
 from components.core.data.identity import filed_under
 from components.core.data.rows import Row, Video
 from components.core.data.settings import StageSettings
+from components.core.engine.context import Context
 from components.core.engine.mapping import Engine, Item, Outcomes, RecordType, Result, current_counts, in_order
 from components.core.engine.progress import Progress
-from components.core.engine.record import RUN_ID_VARIABLE, run_dir
+from components.core.engine.record import LEDGER, RunRecord
 from components.core.errors import DatasetError, RecordError
 from components.core.stores.files import is_s3
 from components.core.stores.state import State
-from components.core.teachers.budget import budget_from_environment
+from components.core.teachers.budget import budget_of_run
 from components.core.teachers.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -83,7 +82,10 @@ class Task(Generic[Own]):
     shard: str
     inputs: dict[str, Path | list[Path]]
     output: Path
-    state: State
+    context: Context
+    run_record: RunRecord | None
+    """The run's record, where the task belongs to a run."""
+
     log: logging.Logger
     runner: asyncio.Runner
     metrics: dict[str, float] = field(default_factory=dict)
@@ -98,7 +100,12 @@ class Task(Generic[Own]):
     @property
     def scratch(self) -> Path:
         """The folder for what may be lost."""
-        return Path(tempfile.gettempdir()) / f"rewatch-{os.getuid()}"
+        return Path(self.context.scratch)
+
+    @cached_property
+    def state(self) -> State:
+        """What outlives the run."""
+        return State(self.context.state_root, self.context.scratch)
 
     @cached_property
     def writer(self) -> DatasetWriter:
@@ -108,18 +115,16 @@ class Task(Generic[Own]):
     @cached_property
     def ledger(self) -> Ledger:
         """Where the task's calls are booked."""
-        folder = run_dir()
-        path = None if folder is None else folder / "ledger" / f"{self.name}.jsonl"
-        run_id = os.environ.get(RUN_ID_VARIABLE, "")
-        return Ledger(path, budget_from_environment(self.state.root, run_id, self.name))
+        run, context = self.run_record, self.context
+        path = run.continued(f"{LEDGER}/{self.name}.jsonl") if run else None
+        return Ledger(path, budget_of_run(context.budget, context.state_root, context.run_id, self.name))
 
     @cached_property
     def teachers(self) -> Teachers:
         """The teachers that the profile names."""
         from components.core.teachers.client import Teachers
-        from components.core.teachers.endpoints import endpoints_from_environment
 
-        return Teachers(endpoints_from_environment(), self.state.calls, self.ledger)
+        return Teachers(self.context.endpoints, self.state.calls, self.ledger)
 
     def paths(self, name: str) -> list[Path]:
         """The folders of an input, one or many."""

@@ -13,23 +13,24 @@ success. Stores are opened on first use, since many tasks need none.
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 
-from components.core.errors import InputError
 from components.core.stores.files import is_s3
 from components.core.stores.keyvalue import KeyValue, open_key_value
 
-STATE_VARIABLE = "REWATCH_STATE_ROOT"
-DEFAULT_ROOT = "runs/state"
-
 
 class State:
-    """The stores of one state root."""
+    """The stores of one state root.
 
-    def __init__(self, root: str = "") -> None:
-        self.root = root or os.environ.get(STATE_VARIABLE, "") or DEFAULT_ROOT
+    Args:
+        root: a folder, or an `s3://` prefix.
+        scratch: folder for copies of what lies in S3.
+    """
+
+    def __init__(self, root: str, scratch: str = "") -> None:
+        self.root = root
+        self._scratch = scratch
         self._opened: list[KeyValue] = []
 
     @cached_property
@@ -48,19 +49,9 @@ class State:
         return self._open("readings")
 
     def checkpoint_dir(self, key: str) -> Path:
-        """A folder that a training run with this key finds again; created if missing.
-
-        Raises:
-            InputError: if the state root is not a folder of this machine (a volume, on a cluster).
-        """
+        """A folder that a training run with this key finds again; created if missing."""
         if is_s3(self.root):
-            root = os.environ.get("REWATCH_CHECKPOINT_ROOT", "")
-            if not root:
-                raise InputError(
-                    f"Checkpoints need a folder, and the state root is {self.root}.",
-                    "Mount a volume and name it in REWATCH_CHECKPOINT_ROOT.",
-                )
-            folder = Path(root) / key
+            folder = Path(self._scratch) / "checkpoints" / key
         else:
             folder = Path(self.root) / "checkpoints" / key
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from components.core.data.settings import Settings, parse_settings
-from components.core.errors import BudgetExceeded, SettingsError
+from components.core.data.settings import Settings
+from components.core.errors import BudgetExceeded
 from components.core.stores.files import storage_for
 
-BUDGET_VARIABLE = "REWATCH_BUDGET"
 UNSEEN_SHARE = 0.1
 LONGEST_UNSEEN_S = 10.0
 
@@ -127,20 +125,12 @@ class RunBudget:
         )
 
 
-def budget_from_environment(root: str, run_id: str, task: str) -> RunBudget | None:
-    """The budget that the launcher or the cluster handed to this task; None where there is no limit.
+def budget_of_run(limits: Budget, state_root: str, run_id: str, task: str) -> RunBudget | None:
+    """One task's view of its run's budget; None where there is no limit.
 
     Args:
-        root: the state root.
         run_id: of the run; a task without one has the budget to itself.
-
-    Raises:
-        SettingsError: if the variable does not hold a JSON object of limits.
     """
-    try:
-        limits = parse_settings(Budget, os.environ.get(BUDGET_VARIABLE, ""))
-    except (SettingsError, ValidationError) as error:
-        raise SettingsError(f"{BUDGET_VARIABLE} is not a JSON object of limits: {error}") from error
     if not (limits.tokens or limits.cost):
         return None
-    return RunBudget(limits, f"{root.rstrip('/')}/spend/{run_id or uuid.uuid4().hex}", task)
+    return RunBudget(limits, f"{state_root.rstrip('/')}/spend/{run_id or uuid.uuid4().hex}", task)

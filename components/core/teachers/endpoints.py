@@ -9,7 +9,6 @@ nobody, it is the endpoint's. Where there are no others to tell, a trivial quest
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import random
@@ -19,14 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from components.core.data.settings import Settings
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
 from components.core.teachers.admission import Admission, Trouble
 from components.core.teachers.exchange import Exchange, Passing
 
-ENDPOINTS_VARIABLE = "REWATCH_ENDPOINTS"
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 8.0
 FAILURES_TO_BLAME = 4
@@ -66,23 +64,6 @@ class EndpointSettings(Settings):
         if "@" in address.netloc:
             raise ValueError("it holds a user or password; name the key's variable in api_key_env")
         return value
-
-
-def endpoints_from_environment() -> dict[str, EndpointSettings]:
-    """The endpoints that the launcher or the cluster handed to this task.
-
-    Raises:
-        SettingsError: if the variable does not hold a JSON object of endpoints.
-    """
-    text = os.environ.get(ENDPOINTS_VARIABLE, "{}")
-    try:
-        return {name: EndpointSettings.model_validate(value) for name, value in json.loads(text).items()}
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise SettingsError(f"{ENDPOINTS_VARIABLE}: {where}: {problem['msg']}.", "Correct it and run again.") from error
-    except (ValueError, AttributeError) as error:
-        raise SettingsError(f"{ENDPOINTS_VARIABLE} is not a JSON object of endpoints: {error}.") from error
 
 
 class Endpoint:

@@ -1,7 +1,7 @@
 """Starts a run on Kubeflow Pipelines: compile, upload, submit.
 
-What a task needs to know of its surroundings comes from the namespace's ConfigMap and Secret (the profile's
-`platform`), so the parameters are those of a laptop run and the cache works across runs.
+What a task needs to know of its surroundings is set on it as environment (surroundings.py), and secrets by name (the
+profile's `platform`), so the parameters are those of a laptop run and the cache works across runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from components.core.errors import InputError, RewatchError
 from pipelines.ir.compilation import compile_pipeline
+from pipelines.launch.cluster.surroundings import platform_of
 from pipelines.profile import Profile
 
 
@@ -36,7 +37,7 @@ def submit(profile: Profile, videos: str, run_name: str = "") -> Submitted:
     if "://" not in videos:
         raise InputError(f"A cluster cannot read {videos}.", "Give an s3:// prefix with --videos.")
     with TemporaryDirectory() as folder:
-        path = compile_pipeline(profile.platform, Path(folder) / "rewatch.yaml")
+        path = compile_pipeline(platform_of(profile), Path(folder) / "rewatch.yaml")
         import kfp
         from kfp_server_api.exceptions import ApiException
         from urllib3.exceptions import HTTPError

@@ -35,6 +35,11 @@ class RunsRoot:
         return self.path / "cache" / "kfp"
 
     @property
+    def scratch(self) -> Path:
+        """What may be lost: copies of what lies in S3."""
+        return self.path / "scratch"
+
+    @property
     def tracking_database(self) -> Path:
         return self.path / "mlflow.db"
 

@@ -14,16 +14,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.core.data.rows import canonical_json
+from components.core.engine.context import Context
 from components.core.engine.terminal import say
 from components.core.errors import InputError, RewatchError, as_disk_full
 from components.core.processes import LIFELINE_VARIABLE, as_interrupt, lifeline
+from components.core.stores.files import is_s3
+from components.core.teachers.endpoints import EndpointSettings
 from pipelines.launch.local.ending import cause_of, tell_failure, tell_success
 from pipelines.launch.local.folders import RunFolder, RunsRoot, write_json
 from pipelines.launch.local.mlflow_parent import Tracker, tracked
@@ -57,7 +59,6 @@ class LocalRun:
         pipeline: `module:function` of the builder.
         say: prints one line for a person.
         resume_command: what to type to go on after a failure.
-        on_success: called once the whole pipeline succeeded, such as to advance the ingestion's watermark.
         tracking: whether MLflow records the run.
     """
 
@@ -68,7 +69,6 @@ class LocalRun:
     pipeline: str = "pipelines.rewatch:build"
     say: Callable[[str], None] = say
     resume_command: str = "rewatch run"
-    on_success: Callable[[RunFolder], object] = lambda folder: None
     tracking: bool = True
 
     def start(self) -> int:
@@ -93,8 +93,8 @@ class LocalRun:
         try:
             self._write_job(folder)
             with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
-                environment = self._environment(folder, endpoints, tracker)
-                code = self._watch(folder, watcher, environment)
+                context = self._context(folder, endpoints, tracker)
+                code = self._watch(folder, watcher, self._environment(folder, context))
                 if tracker:
                     tracker.conclude(code == 0 and not watcher.failed)
             return self._conclude(folder, watcher, code, time.monotonic() - began)
@@ -155,9 +155,9 @@ class LocalRun:
         return self.videos if "://" in self.videos else str(Path(self.videos).absolute())
 
     @contextlib.contextmanager
-    def _teacher(self, folder: RunFolder) -> Iterator[dict[str, Any]]:
+    def _teacher(self, folder: RunFolder) -> Iterator[dict[str, EndpointSettings]]:
         """The endpoints of the run; starts the built-in teacher for as long as the block lasts, if a role asks it."""
-        endpoints = {name: endpoint.model_dump() for name, endpoint in self.profile.endpoints.items()}
+        endpoints = dict(self.profile.endpoints)
         if not self.profile.needs_builtin_teacher():
             yield endpoints
             return
@@ -166,9 +166,10 @@ class LocalRun:
         launch = self.profile.launch
         log = folder.logs / "teacher-requests.jsonl"
         with running_teacher(log=log, faults=launch.teacher_faults, workers=launch.teacher_workers) as base_url:
-            for endpoint in endpoints.values():
-                endpoint["base_url"] = endpoint["base_url"] or base_url
-            yield endpoints
+            yield {
+                name: endpoint if endpoint.base_url else endpoint.model_copy(update={"base_url": base_url})
+                for name, endpoint in endpoints.items()
+            }
 
     @contextlib.contextmanager
     def _tracker(self, folder: RunFolder) -> Iterator[Tracker | None]:
@@ -187,30 +188,33 @@ class LocalRun:
             yield tracker
 
     def _tracking_uri(self) -> str:
-        """The server that the environment names, else the database of this runs folder."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.runs.tracking_database.absolute()}"
+        """The profile's server, else the one that the environment names, else the database of this runs folder."""
+        own = f"sqlite:///{self.runs.tracking_database.absolute()}"
+        return self.profile.launch.mlflow or Context.read().mlflow_uri or own
 
-    def _environment(self, folder: RunFolder, endpoints: dict[str, Any], tracker: Tracker | None) -> dict[str, str]:
-        """What tasks inherit. Never parameters: they would change with every run and defeat the cache."""
-        tracking = {}
-        if tracker:
-            tracking = {
-                "MLFLOW_TRACKING_URI": self._tracking_uri(),
-                "MLFLOW_EXPERIMENT_NAME": self.profile.launch.experiment,
-                "REWATCH_MLFLOW_PARENT": tracker.parent(),
-            }
-        return {
-            **THREADS,
-            **os.environ,
-            **QUIET,
-            **tracking,
-            LIFELINE_VARIABLE: str(folder.lifeline.absolute()),
-            "REWATCH_RUN_ID": folder.id,
-            "REWATCH_RUN_DIR": str(folder.path.absolute()),
-            "REWATCH_STATE_ROOT": str(self.runs.state.absolute()),
-            "REWATCH_ENDPOINTS": canonical_json(endpoints),
-            "REWATCH_BUDGET": self.profile.launch.budget.to_json(),
-        }
+    def _context(
+        self, folder: RunFolder, endpoints: Mapping[str, EndpointSettings], tracker: Tracker | None
+    ) -> Context:
+        """What tasks are told of their surroundings. Never parameters: they would change and defeat the cache."""
+        launch = self.profile.launch
+        context = Context(
+            run_id=folder.id,
+            run_root=str(folder.path.absolute()),
+            state_root=str(launch.state if is_s3(launch.state) else Path(launch.state or self.runs.state).absolute()),
+            scratch=str(Path(launch.scratch or self.runs.scratch).absolute()),
+            s3_endpoint=launch.s3_endpoint or Context.read().s3_endpoint,
+            endpoints=dict(endpoints),
+            budget=launch.budget,
+        )
+        if tracker is None:
+            return context
+        tracking = {"mlflow_uri": self._tracking_uri(), "mlflow_experiment": launch.experiment}
+        return context.model_copy(update={**tracking, "mlflow_parent": tracker.parent()})
+
+    def _environment(self, folder: RunFolder, context: Context) -> dict[str, str]:
+        """What tasks inherit: the launcher's own environment, and their context."""
+        lifeline = {LIFELINE_VARIABLE: str(folder.lifeline.absolute())}
+        return {**THREADS, **os.environ, **QUIET, **lifeline, **context.environment()}
 
     def _watch(self, folder: RunFolder, watcher: RunWatcher, environment: dict[str, str]) -> int:
         """Start the worker and follow the task records until it ends; returns its exit code."""
@@ -244,8 +248,6 @@ class LocalRun:
         planned = json.loads(folder.plan.read_text())["tasks"] if folder.plan.exists() else []
         if code == 0 and not watcher.failed:
             watcher.write("succeeded", planned)
-            if not self.until:
-                self.on_success(folder)
             tell_success(folder, watcher, seconds, self.say)
             return 0
         error = cause_of(folder, watcher)

@@ -50,7 +50,8 @@ def load_pipeline(job: dict[str, Any], folder: RunFolder) -> Any:
 
     platform = Platform.model_validate(job["platform"])
     compile_pipeline(platform, folder.pipeline, builder=job["pipeline"], until=job["until"])
-    write_json(folder.plan, {"tasks": task_names(folder.pipeline), "looped": looped_names(folder.pipeline)})
+    plan = {"tasks": task_names(folder.pipeline), "looped": looped_names(folder.pipeline), "until": job["until"]}
+    write_json(folder.plan, plan)
     return components.load_component_from_file(str(folder.pipeline))
 
 

@@ -27,7 +27,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def ingest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Dataset]:
     """`ingest(videos, output="corpus", **settings)` runs the stage and opens its dataset."""
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
 
     def run(videos: Path | str, output: str = "corpus", **settings: object) -> Dataset:
         section = json.dumps({"videos": str(videos), **settings})

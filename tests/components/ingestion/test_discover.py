@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from components.core.data.rows import digest_of
+from components.core.stores.watermark import advance, seen
 from components.ingestion.discover import discover_shards
 from components.ingestion.fingerprints import shard_ids, shard_of, split_of
-from components.ingestion.watermark import advance, seen
 from components.sandbox.corpus.generate import Corpus
 
 IDS = [digest_of(number) for number in range(4000)]

@@ -37,7 +37,7 @@ def environment(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "promotion-test")
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "runs" / "now"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "runs" / "now"))
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
 
 

@@ -21,7 +21,7 @@ from tests.components.quality_gates.worlds import (
 
 @pytest.fixture(autouse=True)
 def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     return tmp_path / "run"
 

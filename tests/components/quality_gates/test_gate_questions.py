@@ -176,7 +176,7 @@ def test_benchmarks_must_not_be_among_the_data() -> None:
 
 
 def test_the_task_balances_audits_and_merges(tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": teacher, "api_key_env": ""}}))
     _, _, videos = caption_world(tmp_path)

@@ -137,7 +137,7 @@ async def test_a_judge_that_leaves_a_verdict_out_is_asked_again(tmp_path: Path) 
 def test_the_task_passes_faithful_observations_and_refuses_invented_ones(
     tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch, invented: bool
 ) -> None:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": teacher, "api_key_env": ""}}))
     videos = [video(index) for index in range(1, 5)]

@@ -10,6 +10,7 @@ import pytest
 from components.core import lineage
 from components.core.data.manifest import read_manifest, write_manifest
 from components.core.engine.run import run_task
+from components.core.stores.watermark import note_pending, seen
 from components.reporting.finish import finish
 from components.reporting.report import STAGE
 from tests.components.mlflow_store import new_store
@@ -25,7 +26,7 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = build_run(tmp_path, clips=8)
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "report-test")
@@ -65,7 +66,7 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = build_run(tmp_path, clips=8)
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     inputs = {name: str(path) for name, path in world.roots.items()}
     run_task(STAGE, settings='{"thumbnails": 2}', inputs=inputs, output=str(tmp_path / "page"), name="report")
@@ -76,10 +77,24 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
 
 def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = build_run(tmp_path, clips=8)
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     assert finish("{}", "SUCCEEDED")["status"] == "succeeded"
     assert json.loads((world.run / "status.json").read_text())["cause"] == ""
     assert not (world.run / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("until", ["", "gate-captions"])
+def test_only_a_whole_run_advances_the_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: str) -> None:
+    world = build_run(tmp_path, clips=8)
+    (world.run / "plan.json").write_text(json.dumps({"tasks": [], "until": until}))
+    state = tmp_path / "state"
+    for variable, value in (("RUN_ROOT", world.run), ("RUN_ID", "run-1"), ("STATE_ROOT", state)):
+        monkeypatch.setenv(f"REWATCH_{variable}", str(value))
+    note_pending(state, "run-1", ["a", "b"])
+    assert finish("{}", "FAILED")["status"] == "failed"
+    assert seen(state) == set()
+    assert finish("{}", "SUCCEEDED")["status"] == "succeeded"
+    assert seen(state) == (set() if until else {"a", "b"})
 
 
 def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
@@ -90,7 +105,7 @@ def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
     record = {"name": "gate-questions", "status": "failed", "error": error}
     (world.run / "tasks" / "gate-questions.json").write_text(json.dumps(record))
     (world.run / "tasks" / "half.json").write_text('{"name": "ha')
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(world.run))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     status = finish("{}", "FAILED", "Task exit-handler-1 failed.")
     assert status["cause"] == "gate-questions: The questions gate refused the data. Correct the stage."
     page = (world.run / "report" / "index.html").read_text()

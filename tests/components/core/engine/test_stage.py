@@ -27,7 +27,7 @@ GOOD = says({"question": "How many?"})
 
 @pytest.fixture
 def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_RUN_ID", "r1")
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     return tmp_path / "run"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.engine.record import close_log, open_log
+from components.core.engine.task_log import close_log, open_log
 from components.core.engine.terminal import printable, say
 from pipelines.cli import main
 from pipelines.launch.local.ending import tell_failure
@@ -53,14 +53,11 @@ def test_words_of_any_language_stay_as_they_are(text: str) -> None:
     assert printable(text) == text
 
 
-def test_a_tasks_log_and_console_hold_no_control_characters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path))
-    log = open_log("caption")
+def test_a_tasks_log_and_console_hold_no_control_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = open_log("caption", tmp_path / "caption.jsonl")
     log.warning("invalid reply: %s", HOSTILE)
     close_log(log)
-    line = (tmp_path / "logs" / "caption.jsonl").read_text()
+    line = (tmp_path / "caption.jsonl").read_text()
     console = capsys.readouterr().err
     for text in (line, console):
         assert len(text.splitlines()) == 1 and steers(text) == [] and "a red" in text

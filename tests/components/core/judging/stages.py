@@ -56,7 +56,7 @@ def run_stage(
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": url, "patience_s": 5}}))
         environment.setenv("REWATCH_STATE_ROOT", str(folder / "state"))
-        environment.setenv("REWATCH_RUN_DIR", str(folder / "run"))
+        environment.setenv("REWATCH_RUN_ROOT", str(folder / "run"))
         run_task(
             stage,
             settings=json.dumps(settings or {}),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from components.core.data.manifest import folder_digest
-from components.core.errors import InputError
 from components.core.stores.state import State
 
 
@@ -20,20 +17,18 @@ async def test_stores_are_opened_on_first_use_and_lie_apart(tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "state").glob("*.sqlite")) == ["calls.sqlite", "records.sqlite"]
 
 
-async def test_the_environment_names_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3_bucket: str) -> None:
-    monkeypatch.setenv("REWATCH_STATE_ROOT", f"{s3_bucket}/state/")
-    state = State()
+async def test_a_state_in_s3_is_found_again(s3_bucket: str) -> None:
+    state, again = State(f"{s3_bucket}/state/"), State(f"{s3_bucket}/state")
     await state.calls.put("key", b"call")
-    assert await State().calls.get("key") == b"call"
+    assert await again.calls.get("key") == b"call"
     state.close()
+    again.close()
 
 
-def test_checkpoints_need_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_lie_in_a_folder_of_this_machine(tmp_path: Path) -> None:
     assert State(str(tmp_path)).checkpoint_dir("sft-1") == tmp_path / "checkpoints" / "sft-1"
-    with pytest.raises(InputError, match="REWATCH_CHECKPOINT_ROOT"):
-        State("s3://bucket/state").checkpoint_dir("sft-1")
-    monkeypatch.setenv("REWATCH_CHECKPOINT_ROOT", str(tmp_path / "volume"))
-    assert State("s3://bucket/state").checkpoint_dir("sft-1").is_dir()
+    remote = State("s3://bucket/state", str(tmp_path / "scratch"))
+    assert remote.checkpoint_dir("sft-1") == tmp_path / "scratch" / "checkpoints" / "sft-1"
 
 
 def test_a_folders_digest_covers_names_and_content(tmp_path: Path) -> None:

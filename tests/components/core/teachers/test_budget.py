@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from components.core.engine.run import run_task
-from components.core.errors import BudgetExceeded, SettingsError
-from components.core.teachers.budget import Budget, RunBudget, Spend, budget_from_environment
+from components.core.errors import BudgetExceeded
+from components.core.teachers.budget import Budget, RunBudget, Spend, budget_of_run
 from tests.components.core.engine.toy.stage import STAGE
 from tests.components.core.teachers.loopback import loopback, says
 
@@ -95,20 +95,15 @@ async def test_many_calls_at_once_cost_one_look(tmp_path: Path) -> None:
     assert budget.looks == 1
 
 
-def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("REWATCH_BUDGET", raising=False)
-    assert budget_from_environment(str(tmp_path), "r1", "caption") is None
-    monkeypatch.setenv("REWATCH_BUDGET", '{"tokens": 0, "cost": 2.5}')
-    found = budget_from_environment(str(tmp_path), "r1", "caption")
+def test_without_limits_there_is_no_budget_to_watch(tmp_path: Path) -> None:
+    assert budget_of_run(Budget(), str(tmp_path), "r1", "caption") is None
+    found = budget_of_run(Budget(cost=2.5), str(tmp_path), "r1", "caption")
     assert found is not None and found.limits == Budget(cost=2.5)
-    monkeypatch.setenv("REWATCH_BUDGET", '{"euros": 3}')
-    with pytest.raises(SettingsError, match="REWATCH_BUDGET"):
-        budget_from_environment(str(tmp_path), "r1", "caption")
 
 
 def handed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, url: str, tokens: int) -> None:
     """What a launcher hands to every task of run `r1`."""
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_RUN_ID", "r1")
     monkeypatch.setenv("REWATCH_STATE_ROOT", state)
     monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": url, "concurrency": 4}}))

@@ -15,7 +15,7 @@ from components.core.errors import BudgetExceeded, ReplyError, SettingsError, Te
 from components.core.stores.keyvalue import SqliteKeyValue
 from components.core.teachers.budget import Budget, RunBudget
 from components.core.teachers.client import Teachers
-from components.core.teachers.endpoints import EndpointSettings, endpoints_from_environment
+from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.teachers.roles import RoleSettings
@@ -259,14 +259,6 @@ async def test_a_missing_key_is_named_and_never_guessed(tmp_path: Path) -> None:
     async with teachers(tmp_path, "http://127.0.0.1:1/v1", api_key_env="NO_SUCH_KEY") as client:
         with pytest.raises(SettingsError, match="NO_SUCH_KEY"):
             await ask(client)
-
-
-def test_endpoints_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REWATCH_ENDPOINTS", '{"builtin": {"base_url": "http://127.0.0.1:9/v1"}}')
-    assert endpoints_from_environment()["builtin"].base_url == "http://127.0.0.1:9/v1"
-    monkeypatch.setenv("REWATCH_ENDPOINTS", "[1]")
-    with pytest.raises(SettingsError, match="REWATCH_ENDPOINTS"):
-        endpoints_from_environment()
 
 
 async def test_the_ledger_books_every_call_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_from_other_errors(error: Exception, full: bool) -> 
 def test_a_task_on_a_full_disk_says_so_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("REWATCH_ENDPOINTS", "{}")
 
@@ -157,13 +157,13 @@ def test_a_task_on_a_full_disk_says_so_with_a_remedy(
 def test_a_task_whose_record_cannot_be_written_ends_without_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("REWATCH_RUN_ROOT", str(tmp_path / "run"))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "toy.json")
 
-    monkeypatch.setattr("components.core.engine.run.write_task_record", refuse)
+    monkeypatch.setattr("components.core.engine.record.RunRecord.write_task", refuse)
     with pytest.raises(SystemExit) as ended:
         run_task(STAGE, settings='{"records": 0}', inputs={}, output=str(tmp_path / "out"), name="toy")
     assert ended.value.code == 2

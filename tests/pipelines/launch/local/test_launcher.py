@@ -206,14 +206,6 @@ def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
     assert watcher.running() == [], "the same words twice"
 
 
-def test_only_a_whole_run_counts_as_one_for_the_watermark(tmp_path: Path, videos: Path) -> None:
-    done: list[str] = []
-    for until in ("work", ""):
-        run = replace(a_run(tmp_path, videos, [], until=until), on_success=lambda folder: done.append(folder.id))
-        assert run.start() == 0
-    assert len(done) == 1
-
-
 def test_a_run_that_calls_itself_running_without_a_launcher_was_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 """What successful runs have seen.
 
-Discovery notes what a run lists as pending; the launcher calls `advance` once that run has succeeded. A run that failed
-leaves the watermark where it was, so that nothing it lost is taken for done.
+Discovery notes what a run lists as pending; the exit task calls `advance` once that run has succeeded. A run that
+failed leaves the watermark where it was, so that nothing it lost is taken for done.
 """
 
 from __future__ import annotations
