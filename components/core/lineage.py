@@ -105,6 +105,15 @@ def end_pipeline_run(uri: str, mlflow_run_id: str, succeeded: bool) -> None:
     client.set_terminated(mlflow_run_id, "FINISHED" if succeeded else "FAILED")
 
 
+def close_run_without_launcher(context: Context, succeeded: bool) -> None:
+    """Close the parent run of a pipeline run that nobody else closes: no launcher opened it, and no plugin did."""
+    if not context.mlflow_uri or not context.run_id or context.mlflow_parent or context.mlflow_run:
+        return
+    client = connect(context.mlflow_uri)
+    assert client is not None
+    client.set_terminated(pipeline_run(client, context), "FINISHED" if succeeded else "FAILED")
+
+
 @dataclass
 class TrainingRun:
     """What a trainer tells MLflow while it trains. Without a client it tells nobody."""

@@ -143,7 +143,7 @@ def train(task: Task[GrpoSettings]) -> None:
         student.model.model.visual.requires_grad_(False)
     optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
     checkpoints = Checkpoints(
-        task.checkpoint_dir(_key(task)),
+        task.checkpoints(_key(task)),
         settings.course(),
         task.log,
         every=settings.checkpoint_every,

@@ -1,6 +1,7 @@
 """The exit task: writes how the run ended, and after a failure a page about what was finished until then.
 
-After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is new.
+After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is new. On a
+cluster, where no launcher waits for the end, it closes the run in MLflow.
 
 KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from components.core import lineage
 from components.core.data.settings import parse_settings
 from components.core.engine.context import Context
 from components.core.engine.record import PLAN, REPORT, RunRecord, utc_now
@@ -44,6 +46,7 @@ def finish(settings: str, state: str = "", message: str = "") -> dict[str, str]:
         run.publish(str(Path(REPORT).parent))
     elif context.run_id and not run.object(PLAN).get("until"):
         advance(context.state_root, context.run_id)
+    lineage.close_run_without_launcher(context, ended == "succeeded")
     return status
 
 

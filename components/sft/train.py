@@ -103,16 +103,16 @@ def train(task: Task[SftSettings]) -> None:
     lessons = _read_lessons(task, settings)
     if settings.base:
         task.info["base_model"] = settings.base
-    course, folder = settings.course(), task.checkpoint_dir(_key(task))
+    course, kept = settings.course(), task.checkpoints(_key(task))
     checkpoints = Checkpoints(
-        folder,
+        kept,
         course,
         task.log,
         every=settings.checkpoint_every,
         keep=settings.keep_checkpoints,
         keep_every=settings.keep_every,
     )
-    student = _starting_student(settings, lessons, folder / UNTRAINED)
+    student = _starting_student(settings, lessons, kept.folder / UNTRAINED)
     student.model.train()
     if settings.gradient_checkpointing:
         student.model.gradient_checkpointing_enable()
@@ -135,7 +135,7 @@ def train(task: Task[SftSettings]) -> None:
             log.record(number, metrics)
             if checkpoints.due(number + 1):
                 checkpoints.save(number + 1, student.model, optimizer)
-        _write(student, checkpoints.log_path, folder / UNTRAINED, task.output)
+        _write(student, checkpoints.log_path, kept.folder / UNTRAINED, task.output)
         task.info["mlflow_model"] = run.log_model(task.output, "student-sft", steps)
     task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
     task.metrics |= {"steps": float(steps), "videos": float(len(lessons)), "unreadable": float(len(videos.unreadable))}

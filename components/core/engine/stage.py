@@ -33,6 +33,7 @@ from components.core.teachers.budget import budget_of_run
 from components.core.teachers.ledger import Ledger
 
 if TYPE_CHECKING:
+    from components.core.stores.mirror import Mirror
     from components.core.teachers.client import Teachers
     from components.core.video.frame_service import Footage, FrameService
     from components.core.video.settings import VideoStageSettings
@@ -250,9 +251,9 @@ class Task(Generic[Own]):
         """Run a coroutine from a plain (not async) stage, on the task's event loop."""
         return self.runner.run(coroutine)
 
-    def checkpoint_dir(self, key: str) -> Path:
-        """The folder where training with this key keeps its checkpoints across runs."""
-        return self.state.checkpoint_dir(key)
+    def checkpoints(self, key: str) -> Mirror:
+        """The folder where training with this key keeps its checkpoints across runs, and across machines."""
+        return self.state.checkpoints(key)
 
     def run(self) -> None:
         """Do the stage's work."""

@@ -83,6 +83,12 @@ class S3Storage:
         with _explained(uri):
             return _unless((409, 412), lambda: self._client.put_object(**put)) is not None
 
+    def upload(self, path: Path, uri: str) -> None:
+        """Replace an object by a file of any size, in parts where it is large."""
+        bucket, key = self._locate(uri)
+        with _explained(uri):
+            self._client.upload_file(str(path), bucket, key)
+
     def delete(self, uri: str) -> None:
         """Remove an object if it is there."""
         bucket, key = self._locate(uri)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from components.core.stores.files import is_s3
 from components.core.stores.keyvalue import KeyValue, open_key_value
+from components.core.stores.mirror import Mirror
 
 
 class State:
@@ -48,14 +49,13 @@ class State:
         """What was measured on frames."""
         return self._open("readings")
 
-    def checkpoint_dir(self, key: str) -> Path:
-        """A folder that a training run with this key finds again; created if missing."""
-        if is_s3(self.root):
-            folder = Path(self._scratch) / "checkpoints" / key
-        else:
-            folder = Path(self.root) / "checkpoints" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def checkpoints(self, key: str) -> Mirror:
+        """The folder that a training run with this key finds again, in a new pod, too."""
+        if not is_s3(self.root):
+            return Mirror(Path(self.root) / "checkpoints" / key)
+        kept = Mirror(Path(self._scratch) / "checkpoints" / key, f"{self.root.rstrip('/')}/checkpoints/{key}")
+        kept.find()
+        return kept
 
     def close(self) -> None:
         """Close the stores that were opened."""

@@ -29,6 +29,7 @@ from typing import Any
 
 from components.core.data.manifest import TRAINING_LOG_NAME
 from components.core.errors import TrainingError
+from components.core.stores.mirror import Mirror
 from components.core.students.folders import written_whole
 from components.core.training.optimizers import Optimizer
 
@@ -55,21 +56,21 @@ class _Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one training run, and its log, in a folder that outlives the process.
+    """The checkpoints of one training run, and its log, in a folder that outlives the process, and the machine.
 
     Args:
-        folder: of all runs with this key, whatever their length.
+        kept: the folder of all runs with this key, whatever their length, and its copy.
         every: steps between checkpoints.
         keep: so many of the latest stay.
         keep_every: those of every so many steps stay, too; 0 for none.
     """
 
     def __init__(
-        self, folder: Path, course: Course, log: logging.Logger, *, every: int, keep: int, keep_every: int = 0
+        self, kept: Mirror, course: Course, log: logging.Logger, *, every: int, keep: int, keep_every: int = 0
     ) -> None:
         self.course = course
-        self._all = folder
-        self._folder = folder / f"{course.steps:06d}-steps"
+        self._kept = kept
+        self._folder = kept.folder / f"{course.steps:06d}-steps"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = log
         self._every, self._keep, self._keep_every = every, keep, keep_every
@@ -99,6 +100,9 @@ class Checkpoints:
             save_file(optimizer.tensors(), partial / "optimizer.safetensors")
             state = {"step": step, "steps": self.course.steps, "falls_at": self.course.falls_at}
             (partial / STATE).write_text(json.dumps(state))
+        if self.log_path.is_file():
+            self._kept.publish(self.log_path)
+        self._kept.publish(target)
         self._thin_out()
 
     def load(self, model: Any, optimizer: Optimizer) -> int:
@@ -114,6 +118,7 @@ class Checkpoints:
         parameters = dict(model.named_parameters())
         for found in self._usable():
             try:
+                self._kept.complete(found.path)
                 weights = load_file(found.path / "weights.safetensors")
                 moments = load_file(found.path / "optimizer.safetensors")
             except (OSError, SafetensorError) as error:
@@ -136,7 +141,7 @@ class Checkpoints:
         """Those of this run, and those of others from before any rate fell; the one with most steps first."""
         fitting = [
             found
-            for folder in self._all.glob("*-steps")
+            for folder in self._kept.folder.glob("*-steps")
             for found in self._in(folder)
             if found.course == self.course or found.step <= min(found.course.falls_at, self.course.falls_at)
         ]
@@ -159,9 +164,11 @@ class Checkpoints:
             path.rename(path.with_name(f"broken-{path.name}"))
 
     def _go_on_from(self, found: _Checkpoint) -> None:
+        log = found.path.parent / TRAINING_LOG_NAME
+        self._kept.complete(log)
         if found.course != self.course:
             self._log.info("Going on from step %d of a run of %d steps", found.step, found.course.steps)
-            shutil.copy(found.path.parent / TRAINING_LOG_NAME, self.log_path)
+            shutil.copy(log, self.log_path)
 
     def _thin_out(self) -> None:
         own = self._in(self._folder)
@@ -169,4 +176,4 @@ class Checkpoints:
         keep |= {max((found.step for found in own if found.step <= self.course.falls_at), default=0)}
         for found in own:
             if found.step not in keep and not (self._keep_every and found.step % self._keep_every == 0):
-                shutil.rmtree(found.path)
+                self._kept.withdraw(found.path)

@@ -31,7 +31,7 @@ def readable(page: str) -> str:
 
 def golden_text(world: World) -> str:
     """What the golden copy holds: the page with two timelines."""
-    return readable(render_page(gather(ReportingSettings(timelines=2), world.roots, world.run)))
+    return readable(render_page(gather(ReportingSettings(timelines=2), world.roots, world.record)))
 
 
 def _without_style(page: str) -> str:

@@ -25,6 +25,7 @@ from components.core.data.rows import (
     Trajectory,
     Video,
 )
+from components.core.engine.record import RunRecord
 from tests.components.quality_gates.worlds import (
     as_open,
     events_of,
@@ -66,6 +67,11 @@ class World:
 
     run: Path
     roots: dict[str, Path]
+
+    @property
+    def record(self) -> RunRecord:
+        """The run's record, as the report reads it."""
+        return RunRecord(str(self.run))
 
 
 def build_run(path: Path, clips: int = 24, caption_text: str = "") -> World:

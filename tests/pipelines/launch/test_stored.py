@@ -18,9 +18,6 @@ from components.core.video.readings import measurement
 from pipelines import cli
 from pipelines.launch.stored import is_reached, settings_of, survey
 from pipelines.profile import load_profile
-from tests.components.core.conftest import s3_bucket, s3_server
-
-__all__ = ["s3_bucket", "s3_server"]
 
 WORK = "components.captioning.caption"
 STALE = f"{WORK}/{'0' * 16}-{'a' * 16}"

@@ -198,7 +198,7 @@ def test_a_models_digest_covers_its_files_but_not_the_clock_times_of_its_curves(
     def train(task: Task) -> None:
         (task.output / "model.safetensors").write_bytes(b"weights" if task.output.name != "other" else b"others")
         (task.output / "training.jsonl").write_text(json.dumps({"step": 0, "cpu_update": time.process_time()}))
-        (task.checkpoint_dir("key") / "step").write_text("7")
+        (task.checkpoints("key").folder / "step").write_text("7")
         task.metrics["loss"] = task.wait(measured())
 
     async def measured() -> float:

@@ -25,10 +25,10 @@ async def test_a_state_in_s3_is_found_again(s3_bucket: str) -> None:
     again.close()
 
 
-def test_checkpoints_lie_in_a_folder_of_this_machine(tmp_path: Path) -> None:
-    assert State(str(tmp_path)).checkpoint_dir("sft-1") == tmp_path / "checkpoints" / "sft-1"
-    remote = State("s3://bucket/state", str(tmp_path / "scratch"))
-    assert remote.checkpoint_dir("sft-1") == tmp_path / "scratch" / "checkpoints" / "sft-1"
+def test_checkpoints_lie_in_a_folder_of_this_machine(tmp_path: Path, s3_bucket: str) -> None:
+    assert State(str(tmp_path)).checkpoints("sft-1").folder == tmp_path / "checkpoints" / "sft-1"
+    remote = State(f"{s3_bucket}/state", str(tmp_path / "scratch"))
+    assert remote.checkpoints("sft-1").folder == tmp_path / "scratch" / "checkpoints" / "sft-1"
 
 
 def test_a_folders_digest_covers_names_and_content(tmp_path: Path) -> None:

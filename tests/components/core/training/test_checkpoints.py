@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from components.core.errors import TrainingError
+from components.core.stores.mirror import Mirror
 from components.core.training.checkpoints import Checkpoints, Course
 from components.core.training.log import TrainingLog
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
@@ -25,7 +26,7 @@ def train(folder: Path, steps: int, *, stop_at: int = 10_000, **kept: int) -> tu
     model = torch.nn.Linear(8, 8)
     optimizer = Optimizer(model, SETTINGS, Peaks(learning_rate=0.01, matrix_learning_rate=0.01))
     course = Course(steps, SETTINGS.falls_at(steps))
-    checkpoints = Checkpoints(folder, course, LOG, **{"every": 3, "keep": 2, **kept})
+    checkpoints = Checkpoints(Mirror(folder), course, LOG, **{"every": 3, "keep": 2, **kept})
     first = checkpoints.load(model, optimizer)
     log = TrainingLog(checkpoints.log_path, first, steps, LOG)
     for step in range(first, min(steps, stop_at)):
@@ -105,7 +106,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     model = torch.nn.Linear(4, 4)
     optimizer = Optimizer(model, SETTINGS, Peaks(learning_rate=0.01))
     with pytest.raises(TrainingError, match="belongs to another model"):
-        Checkpoints(tmp_path, Course(20, 13), LOG, every=3, keep=2).load(model, optimizer)
+        Checkpoints(Mirror(tmp_path), Course(20, 13), LOG, every=3, keep=2).load(model, optimizer)
 
 
 SAVE_TOO_MUCH = """
@@ -113,12 +114,13 @@ import logging, resource, sys
 from pathlib import Path
 import torch
 from components.core.errors import TrainingError
+from components.core.stores.mirror import Mirror
 from components.core.training.checkpoints import Checkpoints, Course
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 
 model = torch.nn.Linear(300, 300)
 optimizer = Optimizer(model, OptimizerSettings(learning_rate=0.01), Peaks(learning_rate=0.01))
-checkpoints = Checkpoints(Path(sys.argv[1]), Course(20, 13), logging.getLogger(), every=3, keep=1)
+checkpoints = Checkpoints(Mirror(Path(sys.argv[1])), Course(20, 13), logging.getLogger(), every=3, keep=1)
 checkpoints.save(3, model, optimizer)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
