@@ -27,14 +27,13 @@ from components.ingestion.ingest import STAGE as INGESTION
 from components.sandbox.corpus.clips import learning_clip
 from components.segmentation.segment import STAGE as SEGMENTATION
 from components.sft.train import STAGE as SFT
-from tests.components.core.conftest import s3_bucket, s3_server
 from tests.components.core.judging.stages import run_stage as run_in
 from tests.components.core.teachers.loopback import loopback
 from tests.components.training_world import SIZE, training_data
 from tests.components.writing_stages import RunStage, render_clip, run_stage, scripted, write_dataset
 from tests.laptop import laptop
 
-__all__ = ["run_stage", "s3_bucket", "s3_server"]
+__all__ = ["run_stage"]
 CLIPS = 6
 
 

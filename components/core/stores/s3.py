@@ -124,6 +124,7 @@ def s3_storage(buckets: tuple[str, ...]) -> S3Storage:
 @contextmanager
 def _explained(uri: str) -> Iterator[None]:
     """Turn what boto3 raises into one sentence and a remedy."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     remedy = "Check the bucket's name, the credentials and the endpoint."
@@ -134,7 +135,7 @@ def _explained(uri: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         kind = MissingObject if status in (403, 404) else InputError
         raise kind(f"S3 refused {uri}: {code}.", remedy) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise InputError(f"S3 could not be asked for {uri}: {error}.", remedy) from error
 
 

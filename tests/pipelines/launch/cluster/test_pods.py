@@ -93,9 +93,10 @@ def profile_of(folder: Path, bucket: str, s3: str, mlflow: str, teacher: str) ->
     places = {"runner": "cluster", "state": f"{bucket}/state", "s3_endpoint": s3, "mlflow": mlflow}
     launch = {**cluster["launch"], **places, "scratch": str(folder / "disk" / "scratch")}
     endpoints = {"builtin": {"base_url": teacher, "api_key_env": "TEACHER_API_KEY", "max_concurrency": 8}}
-    revision = next(role.revision for role in load_profile(str(TINY)).roles() if role.endpoint == "builtin")
-    mine = {**tiny, "launch": launch, "endpoints": endpoints, "platform": cluster["platform"]}
-    mine["teachers"] = {"default": {"revision": revision}}
+    roles = {
+        role.role: {"model": role.model_name, "revision": role.revision} for role in load_profile(str(TINY)).roles()
+    }
+    mine = {**tiny, "launch": launch, "endpoints": endpoints, "platform": cluster["platform"], "teachers": roles}
     path = folder / "tiny-cluster.yaml"
     path.write_text(yaml.safe_dump(mine))
     return load_profile(str(path))
