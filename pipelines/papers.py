@@ -56,7 +56,7 @@ SOURCES = {
     r"ReWatch-R1|[Tt]he paper|paper:": PAPER,
     r"Video-Thinker": "Video-Thinker",
     r"Qwen's tools": "Qwen's tools",
-    r"\b[Oo]urs\b|DESIGN": "ours",
+    r"\b[Oo]urs\b": "ours",
 }
 WIDTHS = (33, 28, 27)
 """Columns of the table for the setting, its value here and the papers'."""

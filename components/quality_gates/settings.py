@@ -1,4 +1,4 @@
-"""Thresholds of the gates. "DESIGN" marks a figure the project's design fixes; what is ours says so and why.
+"""Thresholds of the gates: each says where its figure comes from, "ours" with the reason.
 
 Bounds are inclusive. A check whose denominator is too small to decide is reported as undecided rather than passed.
 """
@@ -35,7 +35,7 @@ class CaptionThresholds(LoopThresholds):
     durations. Ours."""
 
     min_coverage: float = Field(default=0.9, ge=0, le=1)
-    """Share of a video's time that its events must cover, and of all videos' time together (DESIGN: 0.9)."""
+    """Share of a video's time that its events must cover, and of all videos' time together. Ours."""
 
     covered_videos: float = Field(default=0.95, ge=0, le=1)
     """Share of the captioned videos that must reach `min_coverage`. Ours: a single short caption is a lost video, many
@@ -71,8 +71,8 @@ class QuestionThresholds(LoopThresholds):
     """Questions in one call to the auditor. Ours."""
 
     max_text_only: float = Field(default=0.35, ge=0, le=1)
-    """Upper 95 % bound of the auditor's accuracy from the text alone, four options (DESIGN; the paper reports 29.4 %
-    for its questions and 68.9 % for an earlier set)."""
+    """Upper 95 % bound of the auditor's accuracy from the text alone, four options. Ours: chance and ten points (the
+    paper reports 29.4 % for its questions and 68.9 % for an earlier set)."""
 
     max_trained_text_only: float = Field(default=0.35, ge=0, le=1)
     """Upper 95 % bound of the accuracy of a probe that learned from other videos' questions and answers, from the text
@@ -91,10 +91,10 @@ class QuestionThresholds(LoopThresholds):
     """Jaccard similarity of words from which two questions about one video count as near-duplicates. Ours."""
 
     max_duplicates: float = Field(default=0.01, ge=0, le=1)
-    """Share of near-duplicates left after exact ones are removed (DESIGN: 1 %)."""
+    """Share of near-duplicates left after exact ones are removed. Ours."""
 
     position_tolerance: float = Field(default=0.03, ge=0, le=1)
-    """Each answer position holds its equal share ± this (DESIGN: 25 ± 3 % of four); with few questions, ± one
+    """Each answer position holds its equal share ± this. Ours: 25 ± 3 % of four options; with few questions, ± one
     question."""
 
     max_longest_is_key: float = Field(default=0.35, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""The run on disk: one place that writes it and reads it, in a local folder and in S3 alike (DESIGN §8).
+"""The run on disk: one place that writes it and reads it, in a local folder and in S3 alike.
 
     run.json                 how the run stands; rewritten whenever a task ends
     plan.json                the names of its tasks, in their order, and the one it was told to stop after

@@ -1,7 +1,7 @@
 """Local folders and S3 (s3.py) behind one small interface.
 
 A URI is a local path, `file://…` (addresses.py) or `s3://bucket/key`, its key as it is. Which buckets may be read is
-for the caller to restrict (`buckets`): names in events and manifests are not trusted (DESIGN §10).
+for the caller to restrict (`buckets`): names in events and manifests are not trusted.
 """
 
 from __future__ import annotations

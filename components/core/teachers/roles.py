@@ -20,7 +20,7 @@ class RoleSettings(Settings):
     reserved: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream", "n", "seed"})
 
     role: str
-    """The role's name, such as `captioner` (DESIGN §4 lists them)."""
+    """The role's name, such as `captioner`."""
 
     endpoint: str = "builtin"
     """Name of the endpoint in the profile."""
