@@ -44,6 +44,7 @@ def published(state: str) -> list[int]:
 
 def test_a_pod_that_is_killed_costs_the_steps_since_its_last_checkpoint(tmp_path: Path, s3_bucket: str) -> None:
     state = f"{s3_bucket}/state"
+    (tmp_path / "data").mkdir()
     data = training_data(tmp_path / "data", 4)
     first = pod(tmp_path / "first", state, data)
     deadline = time.monotonic() + 240
