@@ -35,7 +35,7 @@ class VideoSettings(Settings):
     @property
     def reader_name(self) -> str:
         """Reader and version, such as `pyav-18.0.0-plan1`, without loading it."""
-        return pyav_name() if self.reader == "pyav" else f"decord-{version('decord')}"
+        return pyav_name() if self.reader == "pyav" else f"{self.reader}-{version(self.reader)}"
 
     @property
     def reader_revision(self) -> str:
