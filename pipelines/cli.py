@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
     build = commands.add_parser("compile", help="write the compiled pipeline, linted")
     _add_profile(build)
-    build.add_argument("-o", "--output", type=Path, default=Path("build/rewatch.yaml"), help="default: %(default)s")
+    build.add_argument("-o", "--output", type=Path, help="default: build/<pipeline>.yaml")
     build.set_defaults(command=_compile)
 
     submit = commands.add_parser("submit", help="compile and start a run on a KFP cluster")
@@ -149,7 +149,8 @@ def _add_profile(command: argparse.ArgumentParser, default: str = "laptop") -> N
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default="rewatch-student", help="its name in the registry (default: %(default)s)")
+    _add_profile(command)
+    command.add_argument("--model", default="", help="its name in the registry (default: the profile's)")
 
 
 def _add_runs(command: argparse.ArgumentParser) -> None:
@@ -191,7 +192,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     from pipelines.papers import table
 
     with TemporaryDirectory() as folder:
-        names = task_names(compile_pipeline(profile.platform, Path(folder) / "pipeline.yaml"))
+        names = task_names(compile_pipeline(profile.pipeline, profile.platform, Path(folder) / "pipeline.yaml"))
     print("\n".join(f"{number:>3}  {name}" for number, name in enumerate(names, 1)))
     print(f"\n{table(profile)}")
     return 0
@@ -203,7 +204,9 @@ def _compile(parsed: argparse.Namespace) -> int:
     from pipelines.profile import load_profile
 
     profile = load_profile(parsed.profile, parsed.overrides)
-    path = compile_pipeline(platform_of(profile), parsed.output)
+    path = compile_pipeline(
+        profile.pipeline, platform_of(profile), parsed.output or Path(f"build/{profile.pipeline.name}.yaml")
+    )
     say(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
     return 0
 
@@ -249,7 +252,7 @@ def _promote(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import promote_version
 
-    say(promote_version(parsed.version, parsed.model))
+    say(promote_version(parsed.version, _model(parsed)))
     return 0
 
 
@@ -257,8 +260,22 @@ def _rollback(parsed: argparse.Namespace) -> int:
     _name_tracking(parsed)
     from components.promotion.promote import rollback
 
-    say(rollback(parsed.model))
+    say(rollback(_model(parsed)))
     return 0
+
+
+def _model(parsed: argparse.Namespace) -> str:
+    """The registered model that a command is about: the one it names, else that of its profile."""
+    from components.promotion.settings import PromotionSettings
+    from pipelines.profile import load_profile
+
+    if parsed.model:
+        return str(parsed.model)
+    profile = load_profile(parsed.profile, parsed.overrides)
+    named = [section.registered_model for section in profile.stages.values() if isinstance(section, PromotionSettings)]
+    if not named:
+        raise InputError(f"The pipeline {profile.pipeline.name!r} promotes no model.", "Give --profile or --model.")
+    return named[0]
 
 
 def _name_tracking(parsed: argparse.Namespace) -> None:
@@ -299,10 +316,10 @@ def _cache(parsed: argparse.Namespace) -> int:
 
 
 def _forget_tasks(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.local.cache import forget_tasks
     from pipelines.launch.local.folders import RunsRoot
-    from pipelines.launch.local.status import forget_tasks
 
-    say(f"forgot {forget_tasks(RunsRoot(parsed.runs or Path('runs')))} tasks; stored replies and records stay")
+    say(f"forgot {forget_tasks(RunsRoot(parsed.runs or Path('runs')).cache)} tasks; stored replies and records stay")
     return 0
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from components.core.data.settings import Settings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings
-from pipelines.profile import BUILTIN, Profile, settings_type
+from pipelines.profile import BUILTIN, Profile
 
 PAPER = "ReWatch-R1"
 SECOND_HAND = "second-hand"
@@ -78,7 +78,7 @@ def differences(profile: Profile) -> list[Difference]:
     """What the profile does otherwise than the papers, in the order of the stages; the teachers come last."""
     found = []
     for stage, section in profile.stages.items():
-        usual = settings_type(stage)()
+        usual = profile.pipeline.stages[stage]
         for name, here, papers, text in _settings(section, usual, ""):
             reported, source, why = OTHERWISE.get(f"{stage}.{name}", ("", "", ""))
             if _said(here) != (reported or _said(papers)):

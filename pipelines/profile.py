@@ -1,17 +1,16 @@
 """A profile: every setting of a run in one YAML file, validated as a whole before anything starts.
 
-A profile holds one section per stage, checked by that stage's own settings class, and five sections of its own:
-`launch`, `endpoints`, `teachers` (which model answers for which role), `video` (how every stage reads videos) and
-`platform`. What a stage's own section says goes before `teachers` and `video`. What a profile leaves out is the papers'
-value for the real job, which the settings classes hold, or that of the profile it `extends`. `--set grpo.steps=10`
-changes one value. What a task receives is its own section only, complete and in canonical JSON, so that a change in
-GRPO recaptions nothing.
+A profile names its pipeline (`pipeline: pipelines.rewatch`, the default). It holds one section per stage of that
+pipeline, checked by the stage's own settings class, and five sections of its own: `launch`, `endpoints`, `teachers`
+(which model answers for which role), `video` (how every stage reads videos) and `platform`. What a stage's own section
+says goes before `teachers` and `video`. What a profile leaves out is the papers' value for the real job, which the
+pipeline's stages hold, or that of the profile it `extends`. `--set grpo.steps=10` changes one value. What a task
+receives is its own section only, complete and in canonical JSON, so that a change in GRPO recaptions nothing.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,34 +21,19 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from components.core.data.rows import canonical_json
 from components.core.data.settings import Settings, StageSettings, parse_settings
-from components.core.engine.context import EXPERIMENT
 from components.core.errors import SettingsError
 from components.core.stores.files import is_s3
 from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
-from components.quality_gates.settings import GATES, QualityGatesSettings
 from pipelines.overrides import lay_over, read_document
+from pipelines.pipeline import DEFAULT, Pipeline, load_pipeline
 from pipelines.platform import Platform
 from pipelines.teachers import FillRole, fill_roles, filler, refuse_shared_models, roles_in
 
 FOLDER = Path(__file__).parent / "profiles"
 BUILTIN = "builtin"
-STAGES = (
-    "ingestion",
-    "segmentation",
-    "captioning",
-    "contrastive_qa",
-    "filter_probes",
-    "agent_cot",
-    "quality_gates",
-    "sft",
-    "grpo",
-    "evaluation",
-    "promotion",
-    "reporting",
-)
 
 
 class LaunchSettings(Settings):
@@ -87,8 +71,8 @@ class LaunchSettings(Settings):
     """Address of the KFP API (cluster)."""
     namespace: str = ""
     """Namespace of the KFP profile (cluster, multi-user)."""
-    experiment: str = EXPERIMENT
-    """Experiment of KFP and of MLflow."""
+    experiment: str = ""
+    """Experiment of KFP and of MLflow; empty: the pipeline's name."""
 
     @field_validator("s3_endpoint", "mlflow")
     @classmethod
@@ -121,6 +105,7 @@ class Profile:
     """A validated profile."""
 
     name: str
+    pipeline: Pipeline
     launch: LaunchSettings
     endpoints: Mapping[str, EndpointSettings]
     teachers: Mapping[str, Mapping[str, Any]]
@@ -129,14 +114,9 @@ class Profile:
     stages: Mapping[str, StageSettings]
 
     def arguments(self) -> dict[str, str]:
-        """The pipeline's parameters but `videos`: for each stage, and each gate, what it reads as canonical JSON."""
-        sections: dict[str, StageSettings] = {}
-        for name, section in self.stages.items():
-            if isinstance(section, QualityGatesSettings):
-                sections |= {f"{gate}_gate": section.of(gate) for gate in GATES}
-            else:
-                sections[name] = section
-        return {name: canonical_json(section.model_dump(mode="json")) for name, section in sections.items()}
+        """The pipeline's parameters but `videos`: what tasks read of the sections, as canonical JSON."""
+        parts = [section.arguments(name) for name, section in self.stages.items()]
+        return {name: settings.to_json() for part in parts for name, settings in part.items()}
 
     def roles(self) -> list[RoleSettings]:
         """Every role that any stage asks, as configured."""
@@ -149,6 +129,7 @@ class Profile:
     def resolved(self) -> dict[str, Any]:
         """Every setting with its value, as `resolved.yaml` keeps it."""
         return {
+            "pipeline": self.pipeline.module,
             "launch": self.launch.model_dump(mode="json"),
             "endpoints": {name: endpoint.model_dump(mode="json") for name, endpoint in self.endpoints.items()},
             "video": self.video.model_dump(mode="json"),
@@ -170,9 +151,10 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     path = _find(name)
     content = _read(path)
     for override in overrides:
-        lay_over(content, override, _list_at)
+        lay_over(content, override, lambda place: _list_at(_pipeline_of(content, path.name), place))
     where = path.name + (" with --set" if overrides else "")
-    known = ("description", "launch", "endpoints", "teachers", "video", "platform", *STAGES)
+    pipeline = _pipeline_of(content, where)
+    known = ("description", "pipeline", "launch", "endpoints", "teachers", "video", "platform", *pipeline.stages)
     for key in content:
         if key not in known:
             raise SettingsError(f"{where}: unknown setting {key!r}{_near(key, known)}.", "Correct it and run again.")
@@ -180,34 +162,27 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     endpoints = {BUILTIN: EndpointSettings()}
     for endpoint, given in _group(content, "endpoints", where).items():
         endpoints[endpoint] = _parse(EndpointSettings, given, f"{where}, endpoints.{endpoint}")
-    launch = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
+    launch: LaunchSettings = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
+    if not launch.experiment:
+        launch = launch.model_copy(update={"experiment": pipeline.name})
     builtin = {name for name, endpoint in endpoints.items() if not endpoint.base_url}
     fill = filler(teachers, builtin, launch.teacher_faults)
     profile = Profile(
         name=path.stem,
+        pipeline=pipeline,
         launch=launch,
         endpoints=endpoints,
         teachers=teachers,
         video=_parse(VideoSettings, content.get("video"), f"{where}, video"),
         platform=_parse(Platform, content.get("platform"), f"{where}, platform"),
-        stages={stage: _parse_stage(stage, content.get(stage), fill, content.get("video"), where) for stage in STAGES},
+        stages={
+            stage: _parse_stage(stage, default, content.get(stage), fill, content.get("video"), where)
+            for stage, default in pipeline.stages.items()
+        },
     )
     _check_teachers(profile, where)
     refuse_shared_models(profile.stages, launch.shared_model_accepted, where)
     return profile
-
-
-def settings_type(stage: str) -> type[StageSettings]:
-    """The settings class of a stage: the one its `settings.py` defines."""
-    module = importlib.import_module(f"components.{stage}.settings")
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, StageSettings) and value.__module__ == module.__name__
-    ]
-    if len(found) != 1:
-        raise SettingsError(f"components/{stage}/settings.py defines {len(found)} StageSettings.", "Define one.")
-    return found[0]
 
 
 def _find(name: str, beside: Path = Path()) -> Path:
@@ -239,6 +214,14 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     return merged
 
 
+def _pipeline_of(content: Mapping[str, Any], where: str) -> Pipeline:
+    """The pipeline that the profile names."""
+    named = content.get("pipeline") or DEFAULT
+    if not isinstance(named, str):
+        raise SettingsError(f"{where}: pipeline is {named!r}, no module.", f"Write `pipeline: {DEFAULT}`.")
+    return load_pipeline(named)
+
+
 def _group(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
     """A section that holds settings by name; empty where nothing was written."""
     given = {} if content.get(name) is None else content[name]
@@ -258,11 +241,11 @@ def _teacher(role: str, given: Any, where: str) -> Mapping[str, Any]:
     return section
 
 
-def _list_at(path: Sequence[str]) -> list[Any] | None:
+def _list_at(pipeline: Pipeline, path: Sequence[str]) -> list[Any] | None:
     """The default of a setting that is a list, for `--set` to change one entry of. Of roles the names alone: the rest
     is filled in from the profile, as it is for a list that nobody touched."""
     *parents, last = path
-    holder: Any = settings_type(path[0])() if path[0] in STAGES and parents else None
+    holder: Any = pipeline.stages.get(path[0]) if parents else None
     for part in parents[1:]:
         holder = getattr(holder, part, None) if isinstance(holder, BaseModel) else None
     value = getattr(holder, last, None) if isinstance(holder, BaseModel) else None
@@ -280,8 +263,12 @@ def _parse(kind: type[Any], given: Any, where: str) -> Any:
         raise SettingsError(f"{where}: {error.what.partition(': ')[2]}", "Correct it and run again.") from error
 
 
-def _parse_stage(stage: str, given: Any, fill: FillRole, video: Any, where: str) -> StageSettings:
-    kind, own = settings_type(stage), _group({stage: given}, stage, where)
+def _parse_stage(
+    stage: str, default: StageSettings, given: Any, fill: FillRole, video: Any, where: str
+) -> StageSettings:
+    """A stage's section: what the profile says, laid over what the pipeline's own default sets."""
+    preset = default.model_dump(mode="json", exclude_unset=True)
+    kind, own = type(default), _laid_over(preset, _group({stage: given}, stage, where))
     filled = fill_roles(kind, own, fill)
     if issubclass(kind, VideoStageSettings):
         filled["video"] = _laid_over(video or {}, own.get("video") or {})

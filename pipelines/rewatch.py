@@ -12,20 +12,20 @@ become the loop item); an uncached task hands on parameters only (a new artifact
 
 from typing import Any
 
-from kfp import dsl
-
-from components.agent_cot.component import rewatch_questions
-from components.captioning.component import caption
-from components.contrastive_qa.component import write_questions
-from components.evaluation.component import evaluate
-from components.filter_probes.component import probe
-from components.grpo.component import grpo
-from components.ingestion.component import discover, ingest
-from components.promotion.component import find_champion, promote
-from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
-from components.reporting.component import finish, report
-from components.segmentation.component import segment
-from components.sft.component import sft
+from components.agent_cot.settings import AgentCotSettings
+from components.captioning.settings import CaptioningSettings
+from components.contrastive_qa.settings import ContrastiveQASettings
+from components.core.data.outline import Output
+from components.evaluation.settings import EvaluationSettings
+from components.filter_probes.settings import FilterProbesSettings
+from components.grpo.settings import GrpoSettings
+from components.ingestion.settings import IngestionSettings
+from components.promotion.settings import PromotionSettings
+from components.quality_gates.settings import QualityGatesSettings
+from components.reporting.settings import ReportingSettings
+from components.segmentation.settings import SegmentationSettings
+from components.sft.settings import SftSettings
+from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 
 SHARD_PARALLELISM = 20
@@ -34,7 +34,23 @@ SHARD_PARALLELISM = 20
 
 def build(platform: Platform) -> Any:
     """The pipeline, its tasks placed on `platform`. Parameters: `videos` and the settings (JSON) of each section."""
-    place = platform.place
+    from kfp import dsl
+
+    from components.agent_cot.component import rewatch_questions
+    from components.captioning.component import caption
+    from components.contrastive_qa.component import write_questions
+    from components.evaluation.component import evaluate
+    from components.filter_probes.component import probe
+    from components.grpo.component import grpo
+    from components.ingestion.component import discover, ingest
+    from components.promotion.component import find_champion, promote
+    from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
+    from components.reporting.component import finish, report_on
+    from components.segmentation.component import segment
+    from components.sft.component import sft
+
+    place, told = platform.place, PIPELINE.outline.model_dump_json()
+    report = report_on(*(output.name for output in PIPELINE.outputs))
 
     @dsl.pipeline(name="rewatch-body", description="discover, caption, question, re-watch, train, evaluate, promote")
     def body(
@@ -104,6 +120,7 @@ def build(platform: Platform) -> Any:
         place(
             report(
                 settings=reporting,
+                pipeline=told,
                 corpus=corpus.output,
                 **data,
                 trajectories=trajectories.output,
@@ -132,7 +149,7 @@ def build(platform: Platform) -> Any:
         promotion: str,
         reporting: str,
     ) -> None:
-        ending = place(finish(settings=reporting), "data").set_caching_options(False)
+        ending = place(finish(settings=reporting, pipeline=told), "data").set_caching_options(False)
         with dsl.ExitHandler(ending, name="rewatch"):
             body(
                 videos=videos,
@@ -153,3 +170,35 @@ def build(platform: Platform) -> Any:
             )
 
     return rewatch
+
+
+PIPELINE = Pipeline(
+    name="rewatch",
+    contents="Captions in absolute time, questions with evidence spans, and re-watching trajectories",
+    build=build,
+    stages={
+        "ingestion": IngestionSettings(),
+        "segmentation": SegmentationSettings(),
+        "captioning": CaptioningSettings(),
+        "contrastive_qa": ContrastiveQASettings(),
+        "filter_probes": FilterProbesSettings(),
+        "agent_cot": AgentCotSettings(),
+        "quality_gates": QualityGatesSettings(),
+        "sft": SftSettings(),
+        "grpo": GrpoSettings(),
+        "evaluation": EvaluationSettings(),
+        "promotion": PromotionSettings(registered_model="rewatch-student"),
+        "reporting": ReportingSettings(),
+    },
+    outputs=(
+        Output(task="ingest", name="corpus", passed="ingested"),
+        Output(task="gate-captions", name="captions", kind="gate", passed="captioned"),
+        Output(task="gate-questions", name="questions", kind="gate", passed="kept by the filters"),
+        Output(task="gate-trajectories", name="trajectories", kind="gate", passed="re-watched"),
+        Output(task="sft", name="sft_model", kind="model"),
+        Output(task="grpo", name="grpo_model", kind="model"),
+        Output(task="evaluate", name="evaluation", kind="scores"),
+        Output(task="promote", name="decision", kind="decision"),
+    ),
+    headline="grpo_think",
+)

@@ -17,7 +17,7 @@ PACKAGES = sorted(".".join(path.parent.relative_to(ROOT).parts) for path in SOUR
 MODULES = sorted(
     ".".join(path.with_suffix("").relative_to(ROOT).parts)
     for path in SOURCES
-    if path.name not in ("__init__.py", "__main__.py", "component.py") and path != ROOT / "pipelines" / "rewatch.py"
+    if path.name not in ("__init__.py", "__main__.py", "component.py")
 )
 
 

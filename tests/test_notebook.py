@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipelines.launch.local.folders import RunFolder
-from pipelines.launch.local.progress import DATASETS, RunWatcher
+from pipelines.launch.local.progress import RunWatcher
+from pipelines.rewatch import PIPELINE
 from tests.components.training_world import training_data
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "explore_a_run.ipynb"
@@ -27,14 +28,14 @@ def record_run(folder: Path, outputs: dict[str, Path]) -> None:
     for task, output in outputs.items():
         record = {"name": task, "shard": "", "status": "succeeded", "output": str(output), **numbers}
         (run.tasks / f"{task}.json").write_text(json.dumps(record))
-    watcher = RunWatcher(run, {"run_id": run.id, "pipeline": "rewatch", "profile": "laptop"}, say=lambda line: None)
+    watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, lambda line: None, PIPELINE)
     watcher.poll()
     watcher.write("succeeded")
 
 
 def test_it_runs_on_the_latest_run_that_has_trajectories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = training_data(tmp_path, 2)
-    record_run(tmp_path / "runs" / "20260101-000000", {task: data[name] for task, name in DATASETS.items()})
+    record_run(tmp_path / "runs" / "20260101-000000", {gate.task: data[gate.name] for gate in PIPELINE.of_kind("gate")})
     record_run(tmp_path / "runs" / "20260102-000000", {"gate-captions": data["captions"]})
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")  # where Jupyter starts a notebook's kernel

@@ -16,7 +16,9 @@ class FilterProbesSettings(StageSettings):
     verifier: RoleSettings = RoleSettings(role="verifier")
     """Checks each answer against the detailed caption (the paper's M_verify, GPT-4.1)."""
 
-    probes: tuple[RoleSettings, ...] = Field((RoleSettings(role="probe_a"), RoleSettings(role="probe_b")), min_length=1)
+    probes: tuple[RoleSettings, ...] = Field(
+        default=(RoleSettings(role="probe_a"), RoleSettings(role="probe_b")), min_length=1
+    )
     """Who tries to answer without the video; the paper has two models of different families (M_probe)."""
 
     judge: RoleSettings = RoleSettings(role="judge")

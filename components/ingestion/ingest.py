@@ -154,4 +154,11 @@ async def _probe(task: Task[IngestionSettings], member: Member) -> VideoInfo:
     return info
 
 
-STAGE = Stage(name="ingestion", settings=IngestionSettings, inputs=(), tables={TABLE: Video}, run=ingest)
+STAGE = Stage(
+    name="ingestion",
+    settings=IngestionSettings,
+    inputs=(),
+    tables={TABLE: Video},
+    run=ingest,
+    failures_are_final=True,
+)

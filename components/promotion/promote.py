@@ -132,9 +132,7 @@ def _command(command: str, version: str, context: Context, settings: PromotionSe
     words = ["rewatch", command, version]
     if context.run_root and context.mlflow_uri.startswith(lineage.SQLITE):
         words += ["--runs", str(Path(context.run_root).absolute().parent)]
-    if settings.registered_model != PromotionSettings().registered_model:
-        words += ["--model", settings.registered_model]
-    return shlex.join(words)
+    return shlex.join([*words, "--model", settings.registered_model])
 
 
 def _register(

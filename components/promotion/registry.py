@@ -90,7 +90,7 @@ class Registry:
             run_id: the run that registers it.
         """
         if not self.client.search_registered_models(filter_string=f"name = '{self.name}'"):
-            self.client.create_registered_model(self.name, description="Students trained by the rewatch pipeline.")
+            self.client.create_registered_model(self.name, description="Students that stood for promotion.")
         for known in self.client.search_model_versions(f"name = '{self.name}'"):
             if known.tags.get(MODEL_DIGEST) == model_digest:
                 self.client.set_model_version_tag(self.name, str(known.version), MODEL_PATH, location)

@@ -12,8 +12,8 @@ from components.core.data.settings import StageSettings
 class PromotionSettings(StageSettings):
     """Which system stands for promotion, and what it must show."""
 
-    registered_model: str = "rewatch-student"
-    """Name in MLflow's registry. Ours."""
+    registered_model: str = Field(min_length=1)
+    """Name in MLflow's registry. Ours: every pipeline gives its own, or one would dethrone the other's champion."""
 
     system: Literal["grpo_think", "grpo_direct"] = "grpo_think"
     """The row of the evaluation table that stands for the model; the champion is asked in the same way. Ours."""

@@ -161,3 +161,7 @@ class QualityGatesSettings(StageSettings):
         asked = {"captions": None, "questions": "auditor", "trajectories": "judge"}[gate]
         read = {gate, asked, "work"}
         return type(self)(**{name: value for name, value in self if name in read})
+
+    def arguments(self, section: str) -> dict[str, Self]:
+        """A parameter for each gate: `captions_gate`, `questions_gate`, `trajectories_gate`."""
+        return {f"{gate}_gate": self.of(gate) for gate in GATES}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.core.data.datasets import part_of
 from components.core.data.manifest import MANIFEST_NAME, Manifest, read_manifest
+from components.core.data.outline import Outline
 from components.core.errors import DatasetError
-
-NAMES = frozenset({"corpus", "captions", "questions", "trajectories", "sft_model", "grpo_model", "evaluation"})
-"""Names of inputs that say which artifact is meant, whoever reads it; `shards` and the like do not."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +37,26 @@ class Ancestry:
     lost: tuple[Path, ...]
     """Ancestors whose folder is gone, such as those of a pruned run."""
 
-    def of_stage(self, stage: str) -> list[Artifact]:
-        """The artifacts that a stage wrote, in order of their shard."""
-        found = [artifact for artifact in self.artifacts if artifact.manifest.stage == stage]
-        return sorted(found, key=lambda artifact: artifact.manifest.shard)
+    def shards_of(self, artifact: Artifact) -> list[Artifact]:
+        """The artifacts of shards that one was merged from."""
+        origins = {origin for origin, made in self.edges if made == artifact.path}
+        return [other for other in self.artifacts if other.is_shard and other.path in origins]
+
+    def first(self, table: str) -> Artifact | None:
+        """The artifact over all shards that has a table, of several the one nearest to the sources; None: none has."""
+        return next((it for it in self.artifacts if not it.is_shard and table in it.manifest.tables), None)
+
+    def last(self, table: str) -> Artifact | None:
+        """The same, of several the one furthest from the sources."""
+        return next((it for it in reversed(self.artifacts) if not it.is_shard and table in it.manifest.tables), None)
 
     def writers(self, artifact: Artifact) -> list[str]:
         """The teachers, `model@revision`, that wrote or checked an artifact's rows: its own and those of the shards it
         was merged from, back to the merged datasets before it."""
-        known = {other.path: other for other in self.artifacts}
         found = set(artifact.manifest.teachers.values())
         waiting = [artifact]
         while waiting:
-            made = waiting.pop()
-            origins = [known[origin] for origin, becomes in self.edges if becomes == made.path]
-            for shard in (origin for origin in origins if origin.is_shard):
+            for shard in self.shards_of(waiting.pop()):
                 found |= set(shard.manifest.teachers.values())
                 waiting.append(shard)
         return sorted(found)
@@ -63,16 +66,15 @@ class Ancestry:
         return next((artifact for artifact in self.artifacts if artifact.label == label), None)
 
 
-def walk(roots: Mapping[str, Path]) -> Ancestry:
-    """Follow the manifests from `roots` (path by label) to where they end.
+def walk(roots: Iterable[Path], outline: Outline) -> Ancestry:
+    """Follow the manifests from `roots` to where they end.
 
     A root that is not finished is left out: a failed run is reported as far as it came.
     """
-    labels = {path.absolute(): label for label, path in roots.items()}
     manifests: dict[Path, Manifest] = {}
     edges: list[tuple[Path, Path]] = []
     lost: list[Path] = []
-    waiting = [path for path in labels if (path / MANIFEST_NAME).is_file()]
+    waiting = [path.absolute() for path in roots if (path / MANIFEST_NAME).is_file()]
     while waiting:
         path = waiting.pop()
         if path in manifests:
@@ -84,19 +86,19 @@ def walk(roots: Mapping[str, Path]) -> Ancestry:
             continue
         for source in manifests[path].upstream:
             origin = Path(source.path).absolute()
-            if source.name in NAMES:
-                labels.setdefault(origin, source.name)
             edges.append((origin, path))
             waiting.append(origin)
-    artifacts = [Artifact(path, manifest, _label(path, manifest, labels)) for path, manifest in manifests.items()]
+    artifacts = [Artifact(path, manifest, _label(manifest, outline)) for path, manifest in manifests.items()]
     known = [(origin, made) for origin, made in edges if origin in manifests]
     return Ancestry(tuple(_ancestors_first(artifacts, known)), tuple(sorted(set(known))), tuple(sorted(set(lost))))
 
 
-def _label(path: Path, manifest: Manifest, labels: Mapping[Path, str]) -> str:
-    if path in labels:
-        return labels[path]
-    return f"{manifest.stage} {part_of(manifest.shard)}" if manifest.shard else manifest.stage
+def _label(manifest: Manifest, outline: Outline) -> str:
+    """What the pipeline calls it, else its shard, else its task."""
+    if manifest.shard:
+        return f"{manifest.stage} {part_of(manifest.shard)}"
+    output = outline.output_of(manifest.task)
+    return output.name if output else manifest.task or manifest.stage
 
 
 def _ancestors_first(artifacts: list[Artifact], edges: list[tuple[Path, Path]]) -> list[Artifact]:

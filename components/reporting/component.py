@@ -1,46 +1,50 @@
 """The KFP components of reporting: `report` inside the pipeline, `finish` as its exit task."""
 
-from kfp.dsl import Artifact, Dataset, Input, Model, Output, PipelineTaskFinalStatus, component
+import linecache
+from typing import Any
+
+from kfp.dsl import Artifact, Input, Output, PipelineTaskFinalStatus, component
 
 from components.core.engine.images import image
 
-
-@component(base_image=image("components.reporting.report"), install_kfp_package=False)
-def report(
-    settings: str,
-    corpus: Input[Dataset],
-    captions: Input[Dataset],
-    questions: Input[Dataset],
-    trajectories: Input[Dataset],
-    sft_model: Input[Model],
-    grpo_model: Input[Model],
-    evaluation: Input[Dataset],
-    decision: Input[Artifact],
-    page: Output[Artifact],
-) -> None:
+REPORT = '''def report(settings: str, pipeline: str, {inputs}, page: Output[Artifact]) -> None:
     """Write the run's page, its dataset card, and the MLflow runs of its data tasks.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
+        pipeline: the pipeline's outline, JSON.
         page: the folder of index.html; all other arguments are what the run made.
     """
-    from components.core.engine.run import run_task
-    from components.reporting.report import STAGE
+    from components.reporting.report import report_run
 
-    data = {"corpus": corpus, "captions": captions, "questions": questions, "trajectories": trajectories}
-    rest = {"sft_model": sft_model, "grpo_model": grpo_model, "evaluation": evaluation, "decision": decision}
-    inputs = {name: artifact.path for name, artifact in {**data, **rest}.items()}
-    run_task(STAGE, settings=settings, inputs=inputs, output=page.path, metadata=page.metadata, name="report")
+    report_run(settings, pipeline, [{paths}], page.path, page.metadata)
+'''
+
+
+def report_on(*artifacts: str) -> Any:
+    """The component that reports on a pipeline's artifacts, with an input for each name.
+
+    KFP has no input that takes what several tasks made, and reads a component's interface from the source of its
+    function. So the function is written here, for the names that a DAG gives.
+    """
+    inputs = ", ".join(f"{name}: Input[Artifact]" for name in artifacts)
+    source = REPORT.format(inputs=inputs, paths=", ".join(f"{name}.path" for name in artifacts))
+    file = f"<report on {' '.join(artifacts)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"__name__": __name__, "Artifact": Artifact, "Input": Input, "Output": Output}
+    exec(compile(source, file, "exec", dont_inherit=True), scope)
+    return component(base_image=image("components.reporting.report"), install_kfp_package=False)(scope["report"])
 
 
 @component(base_image=image("components.reporting.finish"), install_kfp_package=False)
-def finish(settings: str, status: PipelineTaskFinalStatus) -> None:
+def finish(settings: str, pipeline: str, status: PipelineTaskFinalStatus) -> None:
     """Write how the run ended and, after a failure, a page about what was finished.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
+        pipeline: the pipeline's outline, JSON.
         status: what KFP says of the run.
     """
     from components.reporting.finish import finish as write_status
 
-    write_status(settings, status.state or "", status.error_message or "")
+    write_status(settings, pipeline, status.state or "", status.error_message or "")

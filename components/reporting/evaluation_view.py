@@ -69,9 +69,9 @@ class EvaluationView:
     headline: Score | None
 
 
-def evaluation_view(ancestry: Ancestry, headline_system: str = "grpo_think") -> EvaluationView | None:
-    """The view of the evaluation that the run ended with; None when there is none."""
-    artifact = ancestry.labelled("evaluation")
+def evaluation_view(ancestry: Ancestry, headline: str) -> EvaluationView | None:
+    """The view of the evaluation that the run ended with, `headline` the system it opens with; None: there is none."""
+    artifact = ancestry.last("scores")
     if artifact is None:
         return None
     scores: list[Score] = list(Dataset(artifact.path).rows("scores"))
@@ -84,7 +84,7 @@ def evaluation_view(ancestry: Ancestry, headline_system: str = "grpo_think") -> 
         others=tuple(_ordered([score for score in scores if score.metric != "accuracy"])),
         by_type=tuple(_ordered([score for score in absolute if score.group not in GROUPS])),
         protocols=tuple({score.protocol.model_dump_json(): score.protocol for score in scores}.values()),
-        headline=next((s for s in absolute if (s.system, s.group) == (headline_system, "all")), None),
+        headline=next((s for s in absolute if (s.system, s.group) == (headline, "all")), None),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,32 @@ from components.reporting.ancestry import Ancestry, walk
 from components.reporting.curves import CurveGroup, read_curves
 from components.reporting.evaluation_view import evaluation_view
 from components.reporting.page import Facts, render_card, render_page
-from components.reporting.run_folder import RunFolderFacts, gate_results, read_run_folder, task_name
+from components.reporting.run_folder import RunFolderFacts, gate_results, read_run_folder
 from components.reporting.settings import ReportingSettings
 from components.reporting.showcase import video_stories
 from components.reporting.tallies import tally
 
-OUTPUTS = {
-    "ingest": "corpus",
-    "gate-captions": "captions",
-    "gate-questions": "questions",
-    "gate-trajectories": "trajectories",
-    "sft": "sft_model",
-    "grpo": "grpo_model",
-    "evaluate": "evaluation",
-    "promote": "decision",
-}
-"""What each task's output is called, for runs that are read from their task records."""
-
 DECISION_NAME = "decision.json"
 
 
-def gather(
-    settings: ReportingSettings, roots: Mapping[str, Path], record: RunRecord | None, problem: str = ""
-) -> Facts:
+def gather(settings: ReportingSettings, roots: Iterable[Path], record: RunRecord | None, problem: str = "") -> Facts:
     """Read everything but frames.
 
     Args:
-        roots: finished datasets and models by label; unfinished ones are left out.
+        roots: datasets and models; unfinished ones are left out.
         problem: why the run ended early.
     """
-    ancestry = walk(roots)
+    outline = settings.pipeline
+    ancestry = walk(roots, outline)
     return Facts(
-        title=settings.title,
+        title=settings.title or outline.name or "rewatch",
+        contents=outline.contents,
         run=read_run_folder(record),
         ancestry=ancestry,
-        tallies=tally(ancestry),
-        gates=gate_results(ancestry, record),
+        tallies=tally(ancestry, outline),
+        gates=gate_results(ancestry, record, outline),
         curves=_curves(ancestry),
-        evaluation=evaluation_view(ancestry),
+        evaluation=evaluation_view(ancestry, outline.headline),
         decision=_decision(ancestry),
         stories=video_stories(ancestry, settings.timelines, settings.questions_per_timeline),
         quarantine_rows=settings.quarantine_rows,
@@ -58,14 +46,10 @@ def gather(
     )
 
 
-def roots_of_records(run: RunFolderFacts) -> dict[str, Path]:
-    """The finished outputs that a run's task records name; shards stand for themselves."""
-    roots: dict[str, Path] = {}
-    for record in run.records:
-        path = Path(str(record.get("output") or ""))
-        if record.get("output") and record.get("status") != "failed" and (path / MANIFEST_NAME).is_file():
-            roots[OUTPUTS.get(task_name(record), str(record.get("name")))] = path
-    return roots
+def roots_of_records(run: RunFolderFacts) -> list[Path]:
+    """The finished outputs that a run's task records name."""
+    ended = [record for record in run.records if record.get("output") and record.get("status") != "failed"]
+    return [path for record in ended if ((path := Path(str(record["output"]))) / MANIFEST_NAME).is_file()]
 
 
 def write_page(facts: Facts, folder: Path) -> Path:
@@ -78,15 +62,11 @@ def write_page(facts: Facts, folder: Path) -> Path:
 
 
 def _curves(ancestry: Ancestry) -> dict[str, list[CurveGroup]]:
-    found = {stage: ancestry.of_stage(stage) for stage in ("sft", "grpo")}
-    curves = {stage: read_curves(artifacts[0].path) for stage, artifacts in found.items() if artifacts}
+    curves = {artifact.manifest.stage: read_curves(artifact.path) for artifact in ancestry.artifacts}
     return {stage: groups for stage, groups in curves.items() if groups}
 
 
 def _decision(ancestry: Ancestry) -> dict[str, Any]:
-    artifact = ancestry.labelled("decision")
-    path = artifact.path / DECISION_NAME if artifact else None
-    if path is None or not path.is_file():
-        return {}
-    value = json.loads(path.read_text(encoding="utf-8"))
-    return value if isinstance(value, dict) else {}
+    paths = [artifact.path / DECISION_NAME for artifact in ancestry.artifacts]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    return found[-1] if found and isinstance(found[-1], dict) else {}

@@ -17,21 +17,23 @@ from components.core.engine.context import Context
 from components.core.engine.record import PLAN, REPORT, RunRecord, utc_now
 from components.core.stores.watermark import advance
 from components.reporting.facts import gather, roots_of_records, write_page
+from components.reporting.report import about
 from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
 
 STATUS_NAME = "status.json"
 
 
-def finish(settings: str, state: str = "", message: str = "") -> dict[str, str]:
+def finish(settings: str, pipeline: str = "", state: str = "", message: str = "") -> dict[str, str]:
     """Write `status.json` and, if the run failed, the partial report; returns the status.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
+        pipeline: the pipeline's outline, JSON.
         state: KFP's final state; empty takes the task records' word for it.
         message: KFP's error message.
     """
-    parsed = parse_settings(ReportingSettings, settings)
+    parsed = parse_settings(ReportingSettings, about(settings, pipeline))
     context = Context.read()
     run = RunRecord.of(context)
     if run is None:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.core import lineage
+from components.core.data.datasets import Dataset
 from components.core.data.manifest import Upstream
+from components.core.data.outline import Outline
 from components.core.data.rows import Score
 from components.reporting.ancestry import Ancestry, Artifact
 from components.reporting.run_folder import RunFolderFacts, TaskCost
@@ -18,23 +20,23 @@ from components.reporting.run_folder import RunFolderFacts, TaskCost
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-LIVE = frozenset({"sft", "grpo", "promote", "report", "finish"})
-"""Tasks that write their own runs, or none."""
-
 MODEL_ID = "mlflow_model"
 """Key of a model's manifest under which its trainer left the LoggedModel's id."""
 
 
-def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, scores: Sequence[Score]) -> int:
-    """Write one nested run per data task; returns how many. Without a tracking server there are none."""
+def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, outline: Outline) -> int:
+    """Write one nested run per task that tells MLflow nothing itself, where there is a server; returns how many."""
     client = lineage.connect()
     if client is None:
         return 0
-    costs = [cost for cost in run.costs() if cost.name not in LIVE]
+    live = {output.task for output in outline.of_kind("model", "decision")}
+    costs = [cost for cost in run.costs() if cost.name not in live]
     for cost in costs:
         _write(client, cost, [artifact for artifact in ancestry.artifacts if str(artifact.path) in cost.outputs])
-    if any(cost.name == "evaluate" and cost.status == "succeeded" for cost in costs):  # cached scores are tied already
-        _tie_scores(client, ancestry, scores)
+    evaluation = ancestry.last("scores")
+    fresh = {path for cost in costs if cost.status == "succeeded" for path in cost.outputs}
+    if evaluation is not None and str(evaluation.path) in fresh:  # cached scores are tied already
+        _tie_scores(client, ancestry, list(Dataset(evaluation.path).rows("scores")))
     return len(costs)
 
 
@@ -57,24 +59,23 @@ def _write(client: MlflowClient, cost: TaskCost, made: Sequence[Artifact]) -> No
 
 def _tie_scores(client: MlflowClient, ancestry: Ancestry, scores: Sequence[Score]) -> None:
     """Log each trained model's scores as metrics of its LoggedModel, on the questions they were measured on."""
-    questions = ancestry.labelled("questions")
+    questions = ancestry.last("questions")
     asked = (questions.label, questions.manifest.digest[: lineage.DIGEST_LENGTH]) if questions else (None, None)
-    for stage in ("sft", "grpo"):
-        for artifact in ancestry.of_stage(stage):
-            model_id = artifact.manifest.info.get(MODEL_ID, "")
-            source_run = client.get_logged_model(model_id).source_run_id if model_id else None
-            if not source_run:
-                continue
-            client.set_logged_model_tags(model_id, {"rewatch.digest": artifact.manifest.digest})
-            for score in scores:
-                own = score.system.startswith(f"{stage}_") and " - " not in score.system
-                if own and score.value is not None:
-                    name = lineage.metric_name(f"{score.metric}.{score.system}.{score.group}")
-                    client.log_metric(
-                        source_run,
-                        name,
-                        score.value,
-                        model_id=model_id,
-                        dataset_name=asked[0],
-                        dataset_digest=asked[1],
-                    )
+    for artifact in ancestry.artifacts:
+        model_id = artifact.manifest.info.get(MODEL_ID, "")
+        source_run = client.get_logged_model(model_id).source_run_id if model_id else None
+        if not source_run:
+            continue
+        client.set_logged_model_tags(model_id, {"rewatch.digest": artifact.manifest.digest})
+        for score in scores:
+            own = score.system.startswith(f"{artifact.manifest.stage}_") and " - " not in score.system
+            if own and score.value is not None:
+                name = lineage.metric_name(f"{score.metric}.{score.system}.{score.group}")
+                client.log_metric(
+                    source_run,
+                    name,
+                    score.value,
+                    model_id=model_id,
+                    dataset_name=asked[0],
+                    dataset_digest=asked[1],
+                )

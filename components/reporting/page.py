@@ -38,6 +38,8 @@ class Facts:
     """Everything a page is made of."""
 
     title: str
+    contents: str
+    """What the datasets hold, in words."""
     run: RunFolderFacts
     ancestry: Ancestry
     tallies: Tallies

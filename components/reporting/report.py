@@ -6,35 +6,45 @@ page lies in the run's folder and, alone, in the stage's output.
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from components.core.data.datasets import Dataset
+from components.core.data.rows import canonical_json
 from components.core.engine.record import REPORT
+from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.reporting.facts import gather, write_page
 from components.reporting.mlflow_runs import track_data_tasks
 from components.reporting.settings import ReportingSettings
 from components.reporting.strips import frame_strips
 
-INPUTS = (
-    "corpus",
-    "captions",
-    "questions",
-    "trajectories",
-    "sft_model",
-    "grpo_model",
-    "evaluation",
-    "decision",
-)
+
+def report_run(settings: str, pipeline: str, artifacts: list[str], output: str, metadata: dict[str, Any]) -> None:
+    """Run the stage as the task `report`.
+
+    Args:
+        settings: canonical JSON of the profile's reporting section.
+        pipeline: the pipeline's outline, JSON.
+        artifacts: folders of what the run made.
+        output: the folder to write.
+        metadata: filled in for the orchestrator's artifact.
+    """
+    section = about(settings, pipeline)
+    run_task(STAGE, settings=section, inputs={"artifacts": artifacts}, output=output, metadata=metadata, name="report")
+
+
+def about(settings: str, pipeline: str) -> str:
+    """The reporting section, canonical JSON, with what the pipeline says of itself filled in."""
+    return canonical_json({**json.loads(settings or "{}"), "pipeline": json.loads(pipeline or "{}")})
 
 
 async def report(task: Task[ReportingSettings]) -> None:
-    """Write the page of a finished run; any subset of the inputs gives a page about that subset."""
+    """Write the page of a finished run; any subset of its artifacts gives a page about what they were made from."""
     settings, run = task.settings, task.run_record
-    roots = {name: task.paths(name)[0] for name in INPUTS if name in task.inputs}
-    facts = gather(settings, roots, run)
+    facts = gather(settings, task.paths("artifacts"), run)
     strips = await frame_strips(task, facts.stories, settings.thumbnails)
     facts = replace(facts, strips=strips.frames, unreadable=strips.unreadable)
     page = write_page(facts, run.path(REPORT).parent if run else task.output)
@@ -42,11 +52,9 @@ async def report(task: Task[ReportingSettings]) -> None:
         run.publish(str(Path(REPORT).parent))
         task.output.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(page, task.output / page.name)
-    artifact = facts.ancestry.labelled("evaluation")
-    scores = list(Dataset(artifact.path).rows("scores")) if artifact else []
-    tracked = track_data_tasks(facts.run, facts.ancestry, scores)
+    tracked = track_data_tasks(facts.run, facts.ancestry, settings.pipeline)
     task.metrics.update({"page_bytes": float(page.stat().st_size), "mlflow_runs": float(tracked)})
     task.log.info("report: %s", page)
 
 
-STAGE = Stage(name="reporting", settings=ReportingSettings, inputs=INPUTS, tables={}, run=report)
+STAGE = Stage(name="reporting", settings=ReportingSettings, inputs=("artifacts",), tables={}, run=report)

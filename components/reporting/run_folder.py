@@ -11,11 +11,9 @@ from pydantic import ValidationError
 
 from components.core.data.datasets import part_of
 from components.core.data.gate_result import RESULT_NAME, GateResult
-from components.core.engine.record import GATES as GATES_FOLDER
-from components.core.engine.record import HEADER, PLAN, RunRecord
+from components.core.data.outline import Outline
+from components.core.engine.record import GATES, HEADER, PLAN, RunRecord
 from components.reporting.ancestry import Ancestry
-
-GATES = ("captions", "questions", "trajectories")
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,20 @@ def read_run_folder(record: RunRecord | None) -> RunFolderFacts:
     return RunFolderFacts(record, record.object(HEADER), tasks, record.object(PLAN).get("tasks", []))
 
 
-def gate_results(ancestry: Ancestry, run: RunRecord | None) -> list[GateResult]:
+def gate_results(ancestry: Ancestry, run: RunRecord | None, outline: Outline) -> list[GateResult]:
     """What each gate decided: in this run if it ran, else beside the dataset that it passed before."""
     found: dict[str, GateResult] = {}
+    gates = [output.name for output in outline.of_kind("gate")]
     beside = [artifact.path / RESULT_NAME for artifact in ancestry.artifacts]
     stored = [path.read_bytes() for path in beside if path.is_file()]
-    stored += [data for gate in GATES if run and (data := run.read(f"{GATES_FOLDER}/{gate}.json"))]
+    stored += [data for gate in gates if run and (data := run.read(f"{GATES}/{gate}.json"))]
     for data in stored:
         try:
             result = GateResult.model_validate_json(data)
         except ValidationError:
             continue
         found[result.gate] = result
-    return [found[gate] for gate in GATES if gate in found]
+    return [found[gate] for gate in dict.fromkeys([*gates, *found]) if gate in found]
 
 
 def task_name(record: dict[str, Any]) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from components.core.data.outline import Outline
 from components.core.video.settings import VideoStageSettings
 
 
 class ReportingSettings(VideoStageSettings):
     """How much the report shows. None of it changes a dataset."""
 
-    title: str = "rewatch"
-    """Heading of the page. Ours."""
+    pipeline: Outline = Outline()
+    """What the pipeline says of itself; filled in by the DAG. Ours."""
+
+    title: str = ""
+    """Heading of the page; empty: the pipeline's name. Ours."""
 
     timelines: int = Field(default=12, ge=0)
     """Videos shown with a timeline, the longest first. Ours: a page of 20 MB holds about a dozen small clips."""

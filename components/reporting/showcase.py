@@ -34,7 +34,7 @@ def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[
         videos: how many.
         questions_each: questions drawn for each, those with a trajectory first.
     """
-    captions = ancestry.labelled("captions")
+    captions = ancestry.last("events")
     if captions is None or not videos:
         return []
     data = Dataset(captions.path)
@@ -42,10 +42,11 @@ def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[
     wanted = {video.video_id for video in chosen}
     segments = _by_video(data.rows("segments"), wanted)
     events = _by_video(data.rows("events"), wanted)
-    asked = ancestry.labelled("questions")
+    asked = ancestry.last("questions")
     questions = _by_video(Dataset(asked.path).rows("questions"), wanted) if asked else {}
-    summaries = {row.video_id: row.text for row in Dataset(asked.path).rows("summaries")} if asked else {}
-    watched = ancestry.labelled("trajectories")
+    summarized = ancestry.last("summaries")
+    summaries = {row.video_id: row.text for row in Dataset(summarized.path).rows("summaries")} if summarized else {}
+    watched = ancestry.last("trajectories")
     traces = _by_video(Dataset(watched.path).rows("trajectories"), wanted) if watched else {}
     return [
         _story(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.core.data.datasets import Dataset
+from components.core.data.outline import Outline, Output
 from components.core.data.rows import Failure, Question, QuestionType, Row
 from components.reporting.ancestry import Ancestry, Artifact
 
@@ -26,6 +27,8 @@ class FunnelStep:
     passed: int
     of: int
     reasons: tuple[tuple[str, int], ...] = ()
+    headline: bool = False
+    """Whether the page opens with it."""
 
     @property
     def share(self) -> float:
@@ -50,18 +53,16 @@ class Tallies:
     failures: tuple[Failure, ...]
 
 
-def tally(ancestry: Ancestry) -> Tallies:
+def tally(ancestry: Ancestry, outline: Outline) -> Tallies:
     """Count everything the ancestry still holds; what a failed run never reached counts as nothing."""
-    corpus, captions = ancestry.labelled("corpus"), ancestry.labelled("captions")
-    videos = _rows(corpus, "videos")
-    captioned = {video.video_id for video in _rows(captions, "videos")}
-    questions: list[Question] = _rows(ancestry.labelled("questions"), "questions")
+    videos = _rows(ancestry.first("videos"), "videos")
+    questions: list[Question] = _rows(ancestry.last("questions"), "questions")
     split_of = {video.video_id: video.split for video in videos}
     choices = [question for question in questions if question.form == "multiple_choice"]
     positions = Counter(question.answer_index for question in choices)
     sources = Counter((video.source, video.licence) for video in videos)
     return Tallies(
-        funnel=tuple(_funnel(ancestry, len(captioned), questions)),
+        funnel=tuple(_funnel(ancestry, outline)),
         types=tuple(_types(choices or questions, split_of)),
         positions=tuple(positions[place] for place in range(max((len(q.options) for q in choices), default=0))),
         train_videos=sum(video.split == "train" for video in videos),
@@ -82,36 +83,58 @@ def plain_reason(reason: str) -> str:
     return _NUMBERS.sub("#", _IDS.sub("…", first)).strip()[:120] or "no reason given"
 
 
-def _funnel(ancestry: Ancestry, captioned: int, questions: Sequence[Question]) -> Iterable[FunnelStep]:
-    corpus = ancestry.labelled("corpus")
-    if corpus is not None:
-        rows = corpus.manifest.rows
-        ingested, found = rows.get("ok", 0), sum(rows.values())
-        refused = [*_rejected(corpus, "videos"), *Dataset(corpus.path).failures()]
-        yield FunnelStep("ingested", "videos", ingested, found, _reasons(refused))
-        if ancestry.labelled("captions") is not None:
-            failures = [row for artifact in ancestry.of_stage("captioning") for row in _failed(artifact)]
-            yield FunnelStep("captioned", "videos", captioned, ingested, _reasons(failures))
-            yield from _described(ancestry)
-    passed = ancestry.labelled("questions")
-    if passed is not None:
-        refused = [row for row in _rejected(passed, "questions") if row.form == "open"]
-        kept = sum(question.form == "open" for question in questions)
-        asked = len({question.video_id for question in questions})
-        yield FunnelStep("kept by the filters", "questions", kept, kept + len(refused), _reasons(refused))
-        yield FunnelStep("with a multiple-choice twin", "questions", len(questions) - kept, kept)
-        yield FunnelStep("asked about", "videos", asked, captioned)
-    trajectories = ancestry.labelled("trajectories")
-    if trajectories is not None:
-        refused = [*_rejected(trajectories, "trajectories"), *_failed(trajectories)]
-        kept = trajectories.manifest.tables["trajectories"].ok
-        yield FunnelStep("re-watched", "trajectories", kept, kept + len(refused), _reasons(refused))
+def _funnel(ancestry: Ancestry, outline: Outline) -> Iterable[FunnelStep]:
+    """What the pipeline's outputs kept, in their order; captions and questions are counted as people count them."""
+    for output in outline.outputs:
+        artifact = ancestry.labelled(output.name)
+        if artifact is None or not output.passed:
+            continue
+        if "questions" in artifact.manifest.tables:
+            yield from _asked(ancestry, artifact, output)
+        elif "events" in artifact.manifest.tables:
+            yield from _captioned(ancestry, artifact, output)
+        else:
+            yield from _passed(artifact, output)
 
 
-def _described(ancestry: Ancestry) -> Iterable[FunnelStep]:
+def _passed(artifact: Artifact, output: Output) -> Iterable[FunnelStep]:
+    """The rows of a dataset's first table, of those and the refused and failed ones."""
+    for table, info in list(artifact.manifest.tables.items())[:1]:
+        refused = [*_rejected(artifact, table), *_failed(artifact)]
+        yield _step(output, table, info.ok, info.ok + len(refused), refused)
+
+
+def _captioned(ancestry: Ancestry, captions: Artifact, output: Output) -> Iterable[FunnelStep]:
+    """Videos with a caption, of those ingested, and how much of them is described."""
+    corpus = ancestry.first("videos")
+    if corpus is None or corpus is captions:
+        return
+    failures = [row for shard in ancestry.shards_of(captions) for row in _failed(shard)]
+    captioned = captions.manifest.tables["videos"].ok
+    yield _step(output, "videos", captioned, corpus.manifest.tables["videos"].ok, failures)
+    yield from _described(captions)
+
+
+def _asked(ancestry: Ancestry, asked: Artifact, output: Output) -> Iterable[FunnelStep]:
+    """Open questions, of those written; their multiple-choice twins; the videos they are about."""
+    questions: list[Question] = _rows(asked, "questions")
+    refused = [row for row in _rejected(asked, "questions") if row.form == "open"]
+    kept = sum(question.form == "open" for question in questions)
+    yield _step(output, "questions", kept, kept + len(refused), refused)
+    yield FunnelStep("with a multiple-choice twin", "questions", len(questions) - kept, kept)
+    captions = ancestry.last("videos")
+    if captions is not None:
+        about = len({question.video_id for question in questions})
+        yield FunnelStep("asked about", "videos", about, captions.manifest.tables["videos"].ok)
+
+
+def _step(output: Output, unit: str, passed: int, of: int, refused: Iterable[Row]) -> FunnelStep:
+    return FunnelStep(output.passed, unit, passed, of, _reasons(refused), output.kind == "gate")
+
+
+def _described(captions: Artifact) -> Iterable[FunnelStep]:
     """How many seconds of the captioned videos have events, where captioning left gaps, and why the others have not."""
-    captions = ancestry.labelled("captions")
-    gaps = _rejected(captions, "events") if captions else []
+    gaps = _rejected(captions, "events")
     if not gaps:
         return
     total = round(sum(video.duration_s for video in _rows(captions, "videos")))

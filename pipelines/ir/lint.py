@@ -29,7 +29,7 @@ class LintError(InputError):
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Compiled:
     """A compiled pipeline: its IR and the Kubernetes settings that travel in the second YAML document."""
 
     ir: Ir
@@ -37,7 +37,7 @@ class Pipeline:
     size: int
 
     @classmethod
-    def read(cls, path: Path) -> Pipeline:
+    def read(cls, path: Path) -> Compiled:
         """Parse the one or two YAML documents of `path`."""
         import yaml
 
@@ -66,7 +66,7 @@ class Pipeline:
                 yield label, executor["container"]
 
 
-Rule = Callable[[Pipeline], Iterator[str]]
+Rule = Callable[[Compiled], Iterator[str]]
 
 
 def check(path: Path) -> None:
@@ -75,7 +75,7 @@ def check(path: Path) -> None:
     Raises:
         LintError: names every fault found.
     """
-    found = faults(Pipeline.read(path))
+    found = faults(Compiled.read(path))
     if found:
         raise LintError(
             f"The compiled pipeline {path.name} would run wrongly: {' '.join(found)}",
@@ -83,12 +83,12 @@ def check(path: Path) -> None:
         )
 
 
-def faults(pipeline: Pipeline) -> list[str]:
+def faults(pipeline: Compiled) -> list[str]:
     """Every fault, one sentence each; empty for a sound pipeline."""
     return [fault for rule in RULES for fault in rule(pipeline)]
 
 
-def loop_takes_outer_parameter(pipeline: Pipeline) -> Iterator[str]:
+def loop_takes_outer_parameter(pipeline: Compiled) -> Iterator[str]:
     """1: inside a loop, a parameter from another task's output is replaced by the loop item."""
     for _, name, task, _ in pipeline.tasks():
         items = task.get("parameterIterator", {}).get("items", {}).get("inputParameter")
@@ -100,14 +100,14 @@ def loop_takes_outer_parameter(pipeline: Pipeline) -> Iterator[str]:
                 yield f"[1] The loop {name} takes a parameter from the task {producer}: it would become the loop item."
 
 
-def nested_loops(pipeline: Pipeline) -> Iterator[str]:
+def nested_loops(pipeline: Compiled) -> Iterator[str]:
     """2: the item of an outer loop is replaced by that of the inner one."""
     for _, name, task, component in pipeline.tasks():
         if _is_loop(task) and _holds_loop(pipeline, component):
             yield f"[2] The loop {name} holds another loop: its item would be replaced by the inner one's."
 
 
-def loop_over_named_output(pipeline: Pipeline) -> Iterator[str]:
+def loop_over_named_output(pipeline: Compiled) -> Iterator[str]:
     """3: a loop over a named output fails at run time; only a single `-> List[str]` works."""
     for _, name, task, _ in pipeline.tasks():
         items = task.get("parameterIterator", {}).get("items", {}).get("inputParameter", "")
@@ -116,7 +116,7 @@ def loop_over_named_output(pipeline: Pipeline) -> Iterator[str]:
             yield f"[3] The loop {name} runs over the named output {source['outputParameterKey']!r}, not `Output`."
 
 
-def one_of_artifacts(pipeline: Pipeline) -> Iterator[str]:
+def one_of_artifacts(pipeline: Compiled) -> Iterator[str]:
     """6: choosing between artifacts raises out of the run, so that the exit task does not run."""
     for name, component in pipeline.dags():
         for key, output in component["dag"].get("outputs", {}).get("artifacts", {}).items():
@@ -124,7 +124,7 @@ def one_of_artifacts(pipeline: Pipeline) -> Iterator[str]:
                 yield f"[6] {name} chooses between artifacts for {key}: KFP raises and skips the exit task."
 
 
-def condition_on_text(pipeline: Pipeline) -> Iterator[str]:
+def condition_on_text(pipeline: Compiled) -> Iterator[str]:
     """7: a condition on a string that happens to hold a quote is false, with only a warning."""
     for _, name, task, component in pipeline.tasks():
         condition = task.get("triggerPolicy", {}).get("condition", "")
@@ -134,14 +134,14 @@ def condition_on_text(pipeline: Pipeline) -> Iterator[str]:
                 yield f"[7] The condition of {name} compares text ({key}): branch on a bool that a task returns."
 
 
-def cached_exit_task(pipeline: Pipeline) -> Iterator[str]:
+def cached_exit_task(pipeline: Compiled) -> Iterator[str]:
     """20: a cached exit task says nothing the second time."""
     for _, name, task, _ in pipeline.tasks():
         if task.get("triggerPolicy", {}).get("strategy") == EXIT_STRATEGY and _is_cached(task):
             yield f"[20] The exit task {name} is cached: set_caching_options(False)."
 
 
-def uncached_artifact(pipeline: Pipeline) -> Iterator[str]:
+def uncached_artifact(pipeline: Compiled) -> Iterator[str]:
     """Section 1.8: an artifact of an uncached task has a new URI in every run, so all that follows reruns."""
     for dag, name, task, component in pipeline.tasks():
         if _is_cached(task) or "executorLabel" not in component:
@@ -151,14 +151,14 @@ def uncached_artifact(pipeline: Pipeline) -> Iterator[str]:
                 yield f"[1.8] The uncached task {name} hands on the artifact {key}: everything after it would rerun."
 
 
-def installs_packages(pipeline: Pipeline) -> Iterator[str]:
+def installs_packages(pipeline: Compiled) -> Iterator[str]:
     """23: a task that runs pip changes the environment it runs in, and fails without a network."""
     for label, container in pipeline.executors():
         if any("pip install" in part for part in [*container.get("command", []), *container.get("args", [])]):
             yield f"[23] {label} runs pip install: use install_kfp_package=False and no packages_to_install."
 
 
-def unpinned_image(pipeline: Pipeline) -> Iterator[str]:
+def unpinned_image(pipeline: Compiled) -> Iterator[str]:
     """The image string is the cache key: a tag that moves gives stale results."""
     for label, container in pipeline.executors():
         image = container.get("image", "")
@@ -167,14 +167,14 @@ def unpinned_image(pipeline: Pipeline) -> Iterator[str]:
             yield f"[tag] {label} runs in {image!r}, which is not pinned by a tag."
 
 
-def not_lightweight(pipeline: Pipeline) -> Iterator[str]:
+def not_lightweight(pipeline: Compiled) -> Iterator[str]:
     """15: the SubprocessRunner refuses anything but lightweight Python components."""
     for label, container in pipeline.executors():
         if not any("kfp.dsl.executor_main" in part for part in container.get("command", [])):
             yield f"[15] {label} is no lightweight Python component: it cannot run on a laptop."
 
 
-def unresolved_placeholder(pipeline: Pipeline) -> Iterator[str]:
+def unresolved_placeholder(pipeline: Compiled) -> Iterator[str]:
     """13: some placeholders raise an IndexError outside a cluster; pass times as parameters."""
     text = str(pipeline.ir)
     for placeholder in UNRESOLVED_LOCALLY:
@@ -182,7 +182,7 @@ def unresolved_placeholder(pipeline: Pipeline) -> Iterator[str]:
             yield f"[13] The pipeline uses {placeholder}, which kfp.local cannot resolve."
 
 
-def literal_secret(pipeline: Pipeline) -> Iterator[str]:
+def literal_secret(pipeline: Compiled) -> Iterator[str]:
     """A secret in the IR is readable by everyone who can see the pipeline."""
     for label, container in pipeline.executors():
         for variable in container.get("env", []):
@@ -190,7 +190,7 @@ def literal_secret(pipeline: Pipeline) -> Iterator[str]:
                 yield f"[secret] {label} sets {variable['name']} to a literal: take it from a Secret."
 
 
-def unguarded_accelerator(pipeline: Pipeline) -> Iterator[str]:
+def unguarded_accelerator(pipeline: Compiled) -> Iterator[str]:
     """A task on accelerators needs a toleration for their nodes, a timeout and a retry, or it hangs and wastes them."""
     settings = pipeline.platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {})
     for _, name, task, component in pipeline.tasks():
@@ -205,7 +205,7 @@ def unguarded_accelerator(pipeline: Pipeline) -> Iterator[str]:
             yield f"[gpu] {name} asks for accelerators without {', '.join(lacks)}."
 
 
-def too_large(pipeline: Pipeline) -> Iterator[str]:
+def too_large(pipeline: Compiled) -> Iterator[str]:
     """The compiled pipeline must fit into one Kubernetes object."""
     if pipeline.size >= MAX_BYTES:
         yield f"[size] The compiled pipeline has {pipeline.size} bytes; Kubernetes takes {MAX_BYTES}."
@@ -237,14 +237,14 @@ def _is_cached(task: Ir) -> bool:
     return bool(task.get("cachingOptions", {}).get("enableCache"))
 
 
-def _holds_loop(pipeline: Pipeline, component: Ir) -> bool:
+def _holds_loop(pipeline: Compiled, component: Ir) -> bool:
     for task in component.get("dag", {}).get("tasks", {}).values():
         if _is_loop(task) or _holds_loop(pipeline, pipeline.ir["components"][task["componentRef"]["name"]]):
             return True
     return False
 
 
-def _is_consumed(pipeline: Pipeline, dag: str, producer: str) -> bool:
+def _is_consumed(pipeline: Compiled, dag: str, producer: str) -> bool:
     """Whether a task of the same DAG, or the DAG itself as its output, takes an artifact of `producer`."""
     component = dict(pipeline.dags())[dag]["dag"]
     for task in component["tasks"].values():

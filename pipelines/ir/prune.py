@@ -12,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError
-from pipelines.ir.lint import Pipeline
+from pipelines.ir.lint import Compiled
 
 Ir = dict[str, Any]
 
 
 def task_names(path: Path) -> list[str]:
     """Names of the tasks that run a component, in an order in which they can run."""
-    ir = Pipeline.read(path).ir
+    ir = Compiled.read(path).ir
     return list(_walk(ir, ir["root"]))
 
 
-def looped_names(path: Path) -> list[str]:
-    """Names of the tasks that run once per shard."""
-    ir = Pipeline.read(path).ir
-    loops = [task for _, _, task, _ in Pipeline.read(path).tasks() if "parameterIterator" in task]
-    return [name for task in loops for name in _walk(ir, ir["components"][task["componentRef"]["name"]])]
+def planners(path: Path) -> dict[str, str]:
+    """The tasks that run once per shard, each with the task whose output names its shards; "" where no task does."""
+    compiled = Compiled.read(path)
+    found: dict[str, str] = {}
+    for _, _, task, component in compiled.tasks():
+        if "parameterIterator" in task:
+            items = task["parameterIterator"]["items"].get("inputParameter", "")
+            source = task.get("inputs", {}).get("parameters", {}).get(items, {}).get("taskOutputParameter", {})
+            found |= {name: str(source.get("producerTask", "")) for name in _walk(compiled.ir, component)}
+    return found
 
 
 def keep_until(path: Path, last: str) -> None:
@@ -42,7 +47,7 @@ def keep_until(path: Path, last: str) -> None:
     if last not in names:
         near = get_close_matches(last, names, n=3, cutoff=0.3)
         raise InputError(f"No task is called {last!r}.", f"Did you mean {' or '.join(near or names)}?")
-    pipeline = Pipeline.read(path)
+    pipeline = Compiled.read(path)
     _prune(pipeline.ir, pipeline.ir["root"], last)
     _drop_unused(pipeline.ir)
     documents = [pipeline.ir, *([pipeline.platform] if pipeline.platform else [])]

@@ -128,13 +128,9 @@ def is_reached(store: str, address: str, settings: frozenset[str] | None = None)
 
 def settings_of(profile: Profile) -> frozenset[str]:
     """The settings that a profile's tasks file their results under."""
-    from components.quality_gates.settings import GATES, QualityGatesSettings
-
     found = set()
-    for section in profile.stages.values():
-        found.add(section.digest())
-        if isinstance(section, QualityGatesSettings):
-            found |= {section.of(gate).digest() for gate in GATES}
+    for name, section in profile.stages.items():
+        found |= {section.digest(), *(part.digest() for part in section.arguments(name).values())}
         if without_length := getattr(section, "without_length", None):
             found.add(without_length().digest())
         if video := getattr(section, "video", None):

@@ -8,8 +8,10 @@ KFP's cache key: the same task does better in the next run.
 from typing import Any
 
 from kfp import dsl
-from kfp.dsl import Dataset, Input, Output
+from kfp.dsl import Dataset, Input
 
+from components.core.data.outline import Output
+from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 
 component = dsl.component(base_image="example.org/fake-python:1", install_kfp_package=False)
@@ -24,14 +26,14 @@ def discover() -> list[str]:
 
 
 @component
-def work(shard: str, output: Output[Dataset]):
+def work(shard: str, output: dsl.Output[Dataset]):
     from tests.pipelines.fake_task import end_task
 
     end_task("work", shard=shard, output=output.path)
 
 
 @component
-def gate_captions(shards: Input[list[Dataset]], output: Output[Dataset]):
+def gate_captions(shards: Input[list[Dataset]], output: dsl.Output[Dataset]):
     from tests.pipelines.fake_task import end_task
 
     end_task("gate-captions", output=output.path)
@@ -69,13 +71,6 @@ def build(platform: Platform) -> Any:
     return fake
 
 
-def build_nested_loops(platform: Platform) -> Any:
-    """A shape the linter refuses."""
-
-    @dsl.pipeline(name="nested")
-    def nested() -> None:
-        shards = discover().set_caching_options(False)
-        with dsl.ParallelFor(shards.output), dsl.ParallelFor(["a", "b"]) as item:
-            work(shard=item)
-
-    return nested
+PIPELINE = Pipeline(
+    name="fake", build=build, outputs=(Output(task="gate-captions", name="captions", kind="gate", passed="captioned"),)
+)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from components.core.errors import SettingsError
 from pipelines.cli import main
-from pipelines.profile import STAGES, Profile, load_profile
+from pipelines.profile import Profile, load_profile
+from pipelines.rewatch import PIPELINE
 
 WRONG = [
     "launch.runner.x=1",
@@ -115,7 +116,9 @@ def test_a_profile_that_says_what_no_setting_holds_is_refused(tmp_path: Path, co
         load_profile(str(tmp_path / "mine.yaml"))
 
 
-NAMES = sorted({"launch", "endpoints", "teachers", "platform", "default", "captioner", "builtin", "pools", *STAGES})
+NAMES = sorted(
+    {"launch", "endpoints", "teachers", "platform", "default", "captioner", "builtin", "pools", *PIPELINE.stages}
+)
 INNER = ["phases", "0", "1", "steps", "runner", "work", "probes", "role", "rates", "endpoint", "x", "", "-1"]
 keys = st.lists(st.sampled_from(NAMES + INNER) | st.text(max_size=3), min_size=1, max_size=5).map(".".join)
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.dates()

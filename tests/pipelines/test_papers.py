@@ -11,7 +11,8 @@ from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings
 from pipelines.cli import main
 from pipelines.papers import OTHERWISE, Difference, differences, source_of, table
-from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
+from pipelines.profile import FOLDER, load_profile
+from pipelines.rewatch import PIPELINE
 
 PROFILES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 THE_CLUSTERS_OWN = {
@@ -56,9 +57,9 @@ def settings_of(group: Settings, prefix: str) -> Iterator[tuple[str, object, str
             yield f"{prefix}.{name}", value, field.description or ""
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PIPELINE.stages)
 def test_every_default_names_its_source_in_its_docstring(stage: str) -> None:
-    for name, value, docstring in settings_of(settings_type(stage)(), stage):
+    for name, value, docstring in settings_of(PIPELINE.stages[stage], stage):
         assert value in ("", ()) or source_of(docstring), f"{name} says nobody's value: paper's or ours"
 
 

@@ -18,7 +18,8 @@ from pipelines.cli import main
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
-from pipelines.profile import FOLDER, STAGES, load_profile, settings_type
+from pipelines.profile import FOLDER, load_profile
+from pipelines.rewatch import PIPELINE
 
 ROOT = Path(__file__).parents[2]
 BIG = "endpoints.big={base_url: 'http://127.0.0.1:9/v1'}"
@@ -29,7 +30,7 @@ YAML_FILES = sorted(
     for folder in ("pipelines", "components", "images", "manifests", "tests")
     for path in (ROOT / folder).rglob(pattern)
 )
-PARAMETERS = [*(stage for stage in STAGES if stage != "quality_gates"), *(f"{gate}_gate" for gate in GATES)]
+PARAMETERS = [*(stage for stage in PIPELINE.stages if stage != "quality_gates"), *(f"{gate}_gate" for gate in GATES)]
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -47,7 +48,7 @@ def test_every_profile_is_valid(name: str) -> None:
 @pytest.mark.parametrize("parameter", PARAMETERS)
 def test_a_tasks_settings_are_complete_and_come_back_the_same(parameter: str) -> None:
     text = load_profile("laptop").arguments()[parameter]
-    kind = settings_type("quality_gates" if parameter.endswith("_gate") else parameter)
+    kind = type(PIPELINE.stages["quality_gates" if parameter.endswith("_gate") else parameter])
     assert set(json.loads(text)) == set(kind.model_fields)
     assert kind.model_validate_json(text).to_json() == text
 

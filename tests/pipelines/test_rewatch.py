@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ir.lint import Pipeline, faults
-from pipelines.ir.prune import looped_names, task_names
+from pipelines.ir.lint import Compiled, faults
+from pipelines.ir.prune import planners, task_names
 from tests.pages import fetched
 from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
 
@@ -47,11 +47,11 @@ def test_the_compiled_pipeline_is_the_golden_one(tmp_path: Path) -> None:
 
 def test_the_tasks_run_in_the_order_of_the_design() -> None:
     assert task_names(GOLDEN) == TASKS
-    assert set(looped_names(GOLDEN)) == LOOPED
+    assert planners(GOLDEN) == dict.fromkeys(LOOPED, "discover")
 
 
 def test_only_what_looks_outside_and_what_reports_is_uncached() -> None:
-    pipeline = Pipeline.read(GOLDEN)
+    pipeline = Compiled.read(GOLDEN)
     uncached = {
         name
         for _, name, task, component in pipeline.tasks()
@@ -62,7 +62,7 @@ def test_only_what_looks_outside_and_what_reports_is_uncached() -> None:
 
 def test_the_cluster_pipeline_guards_its_accelerators(tmp_path: Path) -> None:
     compile_rewatch(tmp_path / "rewatch.yaml", profile="cluster")
-    pipeline = Pipeline.read(tmp_path / "rewatch.yaml")
+    pipeline = Compiled.read(tmp_path / "rewatch.yaml")
     assert faults(pipeline) == []
     on_accelerators = {
         label for label, container in pipeline.executors() if container.get("resources", {}).get("accelerator")

@@ -53,6 +53,9 @@ class Manifest(Strict):
 
     format: int = 1
     stage: str
+    task: str = ""
+    """Name in the DAG of the task that wrote it, such as `gate-captions`."""
+
     shard: str = ""
     run_id: str = ""
     created: str = ""

@@ -8,7 +8,7 @@ concurrency recomputes nothing.
 from __future__ import annotations
 
 import difflib
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -62,6 +62,10 @@ class StageSettings(Settings):
 
     work: WorkSettings = WorkSettings()
     """Concurrency and limits; results do not depend on it."""
+
+    def arguments(self, section: str) -> dict[str, Self]:
+        """The pipeline parameters that a profile's section becomes, by name: one, unless its tasks read parts of it."""
+        return {section: self}
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)

@@ -18,9 +18,6 @@ REGISTRY = os.environ.get("REWATCH_REGISTRY", "ghcr.io/rewatch")
 ENTRY = "components.core.engine.run"
 """What every component calls to run its module."""
 
-TRAIN_STAGES = frozenset({"sft", "grpo", "evaluation"})
-"""Stages that need the training image; all others run in the data image, which is a third of its size."""
-
 
 def image(module: str) -> str:
     """The image that runs a module: `ghcr.io/rewatch/rewatch-data-python:captioning-3f2a…` for captioning's."""
@@ -33,8 +30,8 @@ def stage_of(module: str) -> str:
 
 
 def kind_of(module: str) -> str:
-    """Which Dockerfile builds the module's image: `train` or `data`."""
-    return "train" if stage_of(module) in TRAIN_STAGES else "data"
+    """Which Dockerfile builds the module's image: `train` where it reaches torch; `data` has a third of that size."""
+    return "train" if "torch" in identity_of(module, ENTRY).packages else "data"
 
 
 @cache

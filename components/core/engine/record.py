@@ -57,6 +57,9 @@ class TaskRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
+    task: str = ""
+    """Its name in the DAG: `name` without the shard's number."""
+
     stage: str
     shard: str = ""
     run_id: str = ""
@@ -71,6 +74,9 @@ class TaskRecord(BaseModel):
     rows: dict[str, int] = Field(default_factory=lambda: {"ok": 0, "rejected": 0, "failed": 0})
     records: dict[str, int] = Field(default_factory=dict)
     """Records by how they were finished: done, reused, failed."""
+
+    failures_are_final: bool = False
+    """The stage's word for it (Stage)."""
 
     calls: int = 0
     cached_calls: int = 0

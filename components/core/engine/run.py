@@ -63,16 +63,19 @@ def run_task(
         SystemExit: on any error, with its exit code; the reason is on stderr and in the task record.
     """
     join_run()
-    label = f"{name or stage.name}-{part_of(shard)}" if shard else name or stage.name
+    task = name or stage.name
+    label = f"{task}-{part_of(shard)}" if shard else task
     started, clock = time.monotonic(), CpuClock()
     context, run, log = _surroundings_or_exit(label)
     record = TaskRecord(
         name=label,
+        task=task,
         stage=stage.name,
         shard=shard,
         run_id=context.run_id,
         status="running",
         started=utc_now(),
+        failures_are_final=stage.failures_are_final,
         output=output,
         inputs=dict(inputs),
     )
@@ -160,6 +163,7 @@ def _finish_output(task: Task[StageSettings], record: TaskRecord) -> Manifest:
     stage = task.stage
     manifest = Manifest(
         stage=stage.name,
+        task=record.task,
         shard=task.shard,
         run_id=record.run_id,
         created=utc_now(),

@@ -58,6 +58,7 @@ class Stage(Generic[SettingsType]):
         tables: row type by table of the dataset it writes; empty for stages that write a model.
         run: does the work.
         roles: names of the settings' fields that hold the `RoleSettings` it asks.
+        failures_are_final: its failures depend on nothing but its inputs, so that trying again would fail again.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage(Generic[SettingsType]):
     tables: Mapping[str, type[Row]]
     run: Callable[[Task[SettingsType]], Awaitable[None] | None]
     roles: tuple[str, ...] = ()
+    failures_are_final: bool = False
 
     @property
     def module(self) -> str:

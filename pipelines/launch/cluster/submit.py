@@ -37,7 +37,7 @@ def submit(profile: Profile, videos: str, run_name: str = "") -> Submitted:
     if "://" not in videos:
         raise InputError(f"A cluster cannot read {videos}.", "Give an s3:// prefix with --videos.")
     with TemporaryDirectory() as folder:
-        path = compile_pipeline(platform_of(profile), Path(folder) / "rewatch.yaml")
+        path = compile_pipeline(profile.pipeline, platform_of(profile), Path(folder) / f"{profile.pipeline.name}.yaml")
         import kfp
         from kfp_server_api.exceptions import ApiException
         from urllib3.exceptions import HTTPError

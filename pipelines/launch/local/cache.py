@@ -1,9 +1,9 @@
-"""What KFP's cache must not keep: tasks that succeeded, but with failed records.
+"""Forgetting what KFP's cache holds: all of it on demand, and before a run what it must not keep.
 
 KFP caches every task that succeeded, and nothing that a task does can tell it otherwise. So before a run, entries of
 tasks that left failed records behind are removed: they run again, take their finished records from the state, and try
-the failed ones anew. Ingestion is left alone: its failed records are files that cannot be read, a file that was mended
-is another file, and its shard's id says so.
+the failed ones anew. Tasks whose failures are final are left alone, such as ingestion: its failed records are files
+that cannot be read, a file that was mended is another file, and its shard's id says so.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-
-BY_CONTENT = frozenset({"ingestion"})
-"""Stages whose failures depend on nothing but their inputs, so that trying again would fail again."""
 
 
 def forget_failed(runs: Path, cache: Path) -> int:
@@ -33,9 +30,17 @@ def forget_failed(runs: Path, cache: Path) -> int:
     return forgotten
 
 
+def forget_tasks(cache: Path) -> int:
+    """Remove every cache entry; returns how many there were."""
+    entries = list(cache.glob("*.json"))
+    for entry in entries:
+        entry.unlink()
+    return len(entries)
+
+
 def _outputs_with_failures(runs: Path) -> Iterator[str]:
     for path in runs.glob("*/tasks/*.json"):
         record = json.loads(path.read_text())
-        failed = (record.get("records") or {}).get("failed") and record.get("stage") not in BY_CONTENT
+        failed = (record.get("records") or {}).get("failed") and not record.get("failures_are_final")
         if record.get("status") == "succeeded" and failed:
             yield str(record.get("output"))

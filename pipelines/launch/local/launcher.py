@@ -56,7 +56,6 @@ class LocalRun:
         videos: folder, `s3://` prefix or manifest.
         runs: folder of runs, state and cache.
         until: name of the last task to run; empty for all.
-        pipeline: `module:function` of the builder.
         say: prints one line for a person.
         resume_command: what to type to go on after a failure.
         tracking: whether MLflow records the run.
@@ -66,7 +65,6 @@ class LocalRun:
     videos: str
     runs: RunsRoot
     until: str = ""
-    pipeline: str = "pipelines.rewatch:build"
     say: Callable[[str], None] = say
     resume_command: str = "rewatch run"
     tracking: bool = True
@@ -87,7 +85,7 @@ class LocalRun:
     def _follow(self, folder: RunFolder) -> int:
         """Run the pipeline in its folder. However that ends, run.json says so."""
         self.say(f"run {folder.id}: {self.profile.name} profile, videos {self.videos}")
-        watcher = RunWatcher(folder, self._header(folder), self.say)
+        watcher = RunWatcher(folder, self._header(folder), self.say, self.profile.pipeline)
         watcher.write("running")
         began = time.monotonic()
         try:
@@ -129,7 +127,7 @@ class LocalRun:
     def _header(self, folder: RunFolder) -> Record:
         return {
             "run_id": folder.id,
-            "pipeline": "rewatch",
+            "pipeline": self.profile.pipeline.name,
             "profile": self.profile.name,
             "videos": self.videos,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -140,7 +138,7 @@ class LocalRun:
 
         folder.resolved.write_text(yaml.safe_dump({"videos": self.videos, **self.profile.resolved()}, sort_keys=False))
         job = {
-            "pipeline": self.pipeline,
+            "pipeline": self.profile.pipeline.module,
             "arguments": {"videos": str(self._videos_argument()), **self.profile.arguments()},
             "platform": self.profile.platform.model_dump(mode="json"),
             "runner": self.profile.launch.runner,
@@ -180,7 +178,7 @@ class LocalRun:
         settings: dict[str, Any] = {
             name: section.model_dump(mode="json") for name, section in self.profile.stages.items()
         }
-        settings |= {"profile": self.profile.name, "videos": self.videos}
+        settings |= {"pipeline": self.profile.pipeline.name, "profile": self.profile.name, "videos": self.videos}
         log, artifacts = folder.logs / "mlflow.log", self.runs.tracking_artifacts
         experiment = self.profile.launch.experiment
         held = folder.lifeline.absolute()

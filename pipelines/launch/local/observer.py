@@ -85,9 +85,9 @@ class TaskObserver(logging.Filter):
 
     def _shard_without_record(self, name: str) -> str:
         """For a task inside a loop, the first shard of which there is no record; else an empty string."""
-        plan = json.loads(self.folder.plan.read_text())
-        for planner in self.folder.artifacts.glob("*/discover/executor_output.json") if name in plan["looped"] else []:
-            for shard in json.loads(planner.read_text())["parameterValues"]["Output"]:
+        planner = json.loads(self.folder.plan.read_text())["planners"].get(name)
+        for planned in self.folder.artifacts.glob(f"*/{planner}/executor_output.json") if planner else []:
+            for shard in json.loads(planned.read_text())["parameterValues"]["Output"]:
                 record = self.folder.tasks / f"{_label(name, shard)}.json"
                 if not record.exists() or json.loads(record.read_text())["status"] == "running":
                     return str(shard)

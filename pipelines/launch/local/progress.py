@@ -12,11 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.core.data.outline import Outline
 from pipelines.launch.local.folders import RunFolder, write_json
-
-DATASETS = {"gate-captions": "captions", "gate-questions": "questions", "gate-trajectories": "trajectories"}
-MODELS = {"sft": "sft", "grpo": "grpo"}
-METRIC_TASKS = ("evaluate", "promote")
 
 Record = dict[str, Any]
 
@@ -29,11 +26,13 @@ class RunWatcher:
         folder: the run.
         header: run_id, pipeline, profile and whatever else opens run.json.
         say: prints one line for a person.
+        outline: of the pipeline. run.json names what gates passed, the models, and figures of scores and decisions.
     """
 
     folder: RunFolder
     header: Mapping[str, Any]
     say: Callable[[str], None]
+    outline: Outline
     records: dict[str, Record] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
@@ -82,8 +81,8 @@ class RunWatcher:
             **self.header,
             "status": status,
             "tasks": [*self.records.values(), *skipped],
-            "datasets": self._outputs(DATASETS),
-            "models": self._outputs(MODELS),
+            "datasets": self._outputs({output.task: output.name for output in self.outline.of_kind("gate")}),
+            "models": self._outputs({output.task: output.task for output in self.outline.of_kind("model")}),
             "metrics": self._metrics(),
             "report": str(self.folder.report) if self.folder.report.exists() else None,
         }
@@ -104,8 +103,8 @@ class RunWatcher:
 
     def _metrics(self) -> dict[str, float]:
         merged: dict[str, float] = {}
-        for task in METRIC_TASKS:
-            merged.update(self.records.get(task, {}).get("metrics") or {})
+        for output in self.outline.of_kind("scores", "decision"):
+            merged.update(self.records.get(output.task, {}).get("metrics") or {})
         return merged
 
 

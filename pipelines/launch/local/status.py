@@ -24,8 +24,8 @@ def print_runs(root: RunsRoot) -> None:
             say(f"{run.id}  {error.what}")
             continue
         done = sum(task["status"] in ("succeeded", "cached") for task in record["tasks"])
-        told = f"{done} tasks done  {record.get('videos', '')}"
-        say(f"{run.id}  {state_of(run, record):<11} {record['profile']:<8} {told}")
+        what = f"{record.get('pipeline', '')} {record['profile']}"
+        say(f"{run.id}  {state_of(run, record):<11} {what:<16} {done} tasks done  {record.get('videos', '')}")
 
 
 def state_of(run: RunFolder, record: Mapping[str, Any]) -> str:
@@ -60,11 +60,3 @@ def find_report(root: RunsRoot, run_id: str) -> Path:
     if not run.report.exists():
         raise InputError(f"The run {run.id} has no report ({state_of(run, run.read())}).", f"rewatch status {run.id}")
     return run.report
-
-
-def forget_tasks(root: RunsRoot) -> int:
-    """Remove KFP's cache entries; returns how many there were."""
-    entries = list(root.cache.glob("*.json"))
-    for entry in entries:
-        entry.unlink()
-    return len(entries)

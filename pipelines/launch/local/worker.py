@@ -21,6 +21,7 @@ from components.core.processes import end_group, join_run
 from pipelines.launch.local.cache import forget_failed
 from pipelines.launch.local.folders import RunFolder, write_json
 from pipelines.launch.local.observer import TaskObserver
+from pipelines.pipeline import load_pipeline
 from pipelines.platform import Platform
 
 
@@ -30,14 +31,14 @@ def main(job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     folder = RunFolder(Path(job_file).parent)
     try:
-        pipeline = load_pipeline(job, folder)
+        pipeline = load_job(job, folder)
     except RewatchError as error:
         write_json(folder.path / "refused.json", {"what": error.what, "remedy": error.remedy})
         return 2
     return run(pipeline, job, folder)
 
 
-def load_pipeline(job: dict[str, Any], folder: RunFolder) -> Any:
+def load_job(job: dict[str, Any], folder: RunFolder) -> Any:
     """Compile the job's pipeline to `pipeline.yaml`, note its tasks in `plan.json`, and load it.
 
     Raises:
@@ -46,11 +47,11 @@ def load_pipeline(job: dict[str, Any], folder: RunFolder) -> Any:
     from kfp import components
 
     from pipelines.ir.compilation import compile_pipeline
-    from pipelines.ir.prune import looped_names, task_names
+    from pipelines.ir.prune import planners, task_names
 
     platform = Platform.model_validate(job["platform"])
-    compile_pipeline(platform, folder.pipeline, builder=job["pipeline"], until=job["until"])
-    plan = {"tasks": task_names(folder.pipeline), "looped": looped_names(folder.pipeline), "until": job["until"]}
+    compile_pipeline(load_pipeline(job["pipeline"]), platform, folder.pipeline, until=job["until"])
+    plan = {"tasks": task_names(folder.pipeline), "planners": planners(folder.pipeline), "until": job["until"]}
     write_json(folder.plan, plan)
     return components.load_component_from_file(str(folder.pipeline))
 

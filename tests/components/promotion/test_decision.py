@@ -10,7 +10,7 @@ import pytest
 from components.promotion.decision import AnsweredQuestion, Rival, decide
 from components.promotion.settings import PromotionSettings
 
-SETTINGS = PromotionSettings()
+SETTINGS = PromotionSettings(registered_model="a-student")
 
 
 def answers(accuracy: float, seed: int, numbers: Sequence[int] = range(400)) -> list[AnsweredQuestion]:
@@ -50,8 +50,8 @@ def test_a_tolerated_loss_is_a_setting() -> None:
 
 
 def test_confidence_is_a_setting() -> None:
-    sure = decide(answers(0.66, 1), champion(0.6, 2), PromotionSettings(confidence=0.999))
-    hasty = decide(answers(0.66, 1), champion(0.6, 2), PromotionSettings(confidence=0.6))
+    sure = decide(answers(0.66, 1), champion(0.6, 2), SETTINGS.model_copy(update={"confidence": 0.999}))
+    hasty = decide(answers(0.66, 1), champion(0.6, 2), SETTINGS.model_copy(update={"confidence": 0.6}))
     assert sure.low is not None and hasty.low is not None and sure.low < hasty.low
     assert (sure.verdict, hasty.verdict) == ("kept", "promoted")
     assert "(99.9 % " in sure.text and "(60 % " in hasty.text
@@ -80,7 +80,7 @@ def test_the_remedy_for_too_few_questions_can_be_followed() -> None:
     few = [range(60), range(10, 70)]
     decision = decide(answers(0.9, 1, few[0]), champion(0.2, 2, few[1]), SETTINGS)
     assert decision.verdict == "refused" and "--set promotion.min_questions=50" in decision.text
-    follows = PromotionSettings(min_questions=50)
+    follows = SETTINGS.model_copy(update={"min_questions": 50})
     assert decide(answers(0.9, 1, few[0]), champion(0.2, 2, few[1]), follows).verdict == "promoted"
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from components.reporting.facts import gather
 from components.reporting.page import render_page
-from components.reporting.settings import ReportingSettings
-from tests.components.reporting.worlds import World, build_run
+from tests.components.reporting.worlds import SETTINGS, World, build_run
 
 GOLDEN = Path(__file__).parent / "golden_page.txt"
 BLOCKS = re.compile(r"</(?:p|h1|h2|h3|tr|div|li|text|title|summary)>")
@@ -31,7 +30,8 @@ def readable(page: str) -> str:
 
 def golden_text(world: World) -> str:
     """What the golden copy holds: the page with two timelines."""
-    return readable(render_page(gather(ReportingSettings(timelines=2), world.roots, world.record)))
+    settings = SETTINGS.model_copy(update={"timelines": 2})
+    return readable(render_page(gather(settings, world.roots.values(), world.record)))
 
 
 def _without_style(page: str) -> str:

@@ -11,9 +11,8 @@ import pytest
 
 from components.reporting.facts import gather, write_page
 from components.reporting.page import render_card
-from components.reporting.settings import ReportingSettings
 from tests.components.reporting.golden import GOLDEN, golden_text, words_of
-from tests.components.reporting.worlds import World, build_run
+from tests.components.reporting.worlds import SETTINGS, World, build_run
 from tests.pages import fetched, policy
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -31,9 +30,8 @@ def page(world: World) -> str:
 
 
 def written(world: World) -> str:
-    return write_page(
-        gather(ReportingSettings(timelines=26), world.roots, world.record), world.run / "report"
-    ).read_text()
+    facts = gather(SETTINGS.model_copy(update={"timelines": 26}), world.roots.values(), world.record)
+    return write_page(facts, world.run / "report").read_text()
 
 
 class Outline(HTMLParser):
@@ -99,7 +97,7 @@ def test_the_page_stands_alone(page: str) -> None:
 def test_the_card_holds_no_markup_of_a_corpus_or_a_model(tmp_path: Path) -> None:
     world = build_run(tmp_path, clips=8)
     hostile = "![x](http://evil.example/x.png) | <img src=http://evil.example/y.png>\n# Sources"
-    facts = gather(ReportingSettings(), world.roots, world.record)
+    facts = gather(SETTINGS, world.roots.values(), world.record)
     tallies = replace(facts.tallies, sources=((hostile, hostile, 8),))
     card = render_card(replace(facts, tallies=tallies))
     [row] = [line for line in card.splitlines() if "evil.example" in line]
@@ -163,23 +161,23 @@ def test_the_same_run_gives_the_same_page(world: World, page: str) -> None:
 
 
 def test_a_run_that_stopped_early_reports_what_it_finished(world: World) -> None:
-    roots = {name: world.roots[name] for name in ("corpus", "captions")}
-    facts = gather(ReportingSettings(), roots, world.record, problem="gate-questions: refused <b>")
+    roots = [world.roots[name] for name in ("corpus", "captions")]
+    facts = gather(SETTINGS, roots, world.record, problem="gate-questions: refused <b>")
     page = write_page(facts, world.run / "partial").read_text()
     assert outline(page).headings == ["Funnel", "Quality gates", "Time and cost", "Lineage", "Quarantine", "Videos"]
     assert "gate-questions: refused &lt;b&gt;" in page
 
 
 def test_the_last_artifact_alone_leads_back_to_all_others(world: World) -> None:
-    facts = gather(ReportingSettings(), {"evaluation": world.roots["evaluation"]}, world.record)
+    facts = gather(SETTINGS, [world.roots["evaluation"]], world.record)
     found = {artifact.label: artifact.path for artifact in facts.ancestry.artifacts}
     wanted = {name: path for name, path in world.roots.items() if name != "decision"}
     assert {name: found[name] for name in wanted} == wanted
-    assert facts.tallies.funnel == gather(ReportingSettings(), world.roots, world.record).tallies.funnel
+    assert facts.tallies.funnel == gather(SETTINGS, world.roots.values(), world.record).tallies.funnel
 
 
 def test_a_run_that_finished_nothing_still_has_a_page(tmp_path: Path) -> None:
-    page = write_page(gather(ReportingSettings(), {}, None, "no videos"), tmp_path).read_text()
+    page = write_page(gather(SETTINGS, [], None, "no videos"), tmp_path).read_text()
     assert "No dataset was finished." in page
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from components.core import lineage
 from components.core.data.manifest import read_manifest, write_manifest
-from components.core.engine.run import run_task
 from components.core.stores.watermark import note_pending, seen
 from components.reporting.finish import finish
-from components.reporting.report import STAGE
+from components.reporting.report import report_run
+from pipelines.rewatch import PIPELINE
 from tests.components.mlflow_store import new_store
 from tests.components.reporting.worlds import build_run
+
+OUTLINE = PIPELINE.outline.model_dump_json()
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +39,7 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     manifest = read_manifest(world.roots["grpo_model"])
     told = {"info": {"mlflow_model": model_id}}
     write_manifest(world.roots["grpo_model"], manifest.model_copy(update=told))
-    run_task(
-        STAGE,
-        settings='{"thumbnails": 0}',
-        inputs={name: str(path) for name, path in world.roots.items()},
-        output=str(tmp_path / "page"),
-        name="report",
-    )
+    report_run('{"thumbnails": 0}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = world.run / "report" / "index.html"
     assert page.read_bytes() == (tmp_path / "page" / "index.html").read_bytes()
     client = lineage.connect(uri)
@@ -68,8 +64,7 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
     world = build_run(tmp_path, clips=8)
     monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
-    inputs = {name: str(path) for name, path in world.roots.items()}
-    run_task(STAGE, settings='{"thumbnails": 2}', inputs=inputs, output=str(tmp_path / "page"), name="report")
+    report_run('{"thumbnails": 2}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = (tmp_path / "page" / "index.html").read_text()
     assert page.count("Its frames cannot be shown: There is no file at ") == 2
     assert "Time and cost" in page
@@ -78,7 +73,7 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
 def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = build_run(tmp_path, clips=8)
     monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
-    assert finish("{}", "SUCCEEDED")["status"] == "succeeded"
+    assert finish("{}", OUTLINE, "SUCCEEDED")["status"] == "succeeded"
     assert json.loads((world.run / "status.json").read_text())["cause"] == ""
     assert not (world.run / "report" / "index.html").exists()
 
@@ -91,9 +86,9 @@ def test_only_a_whole_run_advances_the_watermark(tmp_path: Path, monkeypatch: py
     for variable, value in (("RUN_ROOT", world.run), ("RUN_ID", "run-1"), ("STATE_ROOT", state)):
         monkeypatch.setenv(f"REWATCH_{variable}", str(value))
     note_pending(state, "run-1", ["a", "b"])
-    assert finish("{}", "FAILED")["status"] == "failed"
+    assert finish("{}", OUTLINE, "FAILED")["status"] == "failed"
     assert seen(state) == set()
-    assert finish("{}", "SUCCEEDED")["status"] == "succeeded"
+    assert finish("{}", OUTLINE, "SUCCEEDED")["status"] == "succeeded"
     assert seen(state) == (set() if until else {"a", "b"})
 
 
@@ -106,7 +101,7 @@ def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
     (world.run / "tasks" / "gate-questions.json").write_text(json.dumps(record))
     (world.run / "tasks" / "half.json").write_text('{"name": "ha')
     monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
-    status = finish("{}", "FAILED", "Task exit-handler-1 failed.")
+    status = finish("{}", OUTLINE, "FAILED", "Task exit-handler-1 failed.")
     assert status["cause"] == "gate-questions: The questions gate refused the data. Correct the stage."
     page = (world.run / "report" / "index.html").read_text()
     assert "The run ended early" in page and "The questions gate refused the data." in page

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.core.data.manifest import Upstream, read_manifest
+from components.core.data.outline import Outline, Output
 from components.core.data.rows import CaptionEvent, Row, Segment, Video
 from components.reporting.ancestry import walk
 from components.reporting.tallies import tally
 from tests.components.quality_gates.worlds import caption_world, events_of, gap_of, whole_seconds, write_dataset
+
+
+def source(path: Path) -> Upstream:
+    return Upstream(name=path.name, path=str(path), digest=read_manifest(path).digest)
 
 
 def test_gaps_are_told_in_seconds_with_their_reasons(tmp_path: Path) -> None:
@@ -16,8 +22,9 @@ def test_gaps_are_told_in_seconds_with_their_reasons(tmp_path: Path) -> None:
     rows: list[tuple[str, Row]] = [("videos", clip) for clip in videos]
     rows += [("events", event) for n, clip in enumerate(videos) for event in events_of(clip, n, whole_seconds)]
     rows += [("events", gap_of(clip, 5.0, 8.0)) for clip in videos[:2]]
-    captions = write_dataset(tmp_path / "captions", tables, rows)
-    steps = {step.name: step for step in tally(walk({"corpus": corpus, "captions": captions})).funnel}
+    captions = write_dataset(tmp_path / "captions", tables, rows, task="merge", upstream=(source(corpus),))
+    outline = Outline(outputs=(Output(task="merge", name="captions", passed="captioned"),))
+    steps = {step.name: step for step in tally(walk([captions], outline), outline).funnel}
     described = steps["described"]
     assert (described.unit, described.passed, described.of) == ("seconds", 26, 32)
     assert described.reasons == (("no valid reply", 6),)

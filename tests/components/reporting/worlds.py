@@ -26,6 +26,8 @@ from components.core.data.rows import (
     Video,
 )
 from components.core.engine.record import RunRecord
+from components.reporting.settings import ReportingSettings
+from pipelines.rewatch import PIPELINE
 from tests.components.quality_gates.worlds import (
     as_open,
     events_of,
@@ -35,6 +37,9 @@ from tests.components.quality_gates.worlds import (
     whole_seconds,
     write_dataset,
 )
+
+SETTINGS = ReportingSettings(pipeline=PIPELINE.outline)
+"""The defaults, and what the pipeline fills in."""
 
 PROTOCOL = Protocol(
     frames="16",
@@ -61,6 +66,14 @@ SCORES = (
 )
 
 
+STAGES = {
+    **dict.fromkeys(("gate-captions", "gate-questions", "gate-trajectories"), "quality_gates"),
+    "evaluate": "evaluation",
+    "promote": "promotion",
+}
+"""Stage by task, where their names differ."""
+
+
 @dataclass(frozen=True)
 class World:
     """A run folder and its final artifacts by label."""
@@ -85,17 +98,19 @@ def build_run(path: Path, clips: int = 24, caption_text: str = "") -> World:
     videos = [video(index, 8.0 if index >= 4 else 30.0 + 7 * index) for index in range(clips)]
     failure = Failure(record_id="broken.mp4", stage="ingestion", error="VideoError", reason="no video stream")
     rows: list[tuple[str, Row]] = [("videos", clip) for clip in videos]
-    corpus = write_dataset(data / "corpus", {"videos": Video}, [*rows, ("videos", failure)], stage="ingestion")
+    corpus = write_dataset(
+        data / "corpus", {"videos": Video}, [*rows, ("videos", failure)], stage="ingestion", task="ingest"
+    )
     events = {clip.video_id: _events(clip, index, caption_text) for index, clip in enumerate(videos)}
     shards = [_captioned(data / shard, shard, corpus, videos, events) for shard in ("s00000", "s00001")]
     tables: dict[str, type[Row]] = {"videos": Video, "segments": Segment, "events": CaptionEvent}
     rows += [("segments", _segment(clip)) for clip in videos]
     rows += [("events", event) for clip in videos for event in events[clip.video_id]]
-    captions = _dataset(data / "captions", "quality_gates", tables, rows, {"corpus": corpus, "shards": shards})
+    captions = _dataset(data / "captions", "gate-captions", tables, rows, {"corpus": corpus, "shards": shards})
     questions, trajectories = _asked(data, videos, events, captions)
     models = _models(data, {"captions": captions, "questions": questions, "trajectories": trajectories})
     evaluation = _evaluation(data, {"questions": questions, **models})
-    decision = _model(data / "decision", "promotion", {"evaluation": evaluation})
+    decision = _model(data / "decision", "promote", {"evaluation": evaluation})
     text = "Promoted: 74.0% against 62.0% of version 1."
     (decision / "decision.json").write_text(json.dumps({"verdict": "promoted", "text": text, "version": "2"}))
     data_tasks = {"ingest": corpus, "gate-captions": captions, "gate-questions": questions, "evaluate": evaluation}
@@ -161,9 +176,9 @@ def _asked(data: Path, videos: list[Video], events: dict[str, list[CaptionEvent]
         easy = as_open(question(clip, 5))
         refused = {"outcome": Outcome.REJECTED, "reason": "text_only: 2 of 2 probes were right"}
         rows.append(("questions", easy.model_copy(update=refused)))
-    questions = _dataset(data / "questions", "quality_gates", tables, rows, {"captions": captions})
+    questions = _dataset(data / "questions", "gate-questions", tables, rows, {"captions": captions})
     sources = {"captions": captions, "questions": questions}
-    trajectories = _dataset(data / "trajectories", "quality_gates", {"trajectories": Trajectory}, traces, sources)
+    trajectories = _dataset(data / "trajectories", "gate-trajectories", {"trajectories": Trajectory}, traces, sources)
     return questions, trajectories
 
 
@@ -204,7 +219,7 @@ def _evaluation(data: Path, sources: dict[str, Path]) -> Path:
     recall = {"score_id": "recall", "system": "grpo_think", "metric": "grounding_recall@0.3"}
     rows.append(rows[0].model_copy(update=recall))
     tables: dict[str, type[Row]] = {"predictions": Prediction, "scores": Score}
-    return _dataset(data / "evaluation", "evaluation", tables, [("scores", row) for row in rows], sources)
+    return _dataset(data / "evaluation", "evaluate", tables, [("scores", row) for row in rows], sources)
 
 
 def _records(run: Path, outputs: dict[str, Path]) -> None:
@@ -236,17 +251,19 @@ def _gates(run: Path) -> None:
 
 def _dataset(
     path: Path,
-    stage: str,
+    task: str,
     tables: dict[str, type[Row]],
     rows: list[tuple[str, Row]],
     sources: dict[str, Path | list[Path]] | dict[str, Path],
 ) -> Path:
-    return write_dataset(path, tables, rows, stage=stage, upstream=_all_upstream(sources))
+    return write_dataset(path, tables, rows, stage=STAGES[task], task=task, upstream=_all_upstream(sources))
 
 
-def _model(path: Path, stage: str, sources: dict[str, Path]) -> Path:
+def _model(path: Path, task: str, sources: dict[str, Path]) -> Path:
     path.mkdir(parents=True)
-    write_manifest(path, Manifest(stage=stage, digest=f"{stage:0<64}", upstream=_all_upstream(sources)))
+    stage = STAGES.get(task, task)
+    manifest = Manifest(stage=stage, task=task, digest=f"{stage:0<64}", upstream=_all_upstream(sources))
+    write_manifest(path, manifest)
     return path
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 from kfp import compiler, dsl
 
-from pipelines.ir.lint import LintError, Pipeline, check, faults
+from pipelines.ir.lint import Compiled, LintError, check, faults
 from pipelines.ir.prune import keep_until, task_names
 from pipelines.platform import Platform
-from tests.pipelines import fake_pipeline
+from tests.pipelines import fake_pipeline, nested_loops
 
 component = dsl.component(base_image="example.org/python:1", install_kfp_package=False)
 
@@ -36,18 +36,18 @@ def named() -> NamedTuple("Named", [("items", list[str])]):
     return (["a"],)
 
 
-def compiled(pipeline: Any, tmp_path: Path) -> Pipeline:
+def compiled(pipeline: Any, tmp_path: Path) -> Compiled:
     path = tmp_path / "pipeline.yaml"
     compiler.Compiler().compile(pipeline, str(path))
-    return Pipeline.read(path)
+    return Compiled.read(path)
 
 
 @pytest.fixture
-def sound(tmp_path: Path) -> Pipeline:
+def sound(tmp_path: Path) -> Compiled:
     return compiled(fake_pipeline.build(Platform()), tmp_path)
 
 
-def test_a_sound_pipeline_has_no_faults(sound: Pipeline) -> None:
+def test_a_sound_pipeline_has_no_faults(sound: Compiled) -> None:
     assert faults(sound) == []
 
 
@@ -63,7 +63,7 @@ def test_an_outer_parameter_in_a_loop_is_refused(tmp_path: Path) -> None:
 
 
 def test_nested_loops_are_refused(tmp_path: Path) -> None:
-    found = faults(compiled(fake_pipeline.build_nested_loops(Platform()), tmp_path))
+    found = faults(compiled(nested_loops.build(Platform()), tmp_path))
     assert any(fault.startswith("[2]") for fault in found)
 
 
@@ -150,28 +150,28 @@ def _choose_between_artifacts(ir: dict[str, Any]) -> None:
         (_choose_between_artifacts, "[6]"),
     ],
 )
-def test_an_edited_pipeline_is_refused(sound: Pipeline, edit: Callable[[dict[str, Any]], None], mark: str) -> None:
+def test_an_edited_pipeline_is_refused(sound: Compiled, edit: Callable[[dict[str, Any]], None], mark: str) -> None:
     ir = copy.deepcopy(sound.ir)
     edit(ir)
-    found = faults(Pipeline(ir, sound.platform, sound.size))
+    found = faults(Compiled(ir, sound.platform, sound.size))
     assert [fault.split()[0] for fault in found] == [mark]
 
 
-def test_a_pipeline_too_large_for_kubernetes_is_refused(sound: Pipeline) -> None:
-    assert faults(Pipeline(sound.ir, {}, 1_000_000))[0].startswith("[size]")
+def test_a_pipeline_too_large_for_kubernetes_is_refused(sound: Compiled) -> None:
+    assert faults(Compiled(sound.ir, {}, 1_000_000))[0].startswith("[size]")
 
 
 def test_check_names_every_fault(tmp_path: Path) -> None:
-    compiled(fake_pipeline.build_nested_loops(Platform()), tmp_path)
+    compiled(nested_loops.build(Platform()), tmp_path)
     with pytest.raises(LintError, match="holds another loop") as refused:
         check(tmp_path / "pipeline.yaml")
     assert refused.value.exit_code == 2
 
 
-def test_cutting_a_pipeline_short_keeps_the_exit_task_and_nothing_later(sound: Pipeline, tmp_path: Path) -> None:
+def test_cutting_a_pipeline_short_keeps_the_exit_task_and_nothing_later(sound: Compiled, tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     keep_until(path, "work")
     assert task_names(path) == ["discover", "work", "finish"]
-    kept = Pipeline.read(path)
+    kept = Compiled.read(path)
     assert faults(kept) == []
     assert set(kept.ir["deploymentSpec"]["executors"]) == {"exec-discover", "exec-work", "exec-finish"}

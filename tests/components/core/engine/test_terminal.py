@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.core.data.outline import Outline
 from components.core.engine.task_log import close_log, open_log
 from components.core.engine.terminal import printable, say
 from pipelines.cli import main
@@ -72,7 +73,7 @@ def test_what_a_run_says_of_its_tasks_steers_no_terminal(tmp_path: Path, capsys:
     (run.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     for name in ("caption", "sft"):
         (run.logs / f"{name}.jsonl").write_text(json.dumps({"message": HOSTILE}, ensure_ascii=True) + "\n")
-    watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop", "videos": f"/films/{HOSTILE}"}, say)
+    watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop", "videos": f"/films/{HOSTILE}"}, say, Outline())
     watcher.poll()
     for line in watcher.running():
         say(line)
@@ -90,7 +91,7 @@ def test_a_log_line_cut_or_split_by_strange_separators_does_not_end_the_launcher
     run = RunsRoot(tmp_path).new_run()
     (run.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     (run.logs / "sft.jsonl").write_text(json.dumps({"message": "one\u2028two\x85"}, ensure_ascii=False) + '\n{"mess')
-    [line] = RunWatcher(run, {}, print).running()
+    [line] = RunWatcher(run, {}, print, Outline()).running()
     assert "one" in line and "two" in line
 
 

@@ -21,7 +21,8 @@ from components.core.video.process import DecoderProcess
 from components.core.video.readers.pyav import PLAN_REVISION, PyAVReader
 from components.core.video.settings import VideoSettings
 from components.core.video.worker import reader_of
-from pipelines.profile import load_profile, settings_type
+from pipelines.profile import load_profile
+from pipelines.rewatch import PIPELINE
 
 from .kinds import Numbered, number_of
 
@@ -159,7 +160,7 @@ def test_a_readers_code_and_release_are_part_of_every_record_key(reader: str, pa
     assert package in code.packages
     assert {"components.core.video.opening", "components.core.video.plans"} <= set(code.modules)
     for stage in ("segmentation", "captioning", "sft", "grpo", "evaluation"):
-        kind = settings_type(stage)
+        kind = type(PIPELINE.stages[stage])
         assert kind.model_validate({"video": settings.model_dump()}).content()["video"] == settings.content()
 
 

@@ -118,7 +118,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, bucket: str, s3_server: str,
 
     with running_teacher() as teacher:
         profile = profile_of(folder, bucket, s3_server, mlflow, teacher)
-        compiled = compile_pipeline(platform_of(profile), folder / "cluster.yaml")
+        compiled = compile_pipeline(profile.pipeline, platform_of(profile), folder / "cluster.yaml")
         job = {
             "pipeline": str(compiled),
             "arguments": {"videos": f"{bucket}/videos/", **profile.arguments()},

@@ -24,7 +24,7 @@ OF_THE_PLUGIN = {"mlflow_run"}
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     profile = load_profile("cluster", ["launch.budget={tokens: 5}", "endpoints.text.max_concurrency=9"])
-    path = compile_pipeline(platform_of(profile), tmp_path_factory.mktemp("cluster") / "rewatch.yaml")
+    path = compile_pipeline(profile.pipeline, platform_of(profile), tmp_path_factory.mktemp("cluster") / "rewatch.yaml")
     return Pipeline.read(path)
 
 

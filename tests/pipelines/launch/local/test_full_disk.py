@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from components.core.data.outline import Outline
 from components.core.engine.run import run_task
 from components.core.errors import DiskFull, InputError, as_disk_full
 from pipelines.launch.local import folders
@@ -88,7 +89,7 @@ class FullDisk:
 
 def test_how_a_run_ended_is_told_on_room_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunsRoot(tmp_path).new_run()
-    watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print)
+    watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print, Outline())
     watcher.write("running")
     FullDisk(monkeypatch, run)
     (run.tasks / "ingest.json").write_text(json.dumps({"name": "ingest", "status": "succeeded"}))

@@ -159,13 +159,14 @@ sys.exit(a_run(Path({str(tmp_path)!r}), Path({str(tmp_path / "videos")!r}), []).
 def test_a_killed_run_is_called_killed_while_another_is_at_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from components.core.data.outline import Outline
     from components.core.processes import lifeline
     from pipelines.launch.local.progress import RunWatcher
 
     root = RunsRoot(tmp_path)
     dead, alive = root.new_run(), root.new_run()
     for run in (dead, alive):
-        RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print).write("running")
+        RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print, Outline()).write("running")
     with lifeline(alive.lifeline):
         print_runs(root)
         print_run(dead)

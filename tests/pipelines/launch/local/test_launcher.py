@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.core.data.outline import Outline
 from components.core.errors import InputError
 from components.core.video.settings import VideoSettings
 from pipelines.launch.local.cache import forget_failed
@@ -15,10 +16,12 @@ from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.progress import RunWatcher
 from pipelines.launch.local.status import print_runs
+from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 from pipelines.profile import LaunchSettings, Profile
+from tests.pipelines import fake_pipeline, nested_loops
 
-FAKE = "tests.pipelines.fake_pipeline:build"
+OTHER_SETTINGS = (LaunchSettings(), {}, {}, VideoSettings(), Platform(), {})
 
 
 @pytest.fixture
@@ -29,13 +32,14 @@ def videos(tmp_path: Path) -> Path:
     return folder
 
 
-def a_run(tmp_path: Path, videos: Path, said: list[str], pipeline: str = FAKE, until: str = "") -> LocalRun:
-    profile = Profile("laptop", LaunchSettings(), {}, {}, VideoSettings(), Platform(), {})
+def a_run(
+    tmp_path: Path, videos: Path, said: list[str], pipeline: Pipeline = fake_pipeline.PIPELINE, until: str = ""
+) -> LocalRun:
+    profile = Profile("laptop", pipeline, *OTHER_SETTINGS)
     return LocalRun(
         profile,
         str(videos),
         RunsRoot(tmp_path / "runs"),
-        pipeline=pipeline,
         until=until,
         say=said.append,
         tracking=False,
@@ -115,10 +119,11 @@ def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(
     assert statuses[1]["work-s00001"] == statuses[1]["gate-captions"] == "cached"
 
 
-@pytest.mark.parametrize(("stage", "is_kept"), [("captioning", False), ("ingestion", True)])
-def test_files_that_cannot_be_read_do_not_make_everything_run_again(tmp_path: Path, stage: str, is_kept: bool) -> None:
+@pytest.mark.parametrize("is_kept", [False, True], ids=["tried again", "final"])
+def test_files_that_cannot_be_read_do_not_make_everything_run_again(tmp_path: Path, is_kept: bool) -> None:
     (tmp_path / "runs" / "r1" / "tasks").mkdir(parents=True)
-    record = {"status": "succeeded", "stage": stage, "records": {"done": 9, "failed": 5}, "output": "/made/by/it"}
+    record = {"status": "succeeded", "records": {"done": 9, "failed": 5}, "output": "/made/by/it"}
+    record["failures_are_final"] = is_kept
     (tmp_path / "runs" / "r1" / "tasks" / "task.json").write_text(json.dumps(record))
     (entry := tmp_path / "abc.json").write_text(json.dumps({"made": {"uri": "/made/by/it"}}))
     assert forget_failed(tmp_path / "runs", tmp_path) == (not is_kept)
@@ -160,7 +165,7 @@ def test_a_task_killed_without_a_word_is_still_named(
 
 def test_a_pipeline_that_the_linter_refuses_runs_no_task(tmp_path: Path, videos: Path) -> None:
     said: list[str] = []
-    assert a_run(tmp_path, videos, said, pipeline="tests.pipelines.fake_pipeline:build_nested_loops").start() == 2
+    assert a_run(tmp_path, videos, said, pipeline=nested_loops.PIPELINE).start() == 2
     assert "holds another loop" in "\n".join(said)
     assert last_record(tmp_path)["tasks"] == []
 
@@ -201,7 +206,7 @@ def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
     folder = RunsRoot(tmp_path).new_run()
     (folder.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n" + '{"message": "half a li')
-    watcher = RunWatcher(folder, {}, print)
+    watcher = RunWatcher(folder, {}, print, Outline())
     assert [line.split() for line in watcher.running()] == [["...", "sft", "step", "5/10"]]
     assert watcher.running() == [], "the same words twice"
 
@@ -210,6 +215,6 @@ def test_a_run_that_calls_itself_running_without_a_launcher_was_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = RunsRoot(tmp_path)
-    RunWatcher(root.new_run(), {"run_id": "r", "profile": "laptop"}, print).write("running")
+    RunWatcher(root.new_run(), {"run_id": "r", "profile": "laptop"}, print, Outline()).write("running")
     print_runs(root)
     assert " killed " in capsys.readouterr().out
