@@ -7,7 +7,7 @@ with its place, so that validation meets nothing but text, finite numbers, boole
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ def lay_over(content: dict[str, Any], override: str, list_at: ListAt) -> None:
             target[part] = list_at(path[:depth]) or {}
         target = target[_place(target, part, path[: depth - 1])]
     target[_place(target, path[-1], path[:-1])] = value
+
+
+def laid_over(base: Any, given: Any) -> Any:
+    """`given` with what it leaves out taken from `base`, group by group; a group without a word leaves all out."""
+    if isinstance(base, Mapping) and given is None:
+        return base
+    if not (isinstance(base, Mapping) and isinstance(given, Mapping)):
+        return given
+    return {**base, **{key: laid_over(base.get(key), value) for key, value in given.items()}}
 
 
 def _place(target: Any, part: str, path: Sequence[str]) -> Any:

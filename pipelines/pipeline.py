@@ -66,13 +66,13 @@ class Pipeline(Outline):
                 )
 
 
-def load_pipeline(module: str) -> Pipeline:
+def load_pipeline(module: object) -> Pipeline:
     """The pipeline that a module holds.
 
     Raises:
         InputError: there is no such module, or it holds no pipeline.
     """
-    if not all(part.isidentifier() for part in module.split(".")):
+    if not isinstance(module, str) or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"{module!r} is no name of a module.", f"Write one such as {DEFAULT}.")
     try:
         found = getattr(importlib.import_module(module), ATTRIBUTE, None)

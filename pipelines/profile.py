@@ -27,7 +27,7 @@ from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
-from pipelines.overrides import lay_over, read_document
+from pipelines.overrides import laid_over, lay_over, read_document
 from pipelines.pipeline import DEFAULT, Pipeline, load_pipeline
 from pipelines.platform import Platform
 from pipelines.teachers import FillRole, fill_roles, filler, refuse_shared_models, roles_in
@@ -151,9 +151,9 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     path = _find(name)
     content = _read(path)
     for override in overrides:
-        lay_over(content, override, lambda place: _list_at(_pipeline_of(content, path.name), place))
+        lay_over(content, override, lambda place: _list_at(load_pipeline(content.get("pipeline") or DEFAULT), place))
     where = path.name + (" with --set" if overrides else "")
-    pipeline = _pipeline_of(content, where)
+    pipeline = load_pipeline(content.get("pipeline") or DEFAULT)
     known = ("description", "pipeline", "launch", "endpoints", "teachers", "video", "platform", *pipeline.stages)
     for key in content:
         if key not in known:
@@ -210,16 +210,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     chain = (*above, path)
     if found.resolve() in [one.resolve() for one in chain]:
         raise SettingsError(f"{path.name}: extends leads back to {found.name}.", "Let one of them extend nothing.")
-    merged: dict[str, Any] = _laid_over(_read(found, chain), content)
+    merged: dict[str, Any] = laid_over(_read(found, chain), content)
     return merged
-
-
-def _pipeline_of(content: Mapping[str, Any], where: str) -> Pipeline:
-    """The pipeline that the profile names."""
-    named = content.get("pipeline") or DEFAULT
-    if not isinstance(named, str):
-        raise SettingsError(f"{where}: pipeline is {named!r}, no module.", f"Write `pipeline: {DEFAULT}`.")
-    return load_pipeline(named)
 
 
 def _group(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
@@ -268,21 +260,12 @@ def _parse_stage(
 ) -> StageSettings:
     """A stage's section: what the profile says, laid over what the pipeline's own default sets."""
     preset = default.model_dump(mode="json", exclude_unset=True)
-    kind, own = type(default), _laid_over(preset, _group({stage: given}, stage, where))
+    kind, own = type(default), laid_over(preset, _group({stage: given}, stage, where))
     filled = fill_roles(kind, own, fill)
     if issubclass(kind, VideoStageSettings):
-        filled["video"] = _laid_over(video or {}, own.get("video") or {})
+        filled["video"] = laid_over(video or {}, own.get("video") or {})
     section: StageSettings = _parse(kind, filled, f"{where}, {stage}")
     return section
-
-
-def _laid_over(base: Any, given: Any) -> Any:
-    """`given` with what it leaves out taken from `base`, group by group; a group without a word leaves all out."""
-    if isinstance(base, Mapping) and given is None:
-        return base
-    if not (isinstance(base, Mapping) and isinstance(given, Mapping)):
-        return given
-    return {**base, **{key: _laid_over(base.get(key), value) for key, value in given.items()}}
 
 
 def _check_teachers(profile: Profile, where: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from components.core.engine.context import VARIABLES, Context
 from components.core.errors import SettingsError
 from pipelines.ir.compilation import compile_pipeline
-from pipelines.ir.lint import Pipeline
+from pipelines.ir.lint import Compiled
 from pipelines.launch.cluster.surroundings import context_of, platform_of
 from pipelines.profile import load_profile
 
@@ -22,13 +22,13 @@ OF_THE_PLUGIN = {"mlflow_run"}
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     profile = load_profile("cluster", ["launch.budget={tokens: 5}", "endpoints.text.max_concurrency=9"])
     path = compile_pipeline(profile.pipeline, platform_of(profile), tmp_path_factory.mktemp("cluster") / "rewatch.yaml")
-    return Pipeline.read(path)
+    return Compiled.read(path)
 
 
-def test_every_field_of_the_context_arrives_on_every_task(compiled: Pipeline) -> None:
+def test_every_field_of_the_context_arrives_on_every_task(compiled: Compiled) -> None:
     platform = compiled.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     executors = list(compiled.executors())
     assert len(executors) == 17
