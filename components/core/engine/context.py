@@ -13,7 +13,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError
@@ -115,12 +114,6 @@ class Context(Settings):
             if value:
                 written[VARIABLES[field]] = canonical_json(value) if field in _JSON else value
         return dict(sorted(written.items()))
-
-    def scratch_folder(self, name: str) -> Path:
-        """A folder of this name in the scratch space; created if missing."""
-        folder = Path(self.scratch) / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
 
 def _parsed(variable: str, text: str) -> Any:
