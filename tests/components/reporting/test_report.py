@@ -9,6 +9,8 @@ import pytest
 
 from components.core import lineage
 from components.core.data.manifest import read_manifest, write_manifest
+from components.core.engine.context import Context
+from components.core.engine.record import RunRecord, TaskError, TaskRecord, utc_now
 from components.core.stores.watermark import note_pending, seen
 from components.reporting.finish import finish
 from components.reporting.report import report_run
@@ -90,6 +92,25 @@ def test_only_a_whole_run_advances_the_watermark(tmp_path: Path, monkeypatch: py
     assert seen(state) == set()
     assert finish("{}", OUTLINE, "SUCCEEDED")["status"] == "succeeded"
     assert seen(state) == (set() if until else {"a", "b"})
+
+
+def test_finish_in_a_pod_of_its_own_tells_what_failed_in_another(
+    tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = f"{s3_bucket}/state"
+    other = RunRecord(f"{state}/runs/7f3a", str(tmp_path / "other"))
+    error = TaskError(type="GateFailed", what="The captions gate refused the data.", remedy="Correct the stage.")
+    told = {"stage": "quality_gates", "started": utc_now(), "output": "/s3/no/longer/there"}
+    other.write_task(TaskRecord(name="ingest", status="succeeded", **told))
+    other.write_task(TaskRecord(name="gate-captions", status="failed", error=error, **told))
+    note_pending(state, "7f3a", ["a"])
+    for name, value in Context(run_id="7f3a", state_root=state, scratch=str(tmp_path / "own")).environment().items():
+        monkeypatch.setenv(name, value)
+    assert finish("{}", OUTLINE, "FAILED", "Task exit-handler-1 failed.")["status"] == "failed"
+    assert other.object("status.json")["cause"].startswith("gate-captions: The captions gate refused the data.")
+    page = (other.read("report/index.html") or b"").decode()
+    assert "The run ended early" in page and "The captions gate refused the data." in page and "ingest" in page
+    assert seen(state) == set()
 
 
 def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
