@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from components.core.data.rows import CaptionEvent, Question
 from components.core.judging.judge import Judge, RewardSample
-from components.core.judging.rewards import (
-    RewardTerms,
-    accuracy_and_format,
-    group_advantages,
-    observation_and_reasoning,
-)
+from components.core.judging.rewards import REWARDS, RewardTerms, group_advantages
 from components.core.students.prompting import Prefix
-from components.core.students.samplers.own import Decoding, Reply, Request, sample
+from components.core.students.samplers.sampler import Decoding, Reply, Request, Sampler
 from components.core.students.student import Ask, Student
+from components.core.students.videos import Videos
 from components.core.traces.tags import ParsedTrace, parse
+from components.core.training.ranks import Ranks
 
 if TYPE_CHECKING:
-    import torch
-
     from components.grpo.settings import GrpoSettings
-
-MAKE_REWARDS = {"oar": observation_and_reasoning, "accuracy": accuracy_and_format}
 
 
 @dataclass(frozen=True)
@@ -70,8 +63,32 @@ def draw_questions(
     return list({question.question_id: question for question in drawn}.values())
 
 
+def prompts_of(
+    questions: Sequence[Sequence[Question]],
+    captions: Mapping[str, Sequence[CaptionEvent]],
+    videos: Videos,
+    settings: GrpoSettings,
+    step: int,
+    ranks: Ranks,
+) -> list[Prompt]:
+    """What a rank asks in a step: the questions on its share of the step's videos, those that can be read."""
+    drawn, coming = (
+        draw_questions(questions, number, settings.videos, settings.questions_per_video, settings.seed)
+        for number in (step, step + 1)
+    )
+    names = [question.video_id for question in drawn]
+    own = ranks.share(list(dict.fromkeys(names)))
+    prefixes = videos.prefixes(names, Random(f"{settings.seed}/shift/{step}"), own)
+    videos.read_ahead(ranks.share(list(dict.fromkeys(question.video_id for question in coming))))
+    return [
+        Prompt(question, prefix, captions[question.video_id])
+        for question, prefix in zip(drawn, prefixes, strict=True)
+        if prefix is not None
+    ]
+
+
 def sample_groups(
-    student: Student, prompts: Sequence[Prompt], settings: GrpoSettings, generator: torch.Generator
+    student: Student, sampler: Sampler, prompts: Sequence[Prompt], settings: GrpoSettings, seed: int
 ) -> list[Group]:
     """Replies to every prompt, parsed; neither judged nor weighed yet."""
     decoding = Decoding(settings.max_tokens, settings.temperature, settings.top_p, student.never)
@@ -81,12 +98,18 @@ def sample_groups(
         )
         for prompt in prompts
     ]
-    student.model.eval()
-    sampled = sample(student.model, requests, decoding, student.ends, generator)
+    sampled = sampler.sample(requests, decoding, seed)
     return [
         Group(prompt, request, replies, [parse(student.text(reply)) for reply in replies], [], [])
         for prompt, request, replies in zip(prompts, requests, sampled, strict=True)
     ]
+
+
+def without_pixels(group: Group) -> Group:
+    """A group as it travels to the rank that judges: the video stays with the rank that trains on it."""
+    prefix = group.prompt.prefix
+    seen = replace(prefix, video=replace(prefix.video, pixels=prefix.video.pixels[:0]))
+    return replace(group, prompt=replace(group.prompt, prefix=seen), request=replace(group.request, prefix=seen))
 
 
 async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSettings) -> None:
@@ -111,7 +134,7 @@ async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSett
     for group in groups:
         group.terms = terms[start : start + len(group.replies)]
         start += len(group.replies)
-        rewards = MAKE_REWARDS[settings.reward](group.terms)
+        rewards = REWARDS[settings.reward](group.terms)
         group.advantages = group_advantages(rewards, scale=settings.scale_advantages)
 
 

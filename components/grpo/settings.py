@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from components.core.students.precision import Arithmetic, Saved
+from components.core.students.precision import Saved
 from components.core.teachers.roles import RoleSettings
-from components.core.training.checkpoints import CHECKPOINTING, Course
+from components.core.training.checkpoints import Course
 from components.core.training.optimizers import OptimizerSettings, Peaks
+from components.core.training.settings import TrainingSettings
 from components.core.training.task_losses import TaskWeights
-from components.core.video.settings import VideoStageSettings
 
 
 class GrpoOptimizer(OptimizerSettings):
@@ -22,10 +22,8 @@ class GrpoOptimizer(OptimizerSettings):
     saw training collapse."""
 
 
-class GrpoSettings(VideoStageSettings):
+class GrpoSettings(TrainingSettings):
     """The grpo section of a profile."""
-
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", *CHECKPOINTING})
 
     steps: int = Field(default=2857, ge=0)
     """Optimiser steps (ReWatch-R1: 40,000 questions once, 14 in each step)."""
@@ -95,38 +93,11 @@ class GrpoSettings(VideoStageSettings):
     max_duration_s: float = Field(default=0.0, ge=0)
     """Longer videos are left out; 0 means no limit (ReWatch-R1's last up to an hour)."""
 
-    seed: int = 0
-    """Of the order of the questions and of sampling. Ours."""
-
-    optimizer: GrpoOptimizer = GrpoOptimizer()
-    """How weights are moved."""
-
-    rows_per_forward: int = Field(default=1, ge=1)
-    """Videos that go through the update together; more accumulate gradients. Ours: what a large model has room for."""
-
-    gradient_checkpointing: bool = True
-    """Recompute activations in the backward pass, to fit a large model. Ours."""
-
-    freeze_vision: bool = False
-    """Train the language model alone. Ours: what ReWatch-R1 froze is not reported."""
-
     checkpoint_every: int = Field(default=50, ge=1)
     """Steps between checkpoints. Ours."""
 
-    keep_checkpoints: int = Field(default=2, ge=1)
-    """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
-    AdamW one takes 12 bytes for each weight: 84 GB for 7B. Ours."""
-
-    keep_every: int = Field(default=0, ge=0)
-    """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
-    5,000, kept every 500); 0 for none. Ours."""
-
-    device: str = "auto"
-    """`auto` takes CUDA where there is one. Ours."""
-
-    arithmetic: Arithmetic = "auto"
-    """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
-    stored in float32 while they are trained, whatever they run in. Ours."""
+    optimizer: GrpoOptimizer = GrpoOptimizer()
+    """How weights are moved."""
 
     saved: Saved = "bfloat16"
     """What weights are saved in. Ours: bfloat16 arithmetic, in which the model is used, sees no more of them. `base`:

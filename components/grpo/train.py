@@ -9,30 +9,26 @@ from it and draws what it would have drawn.
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from random import Random
 
-from components.core.data.identity import filed_under
-from components.core.data.rows import CaptionEvent, Question, digest_of
+from components.core.data.manifest import read_manifest
+from components.core.data.rows import CaptionEvent, Question
 from components.core.engine.stage import Stage, Task
-from components.core.errors import TrainingError
 from components.core.judging.judge import Judge
 from components.core.lineage import training_run
-from components.core.students.folders import written_whole
 from components.core.students.packing import pack
-from components.core.students.samplers.own import Decoding
+from components.core.students.samplers.own import OwnSampler
+from components.core.students.samplers.sampler import Decoding, Sampler
 from components.core.students.student import Ask, Student, load_student
 from components.core.students.videos import Videos
 from components.core.training import parity
-from components.core.training.checkpoints import Checkpoints
-from components.core.training.log import TrainingLog, last_metrics
-from components.core.training.optimizers import Optimizer
+from components.core.training.loop import Loop, open_checkpoints
+from components.core.training.ranks import Ranks, with_ranks
 from components.core.training.task_losses import backward_by_task
-from components.grpo.rollouts import Prompt, describe, draw_questions, judge_groups, sample_groups
+from components.grpo.rollouts import Group, Prompt, describe, judge_groups, prompts_of, sample_groups, without_pixels
 from components.grpo.samples import read_questions, replayed_samples
 from components.grpo.settings import GrpoSettings
 from components.grpo.update import Batch, backward, batches_of
@@ -40,13 +36,19 @@ from components.grpo.update import Batch, backward, batches_of
 
 @dataclass
 class Trainer:
-    """What every step needs."""
+    """What every step needs.
+
+    Attributes:
+        sampler: draws the replies; `copied` where it holds weights of its own, which have to be told of every step.
+    """
 
     task: Task[GrpoSettings]
     settings: GrpoSettings
     student: Student
+    loop: Loop
+    sampler: Sampler
+    copied: bool
     reference: Student | None
-    optimizer: Optimizer
     questions: list[list[Question]]
     captions: Mapping[str, list[CaptionEvent]]
     videos: Videos
@@ -55,46 +57,55 @@ class Trainer:
 
     def step(self, number: int) -> dict[str, float]:
         """One step: experience, then the updates on it. Returns its metrics."""
-        import torch
-
+        settings = self.settings
         started = time.process_time()
-        generator = torch.Generator(self.student.model.device).manual_seed(self.settings.seed * 1_000_003 + number)
-        groups = sample_groups(self.student, self._prompts(number), self.settings, generator)
+        groups = self._sample(number)
         sampled = time.process_time()
-        self.task.wait(judge_groups(groups, self.judge, self.settings))
+        metrics = self._judge(groups)
         judged = time.process_time()
-        metrics = describe(groups)
-        batches = batches_of(groups, self.settings.rows_per_forward, self.student.model.device)
-        for _ in range(self.settings.updates):
+        batches = batches_of(groups, settings.rows_per_forward, self.student.model.device)
+        self.student.packed.train()
+        for _ in range(settings.updates):
             metrics |= self._update(batches, number)
         self._watch_rollout(metrics, number)
         seconds = {"sampling": sampled - started, "judging": judged - sampled, "update": time.process_time() - judged}
         return {**metrics, **{f"cpu_{name}": value for name, value in seconds.items()}}
 
-    def _prompts(self, number: int) -> list[Prompt]:
-        settings = self.settings
-        drawn = draw_questions(self.questions, number, settings.videos, settings.questions_per_video, settings.seed)
-        prefixes = self.videos.prefixes(
-            [question.video_id for question in drawn], Random(f"{settings.seed}/shift/{number}")
-        )
-        return [
-            Prompt(question, prefix, self.captions[question.video_id])
-            for question, prefix in zip(drawn, prefixes, strict=True)
-            if prefix is not None
-        ]
+    def _sample(self, number: int) -> list[Group]:
+        """This rank's groups."""
+        ranks = self.loop.ranks
+        if self.copied:
+            with self.loop.backend.whole():
+                self.sampler.take_up(self.student.model.named_parameters())
+        seed = (self.settings.seed * 1_000_003 + number) * ranks.size + ranks.rank
+        prompts = prompts_of(self.questions, self.captions, self.videos, self.settings, number, ranks)
+        return sample_groups(self.student, self.sampler, prompts, self.settings, seed) if prompts else []
+
+    def _judge(self, groups: Sequence[Group]) -> dict[str, float]:
+        """Fill in rewards and advantages; one rank asks for all, so that a teacher sees one client. Returns metrics."""
+        ranks = self.loop.ranks
+        of_all = ranks.gather([without_pixels(group) for group in groups])
+        together = [group for part in of_all for group in part]
+
+        def judge() -> list[Group]:
+            self.task.wait(judge_groups(together, self.judge, self.settings))
+            return together
+
+        judged = ranks.from_first(judge)
+        first = sum(map(len, of_all[: ranks.rank]))
+        for group, told in zip(groups, judged[first : first + len(groups)], strict=True):
+            group.terms, group.advantages = told.terms, told.advantages
+        return describe(judged)
 
     def _update(self, batches: Sequence[Batch], number: int) -> dict[str, float]:
         """One optimiser step on groups that teach, with captions replayed; the batch is weighted by tokens."""
         settings = self.settings
-        self.student.model.train()
-        policy = backward(self.student.model, self.reference and self.reference.model, batches, settings)
+        policy = backward(self.loop.backend, self.reference and self.reference.packed, batches, settings)
         replay = self._replay(number)
         terms = (policy.get("policy_loss", 0.0), settings.kl * policy.get("kl", 0.0), replay.get("loss_replay", 0.0))
         loss = math.fsum(terms)
-        if not math.isfinite(loss):
-            raise TrainingError(f"The loss of step {number} is {loss}.", "Lower the learning rate.")
-        norm = self.optimizer.step(settings.optimizer.rate(number, settings.steps))
-        return {"loss": loss, **policy, **replay, "gradient_norm": norm}
+        moved = self.loop.move(loss, settings.optimizer.rate(number, settings.steps), number)
+        return {"loss": loss, **policy, **replay, **moved}
 
     def _replay(self, number: int) -> dict[str, float]:
         """Back-propagate captions and direct answers of a few videos; their weighted loss and its parts."""
@@ -103,6 +114,7 @@ class Trainer:
             return {}
         first = number * settings.replay_videos
         chosen = [self.questions[(first + index) % len(self.questions)] for index in range(settings.replay_videos)]
+        chosen = self.loop.ranks.share(chosen)
         prefixes = self.videos.prefixes([asked[0].video_id for asked in chosen])
         rows, tasks = [], []
         for asked, prefix in zip(chosen, prefixes, strict=True):
@@ -112,7 +124,7 @@ class Trainer:
                 rows.append(pack(prefix, [prompter.segment(sample) for sample in samples]))
                 tasks.append([sample.task for sample in samples])
         told = backward_by_task(
-            self.student.model, rows, tasks, settings.replay_tasks, settings.rows_per_forward, settings.replay_weight
+            self.loop.backend, rows, tasks, settings.replay_tasks, settings.rows_per_forward, settings.replay_weight
         )
         parts = {f"replay_{name}": value for name, value in told.items() if name.startswith(("loss_", "share_"))}
         return {"loss_replay": settings.replay_weight * told["loss"], **parts} if told else {}
@@ -131,84 +143,45 @@ class Trainer:
 
 def train(task: Task[GrpoSettings]) -> None:
     """Train, or continue, and write the model's folder."""
+    with_ranks(task, _train)
+
+
+def _train(task: Task[GrpoSettings], ranks: Ranks) -> None:
     settings = task.settings
-    captions, videos, questions = read_questions(task, settings)
-    source = task.paths("sft_model")[0]
-    load = partial(load_student, source, device=settings.device, arithmetic=settings.arithmetic)
+    captions, rows, questions = read_questions(task, settings)
+    inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
+    checkpoints = open_checkpoints(task, ranks, settings.course(), settings.without_length().digest(), *inputs)
+    load = partial(load_student, task.paths("sft_model")[0], device=settings.device, arithmetic=settings.arithmetic)
     student = load(saved=settings.saved, trained=True)
     reference = load() if settings.kl else None
-    if settings.gradient_checkpointing:
-        student.model.gradient_checkpointing_enable()
-    if settings.freeze_vision:
-        student.model.model.visual.requires_grad_(False)
-    optimizer = Optimizer(student.model, settings.optimizer, settings.peaks(pretrained=student.pretrained))
-    checkpoints = Checkpoints(
-        task.checkpoints(_key(task)),
-        settings.course(),
-        task.log,
-        every=settings.checkpoint_every,
-        keep=settings.keep_checkpoints,
-        keep_every=settings.keep_every,
-    )
+    videos = Videos(task, student, rows, settings.shift_pixels)
+    prompts = prompts_of(questions, captions, videos, settings, 0, Ranks())[:2]
+    sampler: Sampler = OwnSampler(student.packed, student.ends)
+    task.metrics |= _check(student, sampler, prompts, settings)
+    loop = Loop(task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained))
+    copied = loop.backend.spreads_weights
+    if copied:
+        sampler = OwnSampler(load(trained=True).packed, student.ends)
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
-    trainer = Trainer(
-        task,
-        settings,
-        student,
-        reference,
-        optimizer,
-        questions,
-        captions,
-        Videos(task, student, videos, settings.shift_pixels),
-        judge,
-    )
-    task.metrics |= _check(trainer)
-    first = checkpoints.load(student.model, optimizer)
-    task.log.info(
-        "%d questions on %d videos, %s",
-        sum(map(len, questions)), len(questions),
-        f"continuing at step {first} of {settings.steps}" if first else f"{settings.steps} steps",
-    )  # fmt: skip
-    with training_run("grpo", settings=settings.model_dump(mode="json"), inputs=task.inputs) as run:
-        log = TrainingLog(checkpoints.log_path, first, settings.steps, task.log, run.log)
-        for number in range(first, settings.steps):
-            log.record(number, trainer.step(number))
-            if checkpoints.due(number + 1):
-                checkpoints.save(number + 1, student.model, optimizer)
-        with written_whole(task.output, "the model") as folder:
-            student.write(folder)
-            shutil.copy(checkpoints.log_path, folder / checkpoints.log_path.name)
-        task.info["mlflow_model"] = run.log_model(task.output, "student-grpo", settings.steps)
-    task.metrics |= {f"final_{name}": value for name, value in last_metrics(checkpoints.log_path).items()}
+    trainer = Trainer(task, settings, student, loop, sampler, copied, reference, questions, captions, videos, judge)
+    task.log.info("%d questions on %d videos", sum(map(len, questions)), len(questions))
+    loop.run("grpo", trainer.step, training_run)
     task.metrics |= {
-        "steps": float(settings.steps),
         "judge_asked": float(judge.asked),
         "judge_failed": float(judge.failed),
         "rollout_alarms": float(trainer.alarms),
     }
 
 
-def _key(task: Task[GrpoSettings]) -> str:
-    """What a checkpoint belongs to: settings but for the run's length, code and inputs."""
-    from components.core.data.manifest import read_manifest
-
-    inputs = [read_manifest(path).digest for name in task.stage.inputs for path in task.paths(name)]
-    filed = filed_under(task.stage.module, task.settings.without_length().digest())
-    return f"{filed}/{digest_of(inputs)[:16]}"
-
-
-def _check(trainer: Trainer) -> dict[str, float]:
+def _check(student: Student, sampler: Sampler, prompts: Sequence[Prompt], settings: GrpoSettings) -> dict[str, float]:
     """Positions and log-probabilities agree on the first step's first prompts."""
-    prompts = trainer._prompts(0)[:2]
     asks = [Ask(prompt.prefix, "think", prompt.question.question, prompt.question.options) for prompt in prompts]
     if not asks:
         return {}
-    student, settings = trainer.student, trainer.settings
-    student.model.eval()
     length = min(settings.max_tokens, parity.TOKENS_PER_REPLY)
     decoding = Decoding(length, settings.temperature, settings.top_p, student.never)
     requests = [student.request(ask, replies=parity.REPLIES) for ask in asks]
-    return parity.assert_agreement(student.model, requests, decoding, student.ends).metrics()
+    return parity.assert_agreement(student.packed, sampler, requests, decoding).metrics()
 
 
 STAGE = Stage(

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import Packed, pack
-from components.core.students.samplers.own import Reply
-from components.core.students.scoring import log_probabilities
+from components.core.students.samplers.sampler import Reply
+from components.core.training.backend import Backend, run_idle
 from components.core.training.parity import as_segment
 from components.grpo.objective import clipped_loss, describe_rollout, importance_weights, kl_divergence
 from components.grpo.rollouts import Group
@@ -55,21 +56,30 @@ def batches_of(groups: Sequence[Group], rows_per_forward: int, device: Any) -> l
     ]
 
 
-def backward(model: Any, reference: Any | None, batches: Sequence[Batch], settings: GrpoSettings) -> dict[str, float]:
+def backward(
+    backend: Backend, reference: Any | None, batches: Sequence[Batch], settings: GrpoSettings
+) -> dict[str, float]:
     """Back-propagate the objective over all batches; the gradient does not depend on how rows are batched.
 
+    Args:
+        reference: the packed model that the KL term is taken against.
+        batches: those of this rank.
+
     Returns:
-        means over all tokens: `policy_loss` (without the KL term), `kl` where there is a reference, `clipped` and
-        `entropy_estimate`; and the `rollout_…` figures. Empty where no group teaches.
+        means over all tokens of all ranks: `policy_loss` (without the KL term), `kl` where there is a reference,
+        `clipped` and `entropy_estimate`; and the `rollout_…` figures. Empty where no group teaches.
     """
     import torch
 
-    total = sum(len(batch.advantages) for batch in batches)
+    ranks = backend.ranks
+    total = sum(ranks.gather(sum(len(batch.advantages) for batch in batches)))
     if not total:
         return {}
-    sums: dict[str, float] = defaultdict(float)
+    sums: dict[str, float] = {"policy_loss": 0.0, "clipped": 0.0, "entropy_estimate": 0.0}
+    if reference is not None:
+        sums["kl"] = 0.0
     for batch in batches:
-        new = _scores(model, batch.rows, settings.temperature)
+        new = _scores(backend.model, batch.rows, settings.temperature)
         if batch.old is None:
             batch.old = new.detach()
         losses, clipped = clipped_loss(new, batch.old, batch.advantages, settings.clip_low, settings.clip_high)
@@ -85,11 +95,13 @@ def backward(model: Any, reference: Any | None, batches: Sequence[Batch], settin
             divergence = kl_divergence(new, batch.reference).sum()
             sums["kl"] += float(divergence.detach())
             loss = policy + settings.kl * divergence
-        (loss / total).backward()
-    old = torch.cat([batch.old for batch in batches if batch.old is not None])
-    rollout = torch.cat([batch.rollout for batch in batches])
-    means = {name: value / total for name, value in sums.items()}
-    return means | describe_rollout(old, rollout, settings.rollout_weight_cap)
+        backend.backward(loss / total)
+    for _ in range(max(ranks.gather(len(batches))) - len(batches)):
+        run_idle(backend)
+    drawn = [(batch.old.cpu(), batch.rollout.cpu()) for batch in batches if batch.old is not None]
+    old, rollout = zip(*(pair for pairs in ranks.gather(drawn) for pair in pairs), strict=True)
+    means = {name: value / total for name, value in ranks.total(sums).items()}
+    return means | describe_rollout(torch.cat(old), torch.cat(rollout), settings.rollout_weight_cap)
 
 
 def _batch(videos: Sequence[Sequence[Group]], device: Any) -> Batch:

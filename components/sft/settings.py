@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 
 from components.core.data.settings import Settings
 from components.core.students.build import StudentSize
-from components.core.students.precision import Arithmetic, Saved
+from components.core.students.precision import Saved
 from components.core.students.profile import StudentProfile
-from components.core.training.checkpoints import CHECKPOINTING, Course
+from components.core.training.checkpoints import Course
 from components.core.training.optimizers import OptimizerSettings, Peaks
+from components.core.training.settings import TrainingSettings
 from components.core.training.task_losses import TaskWeights
-from components.core.video.settings import VideoStageSettings
 
 
 class SftOptimizer(OptimizerSettings):
@@ -28,7 +28,7 @@ class SftOptimizer(OptimizerSettings):
     steps."""
 
 
-class NamingSettings(Settings):
+class VisualWordsSettings(Settings):
     """Before it reads, a student built from scratch learns to name what is in view (visual_words.py)."""
 
     steps: int = Field(default=0, ge=0)
@@ -63,10 +63,10 @@ class Phase(Settings):
     """Questions with their re-watching trace."""
 
 
-class SftSettings(VideoStageSettings):
+class SftSettings(TrainingSettings):
     """The sft section of a profile."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", *CHECKPOINTING})
+    not_content: ClassVar[frozenset[str]] = TrainingSettings.not_content | {"distributed"}
 
     base: str = "Qwen/Qwen2.5-VL-7B-Instruct"
     """The model to start from (ReWatch-R1's): a folder or Hugging Face path of a Qwen2.5-VL. Empty builds one of
@@ -79,10 +79,7 @@ class SftSettings(VideoStageSettings):
     """Prompts and frames (ReWatch-R1's). A base that was made here keeps those it was trained with: others are
     refused."""
 
-    seed: int = 0
-    """Of the initial weights and of the order of the data. Ours."""
-
-    naming: NamingSettings = NamingSettings()
+    visual_words: VisualWordsSettings = VisualWordsSettings()
     """The vision tower's first lessons, for a student built from scratch; no steps with a base (ReWatch-R1)."""
 
     phases: tuple[Phase, ...] = (Phase(steps=2000, videos=16, caption=1, direct=2, think=4),)
@@ -110,33 +107,6 @@ class SftSettings(VideoStageSettings):
     optimizer: SftOptimizer = SftOptimizer()
     """How weights are moved."""
 
-    rows_per_forward: int = Field(default=1, ge=1)
-    """Videos that go through the model together; a step with more accumulates gradients (ReWatch-R1: 1)."""
-
-    gradient_checkpointing: bool = True
-    """Recompute activations in the backward pass, to fit a large model. Ours."""
-
-    freeze_vision: bool = False
-    """Train the language model alone. Ours: what ReWatch-R1 froze is not reported."""
-
-    checkpoint_every: int = Field(default=100, ge=1)
-    """Steps between checkpoints. Ours."""
-
-    keep_checkpoints: int = Field(default=2, ge=1)
-    """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
-    AdamW one takes 12 bytes for each weight: 84 GB for 7B. Ours."""
-
-    keep_every: int = Field(default=0, ge=0)
-    """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
-    5,000, kept every 500); 0 for none. Ours."""
-
-    device: str = "auto"
-    """`auto` takes CUDA where there is one. Ours."""
-
-    arithmetic: Arithmetic = "auto"
-    """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
-    stored in float32 while they are trained, whatever they run in. Ours."""
-
     saved: Saved = "float32"
     """What weights are saved in. Ours: GRPO trains on, and what SFT moved by less than bfloat16 can say would be lost
     between the two (a weight of 0.02 moves there in steps of 1.2e-4, in 100 steps at 1e-6 by 1e-4 at most).
@@ -144,8 +114,8 @@ class SftSettings(VideoStageSettings):
 
     @model_validator(mode="after")
     def _contradict_nothing(self) -> SftSettings:
-        if self.base and self.naming.steps:
-            raise ValueError("naming.steps is for a student built from scratch: set it to 0, or base to ''")
+        if self.base and self.visual_words.steps:
+            raise ValueError("visual_words.steps is for a student built from scratch: set it to 0, or base to ''")
         if not self.base and self.size is None:
             raise ValueError("a student built from scratch needs a size: say size, as laptop.yaml does, or name a base")
         return self
@@ -160,8 +130,8 @@ class SftSettings(VideoStageSettings):
         return sum(phase.steps for phase in self.phases)
 
     def course(self) -> Course:
-        """The run's length, with the naming steps, whose rate rises and falls on its own."""
-        first = self.naming.steps
+        """The run's length, with the steps on visual words, whose rate rises and falls on its own."""
+        first = self.visual_words.steps
         return Course(first + self.text_steps, first + self.optimizer.falls_at(self.text_steps))
 
     def without_length(self) -> SftSettings:

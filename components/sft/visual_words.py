@@ -13,10 +13,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from components.core.students.frames import TEMPORAL_PATCH, VideoPatches, video_patches
-from components.core.students.precision import autocast
 from components.core.students.prompting import Prompter
 from components.core.students.videos import Videos
-from components.core.students.vision import encode_videos
 from components.sft.samples import Lessons
 
 if TYPE_CHECKING:
@@ -38,14 +36,11 @@ def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Ra
     return drawn
 
 
-def naming_loss(model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPatches, str]]) -> torch.Tensor:
+def words_loss(model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPatches, str]]) -> torch.Tensor:
     """Cross entropy between the words of each event, equally likely, and what its visual tokens predict."""
     import torch
 
-    with autocast(model):
-        encoded = encode_videos(model, [video for video, _ in moments])
-        pooled = torch.stack([tokens.mean(0) for tokens in encoded])
-        predicted = model.lm_head(model.model.language_model.norm(pooled)).float().log_softmax(-1)
+    predicted = model("words", [video for video, _ in moments])
     target = torch.zeros_like(predicted)
     for row, (_, text) in enumerate(moments):
         ids = prompter.encode(f" {text}")

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from components.core.students.build import build_student
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import Packed, pack
 from components.core.students.profile import save_profile
 from components.core.students.prompting import Prefix, Segment, prompt_texts
-from components.core.students.scoring import log_probabilities
 from components.core.students.student import Student, load_student
 from tests.bench.measuring import cpu_ms, report
 from tests.components.training_world import TEXTS, frames
@@ -50,7 +50,7 @@ def alone(prefix: Prefix, segment: Segment, *, own_video: bool) -> Packed:
 
 def scores(student: Student, rows: Sequence[Packed]) -> torch.Tensor:
     """Log-probabilities of all scored tokens, in the order of the segments."""
-    return torch.cat([tokens for row in log_probabilities(student.model, rows) for tokens in row])
+    return torch.cat([tokens for row in log_probabilities(student.packed, rows) for tokens in row])
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
         run_stage(SFT, url, root / "sft", data, {"base": str(base), **SFT_SETTINGS})
         made = data | {"base": base, "sft_model": root / "sft" / "output"}
         # random weights earn nothing: rewards that differ, so that there is something to reinforce
-        environment.setitem(rollouts.MAKE_REWARDS, "oar", lambda terms: [float(place) for place in range(len(terms))])
+        environment.setitem(rollouts.REWARDS, "oar", lambda terms: [float(place) for place in range(len(terms))])
         run_stage(GRPO, url, root / "grpo", {name: made[name] for name in GRPO.inputs}, GRPO_SETTINGS)
         made["grpo_model"] = root / "grpo" / "output"
         run_stage(
@@ -89,7 +89,7 @@ def curve(model: Path) -> list[dict[str, float]]:
 
 def test_a_pretrained_base_is_trained_in_its_own_style_with_its_own_optimiser(way: dict[str, Path]) -> None:
     steps = curve(way["sft_model"])
-    assert [line["step"] for line in steps] == [0, 1, 2]  # no naming: the tower knows words already
+    assert [line["step"] for line in steps] == [0, 1, 2]  # no first lessons: the tower knows words already
     assert steps[0]["loss"] == pytest.approx(12, abs=2)  # ln 152,064: nothing is known
     assert steps[-1]["loss"] < steps[0]["loss"]
     for task in ("caption", "direct", "think"):

@@ -170,7 +170,7 @@ def test_a_second_training_over_the_same_videos_decodes_nothing(
     small = {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
-        "naming": {"steps": 1, "moments": 4},
+        "visual_words": {"steps": 1, "moments": 4},
         "phases": [{"steps": 3, "videos": 3, "observe": 2}],
     }
     settings = laptop("sft", small)

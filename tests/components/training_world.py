@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import torch
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
 from components.core.students.build import StudentSize, build_student
+from components.core.students.packing import Packed
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
 from components.core.students.student import Student, load_student
 from components.core.traces.looks import is_single_look
 from components.core.traces.tags import Pair, render
+from components.core.training.backend import SingleProcess
+from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 from components.core.video.readers.pyav import Frame
 from tests.components.core.judging.stages import write_dataset
 from tests.components.evaluation.world import held_out_video
@@ -65,6 +69,20 @@ def frames(count: int = 6, *, seed: int = 0, side: int = 56) -> list[Frame]:
     return [Frame(index / 2, rng.integers(0, 255, shape, dtype=np.uint8), index / 2) for index in range(count)]
 
 
+def alone(student: Student) -> SingleProcess:
+    """The backend of one process around a student, for gradients."""
+    settings = OptimizerSettings(learning_rate=1e-3)
+    return SingleProcess(student.packed, Optimizer(student.model, settings, Peaks(learning_rate=1e-3)))
+
+
+def unlit(rows: Sequence[Packed]) -> list[Packed]:
+    """The same rows on videos that show nothing."""
+    return [
+        replace(row, prefix=replace(row.prefix, video=replace(row.prefix.video, pixels=row.prefix.video.pixels * 0)))
+        for row in rows
+    ]
+
+
 def training_data(folder: Path, count: int, held_out: int = 0) -> dict[str, Path]:
     """Captions, questions and traces of `count` rendered clips, as the gates leave them; the last few are held out."""
     worlds = [held_out_video(number, folder) for number in range(count)]
@@ -107,9 +125,8 @@ def _trace(question: Question, events: list[CaptionEvent]) -> Trajectory:
 
 def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> Student:
     """A tiny student that has read the traces often enough to write some of its own, right and wrong."""
+    from components.core.students.packed_model import log_probabilities
     from components.core.students.packing import pack
-    from components.core.students.scoring import log_probabilities
-    from components.core.training.optimizers import Optimizer
     from components.core.video.process import DecoderProcess
 
     student = tiny_student(folder)
@@ -134,7 +151,7 @@ def taught_student(folder: Path, data: Mapping[str, Path], steps: int = 120) -> 
         rows.append(pack(prefix, segments))
     decoder.close()
     for _ in range(steps):
-        scores = [tokens for row in log_probabilities(student.model, rows) for tokens in row]
+        scores = [tokens for row in log_probabilities(student.packed, rows) for tokens in row]
         (-torch.cat(scores).mean()).backward()
         optimizer.step(1.0)
     student.save(folder)

@@ -219,7 +219,7 @@ def test_a_profile_that_extends_nothing_has_the_papers_values(tmp_path: Path) ->
 
 
 def test_a_pretrained_base_under_the_laptops_lessons_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"naming\.steps is for a student built from scratch"):
+    with pytest.raises(SettingsError, match=r"visual_words\.steps is for a student built from scratch"):
         load_profile("laptop", ["sft.base=Qwen/Qwen2.5-VL-3B-Instruct"])
 
 

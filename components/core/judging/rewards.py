@@ -62,6 +62,10 @@ def accuracy_and_format(terms: Sequence[RewardTerms | None]) -> list[float | Non
     return [None if term is None else term.outcome_only for term in terms]
 
 
+REWARDS = {"oar": observation_and_reasoning, "accuracy": accuracy_and_format}
+"""By the name that a profile's `grpo.reward` gives."""
+
+
 def group_advantages(rewards: Sequence[float | None], *, scale: bool = True) -> list[float | None]:
     """The advantage of each sample against its group; samples without a reward take no part.
 

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from components.core.students.frames import MERGE, PATCH, TEMPORAL_PATCH, VideoPatches
 from components.core.students.prompting import Prefix, Segment
 
 if TYPE_CHECKING:
@@ -101,6 +104,17 @@ def pack(prefix: Prefix, segments: Sequence[Segment]) -> Packed:
         torch.tensor(row.scored),
         tuple(owners),
     )
+
+
+def idle_row(video_pad: int) -> Packed:
+    """The smallest row there is, with one token to score: what a rank runs where it has no row and the others have one.
+
+    Args:
+        video_pad: the id of the token that stands for what is seen.
+    """
+    blank = VideoPatches(np.zeros((MERGE**2, 3 * TEMPORAL_PATCH * PATCH**2), np.float32), (MERGE, MERGE), (0.0,), 0.0)
+    prefix = Prefix((video_pad,), ((0, 0, 0),), 1, blank)
+    return pack(prefix, [Segment((0,), (True,))])
 
 
 def attention_mask(owners: torch.Tensor, parents: torch.Tensor) -> torch.Tensor:

@@ -54,12 +54,6 @@ def autocast(model: Any) -> AbstractContextManager[Any]:
     return nullcontext() if dtype == torch.float32 else torch.autocast(model.device.type, dtype=dtype)
 
 
-def embed_tokens(model: Any, token_ids: torch.Tensor) -> torch.Tensor:
-    """Embeddings of tokens as the residual stream begins: in float32, also where weights are stored in bfloat16."""
-    embedded: torch.Tensor = model.get_input_embeddings()(token_ids)
-    return embedded.float()
-
-
 def save_weights(model: Any, folder: Path, dtype: torch.dtype) -> None:
     """Write config and weights, rounded to `dtype` on the way, one tensor after the other and off the GPU."""
     if dtype == model.dtype:

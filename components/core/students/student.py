@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError
 from components.core.students.folders import copy_beside_weights, written_whole
 from components.core.students.frames import video_patches
+from components.core.students.packed_model import packed_model
 from components.core.students.precision import Arithmetic, Saved, choose, save_weights, set_arithmetic
 from components.core.students.profile import StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
-from components.core.students.samplers.own import Decoding, Reply, Request, sample
+from components.core.students.samplers.own import sample
+from components.core.students.samplers.sampler import Decoding, Reply, Request
 from components.core.students.tokenizer import NEVER_SAMPLED
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Student:
         saved_as: the type its weights are saved in.
 
     Attributes:
+        packed: the model as one module that is trained and sampled; `model` is the library's, of the same weights.
         ends: ids of the tokens that end a reply.
         never: ids that no reply may contain: of tokens for prompts alone, and of none at all.
     """
@@ -61,6 +64,7 @@ class Student:
         saved_as: torch.dtype,
     ) -> None:
         self.model = model
+        self.packed = packed_model(model)
         self.tokenizer = tokenizer
         self.profile = profile
         self.source = source
@@ -105,7 +109,7 @@ class Student:
         texts: list[str] = []
         for start in range(0, len(asks), batch):
             requests = [self.request(ask) for ask in asks[start : start + batch]]
-            replies = sample(self.model, requests, decoding, self.ends, generator)
+            replies = sample(self.packed, requests, decoding, self.ends, generator)
             texts += [self.text(group[0]) for group in replies]
         return texts
 

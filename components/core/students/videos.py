@@ -8,7 +8,7 @@ asked for.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
 from random import Random
 from typing import TYPE_CHECKING
@@ -74,18 +74,26 @@ class Videos:
             self._keep(name, frames)
         return [found.get(name) for name in video_ids]
 
-    def prefixes(self, video_ids: Sequence[str], rng: Random | None = None) -> list[Prefix | None]:
+    def prefixes(
+        self, video_ids: Sequence[str], rng: Random | None = None, own: Collection[str] | None = None
+    ) -> list[Prefix | None]:
         """The prefix of each video, one object for equal ids; None where it cannot be read.
 
         Args:
             rng: moves each video at random by up to `shift_pixels`.
+            own: those that are wanted, all if left out. The others, which another rank reads, are moved all the same: a
+                video's movement does not depend on the ranks.
         """
+        wanted = list(dict.fromkeys(name for name in video_ids if own is None or name in own))
+        read = dict(zip(wanted, self.frames(wanted), strict=True))
         made: dict[str, Prefix | None] = {}
-        for name, frames in zip(video_ids, self.frames(video_ids), strict=True):
-            if name not in made:
-                duration_s = self._videos[name].duration_s
-                made[name] = self._student.prefix(self.moved(frames, rng), duration_s) if frames else None
-        return [made[name] for name in video_ids]
+        for name in dict.fromkeys(video_ids):
+            frames, duration_s = read.get(name), self._videos[name].duration_s
+            if frames:
+                made[name] = self._student.prefix(self.moved(frames, rng), duration_s)
+            elif name not in read:
+                self.moved([], rng)
+        return [made.get(name) for name in video_ids]
 
     def moved(self, frames: list[Frame], rng: Random | None) -> list[Frame]:
         """Frames shifted at random, all by the same way; as they are without `rng`."""

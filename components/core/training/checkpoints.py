@@ -25,17 +25,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.core.data.manifest import TRAINING_LOG_NAME
 from components.core.errors import TrainingError
 from components.core.stores.mirror import Mirror
 from components.core.students.folders import written_whole
-from components.core.training.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    import torch
 
 STATE = "state.json"
-CHECKPOINTING = frozenset({"checkpoint_every", "keep_checkpoints", "keep_every"})
-"""Settings of a trainer that change no weight."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class Checkpoints:
         self._every, self._keep, self._keep_every = every, keep, keep_every
 
     @property
+    def folder(self) -> Path:
+        """Of all runs with this key."""
+        return self._kept.folder
+
+    @property
     def log_path(self) -> Path:
         """The run's metrics, one JSON object per step."""
         return self._folder / TRAINING_LOG_NAME
@@ -84,8 +89,11 @@ class Checkpoints:
         """Whether the state after `step` steps is to be kept."""
         return step % self._every == 0 or step in (self.course.falls_at, self.course.steps)
 
-    def save(self, step: int, model: Any, optimizer: Optimizer) -> None:
+    def save(self, step: int, model: Any, moments: dict[str, torch.Tensor]) -> None:
         """Keep the state after `step` steps; what need not stay goes once this one is whole.
+
+        Args:
+            moments: the optimiser's state, flat.
 
         Raises:
             TrainingError: the disk is full; what was kept before stays.
@@ -97,7 +105,7 @@ class Checkpoints:
         with written_whole(target, "a checkpoint") as partial:
             weights = {name: parameter.detach().contiguous() for name, parameter in model.named_parameters()}
             save_file(weights, partial / "weights.safetensors")
-            save_file(optimizer.tensors(), partial / "optimizer.safetensors")
+            save_file(moments, partial / "optimizer.safetensors")
             state = {"step": step, "steps": self.course.steps, "falls_at": self.course.falls_at}
             (partial / STATE).write_text(json.dumps(state))
         if self.log_path.is_file():
@@ -105,8 +113,11 @@ class Checkpoints:
         self._kept.publish(target)
         self._thin_out()
 
-    def load(self, model: Any, optimizer: Optimizer) -> int:
-        """Take up the latest checkpoint that this run can go on from; returns the steps it holds, 0 without one.
+    def load(self, model: Any) -> tuple[int, dict[str, torch.Tensor]]:
+        """Put the weights of the latest checkpoint that this run can go on from into a model.
+
+        Returns:
+            the steps it holds, and the optimiser's state after them; 0 and nothing where there is none.
 
         Raises:
             TrainingError: the checkpoint belongs to another model.
@@ -132,10 +143,9 @@ class Checkpoints:
             with torch.no_grad():
                 for name, parameter in parameters.items():
                     parameter.copy_(weights[name])
-            optimizer.load_tensors(moments)
             self._go_on_from(found)
-            return found.step
-        return 0
+            return found.step, moments
+        return 0, {}
 
     def _usable(self) -> Iterator[_Checkpoint]:
         """Those of this run, and those of others from before any rate fell; the one with most steps first."""

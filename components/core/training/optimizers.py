@@ -95,6 +95,10 @@ class OptimizerSettings(Settings):
         return min(steps, math.floor(steps - self.decay * steps) + 1)
 
 
+BETAS = (0.9, 0.95)
+"""Of AdamW."""
+
+
 class Optimizer:
     """Both optimisers behind one face: `step(rate)`, and their state as tensors for a checkpoint."""
 
@@ -109,9 +113,9 @@ class Optimizer:
                 continue
             hidden = parameter.ndim >= 2 and "embed_tokens" not in name and "lm_head" not in name
             (matrices if hidden and peaks.name == "muon" else others).append(parameter)
-        self._clipped = others
+        self._clipped, self._matrices = others, matrices
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(others, lr=peaks.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
+            torch.optim.AdamW(others, lr=peaks.learning_rate, betas=BETAS, weight_decay=settings.weight_decay)
         ]
         self._peaks = [peaks.learning_rate]
         if matrices:
@@ -119,16 +123,24 @@ class Optimizer:
             self._peaks.append(peaks.matrix_learning_rate)
 
     def step(self, rate: float) -> float:
-        """Clip, move at `rate` times the peaks, clear the gradients; returns the norm before clipping."""
+        """Clip, move at `rate` times the peaks, clear the gradients.
+
+        Returns:
+            the norm of what AdamW moves, before clipping. One that is no finite number, of any part, moved nothing.
+        """
         import torch
 
         norm = float(torch.nn.utils.clip_grad_norm_(self._clipped, self.settings.max_gradient_norm))
+        gradients = [value.grad for value in self._matrices if value.grad is not None]
+        of_matrices = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        moves = math.isfinite(norm) and math.isfinite(of_matrices)
         for part, peak in zip(self._parts, self._peaks, strict=True):
             for group in part.param_groups:
                 group["lr"] = peak * rate
-            part.step()
+            if moves:
+                part.step()
             part.zero_grad(set_to_none=True)
-        return norm
+        return norm if math.isfinite(of_matrices) else of_matrices
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The state, flat, by `part.parameter.name`."""

@@ -8,16 +8,16 @@ the number of tokens and the precision than about the code: one token in a thous
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import TrainingError
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import pack
 from components.core.students.precision import autocast
 from components.core.students.prompting import Segment
-from components.core.students.samplers.own import Decoding, Reply, Request, sample
-from components.core.students.scoring import log_probabilities
+from components.core.students.samplers.sampler import Decoding, Reply, Request, Sampler
 
 if TYPE_CHECKING:
     import torch
@@ -71,14 +71,11 @@ def assert_positions(model: Any, request: Request) -> None:
         )
 
 
-def measure_disagreement(
-    model: Any, requests: Sequence[Request], decoding: Decoding, ends: Collection[int]
-) -> Disagreement:
+def measure_disagreement(model: Any, sampler: Sampler, requests: Sequence[Request], decoding: Decoding) -> Disagreement:
     """How far the log-probabilities of sampled tokens lie from the trainer's for the same tokens."""
     import torch
 
-    generator = torch.Generator(model.device).manual_seed(0)
-    sampled = sample(model, requests, decoding, ends, generator)
+    sampled = sampler.sample(requests, decoding, 0)
     differences = []
     for request, replies in zip(requests, sampled, strict=True):
         row = pack(request.prefix, [as_segment(request, reply) for reply in replies])
@@ -95,24 +92,25 @@ def summarise(differences: torch.Tensor) -> Disagreement:
     return Disagreement(float(values.mean()), float(values.quantile(0.99)), len(values))
 
 
-def assert_agreement(
-    model: Any, requests: Sequence[Request], decoding: Decoding, ends: Collection[int]
-) -> Disagreement:
+def assert_agreement(model: Any, sampler: Sampler, requests: Sequence[Request], decoding: Decoding) -> Disagreement:
     """Positions and log-probabilities of these requests agree; returns what difference was seen.
+
+    Args:
+        model: the packed model that is trained.
 
     Raises:
         TrainingError: they do not.
     """
     for request in requests:
-        assert_positions(model, request)
-    seen = measure_disagreement(model, requests, decoding, ends)
-    name = precision(model)
+        assert_positions(model.model, request)
+    seen = measure_disagreement(model, sampler, requests, decoding)
+    name = precision(model.model)
     mean, percentile = LIMITS.get(name, LIMITS["bfloat16"])
     if not (seen.mean <= mean and seen.percentile_99 <= percentile):
         raise TrainingError(
             f"Sampler and trainer disagree on log-probabilities by {seen.mean:.1e} in the mean (limit {mean:.0e}) and "
             f"{seen.percentile_99:.1e} in the 99th percentile (limit {percentile:.0e}; {seen.tokens} tokens, {name}).",
-            "Do not train on them: compare samplers/own.py and scoring.py with this version of transformers.",
+            "Do not train on them: compare samplers/own.py and packed_model.py with this version of transformers.",
         )
     return seen
 

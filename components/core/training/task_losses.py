@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import Field
 
 from components.core.data.settings import Settings
 from components.core.students.packing import Packed
-from components.core.students.scoring import run_packed
+from components.core.training.backend import Backend, run_idle
 
 
 class TaskWeights(Settings):
@@ -38,7 +37,7 @@ class TaskWeights(Settings):
 
 
 def backward_by_task(
-    model: Any,
+    backend: Backend,
     rows: Sequence[Packed],
     tasks: Sequence[Sequence[str]],
     weights: TaskWeights,
@@ -48,6 +47,7 @@ def backward_by_task(
     """Back-propagate `scale` times the loss above; gradients add to those there are.
 
     Args:
+        rows: those of this rank; sums and means are over all ranks.
         tasks: of each row, the task of each of its segments.
         rows_per_forward: rows that go through the model together; the gradient does not depend on it.
 
@@ -56,24 +56,26 @@ def backward_by_task(
         task's, `tokens` scored. Empty where nothing is scored.
     """
     import torch
-    from torch.nn import functional
 
-    counts = _count(rows, tasks)
+    ranks = backend.ranks
+    counts = ranks.total(_count(rows, tasks))
     if not counts:
         return {}
     per_token = _per_token(counts, weights)
     summed: dict[str, list[float]] = defaultdict(list)
-    for start in range(0, len(rows), rows_per_forward):
+    forwards = max(ranks.gather(math.ceil(len(rows) / rows_per_forward)))
+    for start in range(0, forwards * rows_per_forward, rows_per_forward):
         part = rows[start : start + rows_per_forward]
-        logits, targets, places = run_packed(model, part)
-        names = [tasks[start + row][part[row].segments.index(owner)] for row, owner in places.tolist()]
+        names = [name for row, own in zip(part, tasks[start:], strict=False) for name in _task_of_each(row, own)]
         if not names:
+            run_idle(backend)
             continue
-        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        losses = -backend.model("score", part)
         shares = torch.tensor([per_token[name] for name in names], device=losses.device)
-        (losses * shares).sum().mul(scale).backward()
+        backend.backward((losses * shares).sum().mul(scale))
         for name, value in zip(names, losses.tolist(), strict=True):
             summed[name].append(value)
+    summed = {name: [value for told in ranks.gather(dict(summed)) for value in told.get(name, ())] for name in counts}
     weighed = {name: per_token[name] * math.fsum(values) for name, values in sorted(summed.items())}
     loss = math.fsum(weighed.values())
     return {
@@ -84,16 +86,21 @@ def backward_by_task(
     }
 
 
+def _task_of_each(row: Packed, tasks: Sequence[str]) -> list[str]:
+    """The task of every scored token of a row."""
+    task_of = dict(zip(row.segments, tasks, strict=True))
+    return [task_of[owner] for owner in row.owners[row.scored].tolist()]
+
+
 def _count(rows: Sequence[Packed], tasks: Sequence[Sequence[str]]) -> Counter[str]:
     """Scored tokens of each task that has any."""
     counts: Counter[str] = Counter()
     for row, names in zip(rows, tasks, strict=True):
-        for owner, name in zip(row.segments, names, strict=True):
-            counts[name] += int((row.scored & (row.owners == owner)).sum())
-    return +counts
+        counts.update(_task_of_each(row, names))
+    return counts
 
 
-def _per_token(counts: Mapping[str, int], weights: TaskWeights) -> dict[str, float]:
+def _per_token(counts: Mapping[str, float], weights: TaskWeights) -> dict[str, float]:
     """What a token of each task counts for; over all tokens these add up to one."""
     total = math.fsum(getattr(weights, name) for name in counts)
     return {name: getattr(weights, name) / total / count for name, count in counts.items()}

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import torch
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Question
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms
+from components.core.students.samplers.own import OwnSampler
 from components.core.students.student import Student
 from components.core.traces.tags import parse
 from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
@@ -51,7 +51,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
 def groups_of(student: Student, questions: Sequence[Question], settings: GrpoSettings, seed: int = 0) -> list[Group]:
     prefix = student.prefix(frames(4), 2.0)
     prompts = [Prompt(question, prefix, ()) for question in questions]
-    return sample_groups(student, prompts, settings, torch.Generator().manual_seed(seed))
+    return sample_groups(student, OwnSampler(student.packed, student.ends), prompts, settings, seed)
 
 
 def judged(groups: list[Group], verdicts: Sequence[RewardTerms | None], settings: GrpoSettings) -> FixedJudge:

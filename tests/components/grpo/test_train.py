@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from components.core.data.manifest import Manifest, read_manifest, write_manifest
-from components.core.students import scoring
-from components.core.students.samplers.own import Reply, sample
+from components.core.students.samplers.own import OwnSampler
+from components.core.students.samplers.sampler import Reply
 from components.core.students.student import load_student
 from components.core.training.checkpoints import Checkpoints
-from components.grpo import rollouts, update
+from components.grpo import train as training
+from components.grpo import update
 from components.grpo.train import STAGE
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
-from tests.components.training_world import taught_student, training_data
+from tests.components.training_world import taught_student, training_data, unlit
 from tests.laptop import laid_over, laptop
 
 SETTINGS = laptop(
@@ -89,17 +90,19 @@ def test_noise_in_the_samplers_scores_is_logged_and_clips_nothing(
 ) -> None:
     """What another engine or precision would do to the log-probabilities it returns."""
 
-    def noisy(*given: Any) -> list[list[Reply]]:
-        rng = Random(0)
-        return [
-            [
-                replace(it, log_probabilities=tuple(value + rng.gauss(0, 0.4) for value in it.log_probabilities))
-                for it in group
+    class Noisy(OwnSampler):
+        def sample(self, *given: Any) -> list[list[Reply]]:
+            rng = Random(0)
+            return [
+                [
+                    replace(it, log_probabilities=tuple(value + rng.gauss(0, 0.4) for value in it.log_probabilities))
+                    for it in group
+                ]
+                for group in super().sample(*given)
             ]
-            for group in sample(*given)
-        ]
 
-    monkeypatch.setattr(rollouts, "sample", noisy)
+    monkeypatch.setattr(training, "_check", lambda *_: {})
+    monkeypatch.setattr(training, "OwnSampler", Noisy)
     curve = [line for line in train(tmp_path, inputs) if line["groups_without_variance"] < 1]
     assert curve and all(line["clipped"] == 0 for line in curve)
     assert all(0.03 < line["rollout_kl"] < 0.3 and line["rollout_ratio_p99"] > 1.5 for line in curve)
@@ -111,10 +114,8 @@ def test_a_trainer_that_goes_blind_sounds_the_alarm(
     """The gate at the start has passed; from the update on, the trainer's forward no longer shows it the video."""
     scores = update.log_probabilities
 
-    def blind(*given: Any) -> list[list[torch.Tensor]]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(scoring, "embed", lambda model, ids, _: model.get_input_embeddings()(ids))
-            return scores(*given)
+    def blind(model: Any, rows: Any, *given: Any) -> list[list[torch.Tensor]]:
+        return scores(model, unlit(rows), *given)
 
     train(tmp_path / "seeing", inputs, steps=2)
     assert read_manifest(tmp_path / "seeing" / "output").metrics["rollout_alarms"] == 0

@@ -11,11 +11,12 @@ import torch
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Question
+from components.core.students.samplers.own import OwnSampler
 from components.core.students.student import Student, load_student
 from components.grpo.rollouts import Group, Prompt, sample_groups
 from components.grpo.settings import GrpoSettings
 from components.grpo.update import backward, batches_of
-from tests.components.training_world import frames, tiny_student, training_data
+from tests.components.training_world import alone, frames, tiny_student, training_data
 
 SETTINGS = GrpoSettings(replies=3, max_tokens=8)
 ADVANTAGES = [1.2, -0.7, -0.5]
@@ -37,7 +38,7 @@ def groups(student: Student, questions: Sequence[Question]) -> list[Group]:
     """Three videos of different length, two questions about the first, groups that teach."""
     prefixes = [student.prefix(frames(count, seed=count), count / 2) for count in (4, 2, 8)]
     prompts = [Prompt(questions[index % 3], prefixes[place], ()) for index, place in enumerate((0, 0, 1, 2))]
-    drawn = sample_groups(student, prompts, SETTINGS, torch.Generator().manual_seed(0))
+    drawn = sample_groups(student, OwnSampler(student.packed, student.ends), prompts, SETTINGS, 0)
     return [dataclasses.replace(group, advantages=list(ADVANTAGES)) for group in drawn]
 
 
@@ -59,7 +60,7 @@ def update(
     student: Student, groups: Sequence[Group], *, rows_per_forward: int = 8, settings: GrpoSettings = SETTINGS
 ) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
     """The figures and the gradient of one update."""
-    told = backward(student.model, None, batches_of(groups, rows_per_forward, "cpu"), settings)
+    told = backward(alone(student), None, batches_of(groups, rows_per_forward, "cpu"), settings)
     taken = {name: value.grad.clone() for name, value in student.model.named_parameters() if value.grad is not None}
     student.model.zero_grad()
     return told, taken
@@ -110,14 +111,14 @@ def test_later_updates_are_measured_against_the_trainers_policy_before_the_step(
     moved = load_student(tmp_path, device="cpu")
     rng = Random(1)
     batches = batches_of(drawn_by(groups, lambda score: score + rng.gauss(0, 0.3)), 2, "cpu")
-    first = backward(moved.model, None, batches, SETTINGS)
+    first = backward(alone(moved), None, batches, SETTINGS)
     moved.model.zero_grad()
-    again = backward(moved.model, None, batches, SETTINGS)  # nothing moved: the ratio is one, whatever the sampler said
+    again = backward(alone(moved), None, batches, SETTINGS)  # nothing moved: a ratio of one, whatever the sampler said
     assert (again["clipped"], again["policy_loss"]) == (0.0, pytest.approx(first["policy_loss"], rel=1e-5))
     with torch.no_grad():
         for parameter in moved.model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)), alpha=0.05)
-    assert backward(moved.model, None, batches, SETTINGS)["clipped"] > 0
+    assert backward(alone(moved), None, batches, SETTINGS)["clipped"] > 0
     assert first["rollout_kl"] == again["rollout_kl"]
 
 
@@ -168,10 +169,10 @@ def test_the_divergence_stands_apart_from_the_policy_loss(
 ) -> None:
     reference = tiny_student(tmp_path, seed=1)
     batches = batches_of(groups, 8, "cpu")
-    plain = backward(student.model, None, batches, SETTINGS)
+    plain = backward(alone(student), None, batches, SETTINGS)
     student.model.zero_grad()
     told = backward(
-        student.model, reference.model, batches_of(groups, 8, "cpu"), SETTINGS.model_copy(update={"kl": 3.0})
+        alone(student), reference.packed, batches_of(groups, 8, "cpu"), SETTINGS.model_copy(update={"kl": 3.0})
     )
     pulled = {name: value.grad.clone() for name, value in student.model.named_parameters() if value.grad is not None}
     student.model.zero_grad()

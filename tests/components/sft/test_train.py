@@ -29,7 +29,7 @@ SETTINGS = laptop(
     {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
-        "naming": {"steps": 4, "moments": 8},
+        "visual_words": {"steps": 4, "moments": 8},
         "phases": [
             {"steps": 4, "videos": 2, "observe": 4},
             {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
@@ -58,7 +58,7 @@ def test_training_lowers_every_loss_and_leaves_an_ordinary_folder(data: dict[str
     model = train(tmp_path, data)
     steps = curve(model)
     assert [line["step"] for line in steps] == list(range(16))
-    assert steps[3]["loss_naming"] < steps[0]["loss_naming"]
+    assert steps[3]["loss_visual_words"] < steps[0]["loss_visual_words"]
     assert steps[7]["loss_observe"] < steps[4]["loss_observe"]
     for task in ("caption", "direct", "think"):
         assert steps[15][f"loss_{task}"] < steps[8][f"loss_{task}"]
@@ -77,7 +77,7 @@ def test_every_task_has_its_share_of_the_loss_whatever_the_length_of_its_replies
     tasks = ("caption", "direct", "think")
     for name, weights in (("paper", {}), ("ours", {"caption": 0.5, "direct": 3.0, "think": 1.5})):
         shares = {task: weights.get(task, 1.0) for task in tasks}
-        for line in curve(train(tmp_path / name, data, naming={"steps": 0}, phases=phases, weights=weights)):
+        for line in curve(train(tmp_path / name, data, visual_words={"steps": 0}, phases=phases, weights=weights)):
             weighed = {task: shares[task] * line[f"loss_{task}"] / sum(shares.values()) for task in tasks}
             assert line["loss"] == pytest.approx(sum(weighed.values()), abs=1e-5)
             for task in tasks:
@@ -161,7 +161,7 @@ def test_a_pretrained_base_is_asked_in_full_and_moved_by_adamw_at_its_own_rate(
     )
     assert 0 < moved <= 3.5e-5  # three steps of AdamW at 1e-5 at most
     assert read_manifest(model).info["base_model"] == str(base)
-    assert not (model / "untrained").exists() and "loss_naming" not in curve(model)[0]
+    assert not (model / "untrained").exists() and "loss_visual_words" not in curve(model)[0]
 
 
 def test_a_pretrained_base_trains_with_a_frozen_tower_and_accumulated_steps(
@@ -193,7 +193,7 @@ def test_a_pretrained_base_trains_with_a_frozen_tower_and_accumulated_steps(
         ({"optimizer": {"name": "muon"}}, "optimizer.name is muon"),
         ({"optimizer": {"matrix_learning_rate": 0.02}}, "optimizer.matrix_learning_rate is a rate of Muon"),
         ({"student": {"style": "compact"}}, "sft.student.style is compact"),
-        ({"naming": {"steps": 4}}, "naming.steps is for a student built from scratch"),
+        ({"visual_words": {"steps": 4}}, "visual_words.steps is for a student built from scratch"),
     ],
 )
 def test_settings_that_contradict_a_pretrained_base_are_refused(
@@ -226,7 +226,7 @@ def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
     ("given", "says"),
     [
         ({"base": ""}, "needs a size"),
-        ({"base": "x", "naming": {"steps": 5}}, "naming.steps is for a student built from scratch"),
+        ({"base": "x", "visual_words": {"steps": 5}}, "visual_words.steps is for a student built from scratch"),
     ],
 )
 def test_a_student_is_built_or_started_from_a_base(given: dict[str, Any], says: str) -> None:

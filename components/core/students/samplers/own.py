@@ -10,44 +10,45 @@ Log-probabilities are of the distribution that was sampled from, before top-p, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.core.students.precision import autocast, embed_tokens
 from components.core.students.prompting import Prefix
-from components.core.students.scoring import embed
+from components.core.students.samplers.sampler import Decoding, Reply, Request
 
 if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
-class Request:
-    """A question about a video: its prefix, the tokens after it, and how many replies to draw."""
+class OwnSampler:
+    """Samples with a model of this process.
 
-    prefix: Prefix
-    token_ids: tuple[int, ...]
-    replies: int = 1
+    Args:
+        model: a packed model; the one that is trained has every update at once, a copy is told of them.
+        ends: ids of the tokens that end a reply.
+    """
 
+    def __init__(self, model: Any, ends: Collection[int]) -> None:
+        self.model = model
+        self.ends = ends
 
-@dataclass(frozen=True)
-class Reply:
-    """One reply: its tokens, with the one that ends it where the student did, and their log-probabilities."""
+    def sample(self, requests: Sequence[Request], decoding: Decoding, seed: int) -> list[list[Reply]]:
+        """Replies to each request, in order."""
+        import torch
 
-    token_ids: tuple[int, ...]
-    log_probabilities: tuple[float, ...]
-    ended: bool
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        self.model.eval()
+        return sample(self.model, requests, decoding, self.ends, generator)
 
+    def take_up(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Copy the weights into the model, rounded to the type it holds them in."""
+        import torch
 
-@dataclass(frozen=True)
-class Decoding:
-    """How to draw: temperature 0 is greedy; `never` holds token ids that must not be drawn."""
-
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    never: tuple[int, ...] = ()
+        own = dict(self.model.model.named_parameters())
+        with torch.no_grad():
+            for name, value in weights:
+                own[name].copy_(value)
 
 
 def sample(
@@ -60,12 +61,13 @@ def sample(
     """Replies to each request, in order.
 
     Args:
+        model: a packed model.
         ends: ids of the tokens that end a reply.
         generator: source of randomness, for repeatable draws; needed unless the temperature is 0.
     """
     import torch
 
-    with torch.inference_mode(), autocast(model):
+    with torch.inference_mode():
         state, logits = _read_requests(model, requests, decoding.max_tokens)
         counts = torch.tensor([request.replies for request in requests], device=logits.device)
         owners = torch.arange(len(requests), device=logits.device).repeat_interleave(counts)
@@ -126,25 +128,31 @@ class _State:
         self.seen = self.seen[rows]
         self.position = self.position[rows]
 
-    def forward(self, model: Any, embedded: torch.Tensor, positions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Run (rows, new, hidden) at positions (3, rows, new); `valid` (rows, new) is false on padding."""
+    def read(
+        self,
+        model: Any,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        valid: torch.Tensor,
+        wanted: torch.Tensor | None = None,
+        prefixes: Sequence[Prefix] | None = None,
+    ) -> torch.Tensor:
+        """Run (rows, new) tokens at positions (3, rows, new); `valid` (rows, new) is false on padding.
+
+        Returns:
+            the logits (rows, vocabulary) behind the token at the place `wanted` (rows,).
+        """
         import torch
 
-        new = embedded.shape[1]
+        new = ids.shape[1]
         before = self.seen[:, None, None, :].expand(-1, 1, new, -1)
-        causal = torch.ones(new, new, dtype=torch.bool, device=embedded.device).tril()
-        among = (causal & valid[:, None, :]) | torch.eye(new, dtype=torch.bool, device=embedded.device)
+        causal = torch.ones(new, new, dtype=torch.bool, device=ids.device).tril()
+        among = (causal & valid[:, None, :]) | torch.eye(new, dtype=torch.bool, device=ids.device)
         mask = torch.cat([before, among[:, None]], dim=-1)
-        hidden = model.model.language_model(
-            inputs_embeds=embedded,
-            position_ids=positions,
-            attention_mask={"full_attention": mask},
-            past_key_values=self.cache,
-            use_cache=False,
-        ).last_hidden_state
+        logits: torch.Tensor = model("read", ids, positions, mask, cache=self.cache, prefixes=prefixes, wanted=wanted)
         self.cache.length += new
         self.seen = torch.cat([self.seen, valid], dim=1)
-        return hidden
+        return logits
 
 
 def _read_requests(model: Any, requests: Sequence[Request], max_tokens: int) -> tuple[_State, torch.Tensor]:
@@ -166,17 +174,16 @@ def _read_requests(model: Any, requests: Sequence[Request], max_tokens: int) -> 
     longest = max(len(request.token_ids) for request in requests)
     cache = _KeyValues(ids.shape[1] + longest + max_tokens)
     state = _State(cache, valid[:, :0], torch.tensor([prefix.next_position for prefix in prefixes], device=device))
-    state.forward(model, embed(model, ids, prefixes), places.permute(2, 0, 1), valid)
+    state.read(model, ids, places.permute(2, 0, 1), valid, prefixes=prefixes)
 
     state.select(torch.tensor([index_of[id(request.prefix)] for request in requests], device=device))
     ids = pad_sequence([torch.tensor(request.token_ids) for request in requests], batch_first=True).to(device)
     lengths = torch.tensor([len(request.token_ids) for request in requests], device=device)
     steps = torch.arange(ids.shape[1], device=device)
     positions = (state.position[:, None] + steps).expand(3, -1, -1)
-    hidden = state.forward(model, embed_tokens(model, ids), positions, steps < lengths[:, None])
+    logits = state.read(model, ids, positions, steps < lengths[:, None], lengths - 1)
     state.position = state.position + lengths
-    last = hidden[torch.arange(len(requests), device=device), lengths - 1]
-    return state, model.lm_head(last)
+    return state, logits
 
 
 def _decode(
@@ -206,11 +213,10 @@ def _decode(
         if len(going) <= 0.7 * len(token):  # copying the cache costs more than a few rows that idle
             state.select(going)
             active, token = active[going], token[going]
-        embedded = embed_tokens(model, token[:, None])
         everywhere = torch.ones_like(token[:, None], dtype=torch.bool)
-        hidden = state.forward(model, embedded, state.position[None, :, None].expand(3, -1, 1), everywhere)
+        positions = state.position[None, :, None].expand(3, -1, 1)
+        logits = state.read(model, token[:, None], positions, everywhere, torch.zeros_like(token))
         state.position = state.position + 1
-        logits = model.lm_head(hidden[:, -1])
     return [_reply(ids, values, ends) for ids, values in zip(tokens, scores, strict=True)]
 
 

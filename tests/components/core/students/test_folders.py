@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from components.core.students.samplers.own import Decoding, sample
+from components.core.students.samplers.own import sample
+from components.core.students.samplers.sampler import Decoding
 from components.core.students.student import Ask, load_student
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import frames, tiny_student
@@ -124,7 +125,7 @@ def test_a_reply_ends_at_any_token_the_base_ends_at(folders: dict[str, Path]) ->
     assert set(student.ends) == {token_id("<|im_end|>"), token_id("<|endoftext|>")}
     request = student.request(Ask(student.prefix(frames(4), 2.0), "think", "What?"), replies=40)
     decoding = Decoding(40, temperature=3.0, never=student.never)
-    (replies,) = sample(student.model, [request], decoding, student.ends, torch.Generator().manual_seed(0))
+    (replies,) = sample(student.packed, [request], decoding, student.ends, torch.Generator().manual_seed(0))
     last = {reply.token_ids[-1] for reply in replies if reply.ended}
     assert last == set(student.ends)
     for reply in replies:

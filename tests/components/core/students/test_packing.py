@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import attention_mask, pack
 from components.core.students.prompting import Segment
-from components.core.students.scoring import log_probabilities
 from components.core.students.student import Student
 from tests.components.training_world import frames
 
@@ -32,10 +32,10 @@ def test_packed_log_probabilities_equal_unpacked_ones(
         else:
             segments.append(Segment((*stem, *reply), (False,) * len(stem) + (True,) * len(reply)))
     with torch.no_grad():
-        (packed,) = log_probabilities(student.model, [pack(prefix, segments)])
+        (packed,) = log_probabilities(student.packed, [pack(prefix, segments)])
         for segment, scores in zip(segments, packed, strict=True):
             flat = Segment((*segment.stem, *segment.token_ids), (False,) * len(segment.stem) + segment.scored)
-            ((alone,),) = log_probabilities(student.model, [pack(prefix, [flat])])
+            ((alone,),) = log_probabilities(student.packed, [pack(prefix, [flat])])
             torch.testing.assert_close(scores, alone, atol=2e-5, rtol=0)
 
 
@@ -43,9 +43,9 @@ def test_rows_of_different_length_do_not_disturb_each_other(student: Student) ->
     short, long = student.prefix(frames(2), 1.0), student.prefix(frames(8, seed=1), 4.0)
     segment = Segment((300, 301, 302), (False, True, True))
     with torch.no_grad():
-        together = log_probabilities(student.model, [pack(short, [segment]), pack(long, [segment, segment])])
+        together = log_probabilities(student.packed, [pack(short, [segment]), pack(long, [segment, segment])])
         for row, prefix in zip(together, (short, long), strict=True):
-            ((alone,),) = log_probabilities(student.model, [pack(prefix, [segment])])
+            ((alone,),) = log_probabilities(student.packed, [pack(prefix, [segment])])
             for scores in row:
                 torch.testing.assert_close(scores, alone, atol=2e-5, rtol=0)
 
@@ -67,7 +67,7 @@ def test_packed_scores_equal_the_library_forward(student: Student) -> None:
             mm_token_type_ids=kinds,
         ).logits
         expected = logits[0, -4:-1].log_softmax(-1).gather(1, torch.tensor(reply[1:])[:, None])[:, 0]
-        ((ours,),) = log_probabilities(student.model, [pack(prefix, [segment])])
+        ((ours,),) = log_probabilities(student.packed, [pack(prefix, [segment])])
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=0)
 
 

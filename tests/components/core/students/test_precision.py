@@ -6,11 +6,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import Packed, pack
 from components.core.students.precision import SMALL, autocast, choose
 from components.core.students.prompting import Segment
-from components.core.students.samplers.own import Decoding
-from components.core.students.scoring import log_probabilities
+from components.core.students.samplers.own import OwnSampler
+from components.core.students.samplers.sampler import Decoding
 from components.core.students.student import Ask, Student, load_student
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 from components.core.training.parity import LIMITS, measure_disagreement
@@ -48,7 +49,7 @@ def movement(student: Student, held: torch.dtype = torch.float32) -> torch.Tenso
     )
     data = batches(student)
     for step in range(STEPS):
-        scores = log_probabilities(student.model, data[step % len(data)])
+        scores = log_probabilities(student.packed, data[step % len(data)])
         (-torch.cat([tokens for row in scores for tokens in row]).mean()).backward()
         optimizer.step(1.0)
     return torch.cat([value.detach().double().flatten() for value in student.model.parameters()]) - start
@@ -91,7 +92,7 @@ def test_weights_that_are_trained_are_held_in_float32_and_others_as_they_were_sa
     (rows, *_) = batches(policy)
     with torch.no_grad():
         scores = [
-            torch.cat([tokens for row in log_probabilities(student.model, rows) for tokens in row])
+            torch.cat([tokens for row in log_probabilities(student.packed, rows) for tokens in row])
             for student in (policy, reference, small)
         ]
     assert torch.equal(scores[0], scores[1])  # one function, however it is held
@@ -103,7 +104,7 @@ def test_sampler_and_trainer_agree_in_bfloat16(base: Path) -> None:
     prefix = student.prefix(frames(6), 3.0)
     requests = [student.request(Ask(prefix, "think", question), replies=4) for question in ("What?", "Which shape?")]
     decoding = Decoding(16, temperature=1.0, never=student.never)
-    seen = measure_disagreement(student.model, requests, decoding, student.ends)
+    seen = measure_disagreement(student.packed, OwnSampler(student.packed, student.ends), requests, decoding)
     assert 0 < seen.mean <= LIMITS["bfloat16"][0] and seen.percentile_99 <= LIMITS["bfloat16"][1]
     with autocast(student.model):
         assert torch.get_autocast_dtype("cpu") == torch.bfloat16 and torch.is_autocast_enabled("cpu")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from components.core.errors import InputError
-from components.core.students.samplers.own import Decoding, sample
+from components.core.students.samplers.own import sample
+from components.core.students.samplers.sampler import Decoding
 from components.core.students.student import Ask, Student, load_student
 from tests.components.core.training.test_parity import requests
 from tests.components.training_world import frames
@@ -24,7 +25,7 @@ def test_greedy_decoding_equals_the_library(student: Student) -> None:
         max_new_tokens=8,
         do_sample=False,
     )[0, ids.shape[1] :]
-    ((reply,),) = sample(student.model, [request], Decoding(8), student.ends)
+    ((reply,),) = sample(student.packed, [request], Decoding(8), student.ends)
     assert list(reply.token_ids) == expected.tolist()
 
 
@@ -50,7 +51,7 @@ def test_the_same_seed_draws_the_same_and_another_draws_differently(student: Stu
 def test_vision_tokens_are_never_sampled_and_the_limit_holds(student: Student) -> None:
     decoding = Decoding(max_tokens=20, temperature=5.0, never=student.never)
     generator = torch.Generator().manual_seed(0)
-    for group in sample(student.model, requests(student) * 5, decoding, student.ends, generator):
+    for group in sample(student.packed, requests(student) * 5, decoding, student.ends, generator):
         for reply in group:
             assert not set(reply.token_ids) & set(student.never)
             assert len(reply.token_ids) == len(reply.log_probabilities) <= 20
@@ -60,12 +61,12 @@ def test_vision_tokens_are_never_sampled_and_the_limit_holds(student: Student) -
 
 def test_the_nucleus_keeps_the_likely_and_nothing_else(student: Student) -> None:
     request = requests(student)[:1]
-    greedy = sample(student.model, request, Decoding(5), student.ends)[0][0]
+    greedy = sample(student.packed, request, Decoding(5), student.ends)[0][0]
     tight = Decoding(5, temperature=1.0, top_p=1e-6)
     generator = torch.Generator().manual_seed(3)
     assert all(
         reply.token_ids == greedy.token_ids
-        for reply in sample(student.model, request, tight, student.ends, generator)[0]
+        for reply in sample(student.packed, request, tight, student.ends, generator)[0]
     )
 
 

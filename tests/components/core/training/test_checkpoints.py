@@ -12,6 +12,7 @@ import torch
 
 from components.core.errors import TrainingError
 from components.core.stores.mirror import Mirror
+from components.core.training.backend import SingleProcess
 from components.core.training.checkpoints import Checkpoints, Course
 from components.core.training.log import TrainingLog
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
@@ -27,7 +28,8 @@ def train(folder: Path, steps: int, *, stop_at: int = 10_000, **kept: int) -> tu
     optimizer = Optimizer(model, SETTINGS, Peaks(learning_rate=0.01, matrix_learning_rate=0.01))
     course = Course(steps, SETTINGS.falls_at(steps))
     checkpoints = Checkpoints(Mirror(folder), course, LOG, **{"every": 3, "keep": 2, **kept})
-    first = checkpoints.load(model, optimizer)
+    first, moments = checkpoints.load(model)
+    SingleProcess(model, optimizer).take_up(moments)
     log = TrainingLog(checkpoints.log_path, first, steps, LOG)
     for step in range(first, min(steps, stop_at)):
         batch = torch.randn(4, 8, generator=torch.Generator().manual_seed(step))
@@ -36,7 +38,7 @@ def train(folder: Path, steps: int, *, stop_at: int = 10_000, **kept: int) -> tu
         optimizer.step(SETTINGS.rate(step, steps))
         log.record(step, {"loss": float(loss.detach())})
         if checkpoints.due(step + 1):
-            checkpoints.save(step + 1, model, optimizer)
+            checkpoints.save(step + 1, model, optimizer.tensors())
     return checkpoints, torch.cat([value.detach().flatten() for value in model.parameters()]), first
 
 
@@ -104,9 +106,8 @@ def test_a_line_of_the_log_that_was_cut_off_does_not_stop_a_run(tmp_path: Path) 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path, 20)
     model = torch.nn.Linear(4, 4)
-    optimizer = Optimizer(model, SETTINGS, Peaks(learning_rate=0.01))
     with pytest.raises(TrainingError, match="belongs to another model"):
-        Checkpoints(Mirror(tmp_path), Course(20, 13), LOG, every=3, keep=2).load(model, optimizer)
+        Checkpoints(Mirror(tmp_path), Course(20, 13), LOG, every=3, keep=2).load(model)
 
 
 SAVE_TOO_MUCH = """
@@ -121,10 +122,10 @@ from components.core.training.optimizers import Optimizer, OptimizerSettings, Pe
 model = torch.nn.Linear(300, 300)
 optimizer = Optimizer(model, OptimizerSettings(learning_rate=0.01), Peaks(learning_rate=0.01))
 checkpoints = Checkpoints(Mirror(Path(sys.argv[1])), Course(20, 13), logging.getLogger(), every=3, keep=1)
-checkpoints.save(3, model, optimizer)
+checkpoints.save(3, model, optimizer.tensors())
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    checkpoints.save(6, model, optimizer)
+    checkpoints.save(6, model, optimizer.tensors())
 except TrainingError as error:
     sys.exit(str(error))
 """

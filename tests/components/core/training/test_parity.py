@@ -11,13 +11,13 @@ import torch
 from pytest import MonkeyPatch
 
 from components.core.errors import TrainingError
-from components.core.students import scoring
 from components.core.students.prompting import Prefix, Segment
-from components.core.students.samplers.own import Decoding, Request
+from components.core.students.samplers.own import OwnSampler
+from components.core.students.samplers.sampler import Decoding, Request
 from components.core.students.student import Ask, Student
 from components.core.training import parity
 from components.core.training.parity import LIMITS, assert_agreement, assert_positions, summarise
-from tests.components.training_world import frames, tiny_student
+from tests.components.training_world import frames, tiny_student, unlit
 
 PRECISIONS = ["float32", "bfloat16"]
 
@@ -42,7 +42,8 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 def check(student: Student) -> parity.Disagreement:
     decoding = Decoding(24, temperature=1.0, never=student.never)
-    return assert_agreement(student.model, requests(student, parity.REPLIES), decoding, student.ends)
+    sampler = OwnSampler(student.packed, student.ends)
+    return assert_agreement(student.packed, sampler, requests(student, parity.REPLIES), decoding)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -79,7 +80,8 @@ def test_replies_scored_one_position_late_stop_training(
 def test_a_trainer_that_never_sees_the_video_stops_training(
     taught: Student, precision: str, monkeypatch: MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "embed", lambda model, ids, _: model.get_input_embeddings()(ids))
+    scores = parity.log_probabilities
+    monkeypatch.setattr(parity, "log_probabilities", lambda model, rows, *given: scores(model, unlit(rows), *given))
     with arithmetic(precision), pytest.raises(TrainingError, match="disagree"):
         check(taught)
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import Packed, pack
 from components.core.students.prompting import Segment
-from components.core.students.scoring import log_probabilities
 from components.core.students.student import Student
 from components.core.training.task_losses import TaskWeights, backward_by_task
-from tests.components.training_world import frames
+from tests.components.training_world import alone, frames
 
 
 def segment(first: int, length: int) -> Segment:
@@ -46,7 +46,7 @@ def gradient(student: Student) -> dict[str, torch.Tensor]:
 def backward(student: Student, videos: Sequence[Sequence[tuple[str, Segment]]], **given: object) -> dict[str, float]:
     rows, tasks = rows_of(student, videos)
     settings = {"weights": TaskWeights(), "rows_per_forward": 8, **given}
-    return backward_by_task(student.model, rows, tasks, **settings)  # type: ignore[arg-type]
+    return backward_by_task(alone(student), rows, tasks, **settings)  # type: ignore[arg-type]
 
 
 def test_direct_answers_have_a_third_of_the_loss_beside_a_caption_hundreds_of_times_their_length(
@@ -69,7 +69,7 @@ def test_the_gradient_is_that_of_the_weighed_means(student: Student) -> None:
     ours = gradient(student)
     rows, tasks = rows_of(student, [PAPER, PAPER[:2]])
     by_task: dict[str, list[torch.Tensor]] = {"caption": [], "direct": [], "think": []}
-    for names, segments in zip(tasks, log_probabilities(student.model, rows), strict=True):
+    for names, segments in zip(tasks, log_probabilities(student.packed, rows), strict=True):
         for name, tokens in zip(names, segments, strict=True):
             by_task[name].append(tokens)
     means = {name: -torch.cat(tokens).mean() for name, tokens in by_task.items()}

@@ -1,0 +1,93 @@
+"""Who holds the weights while they are trained: one process here, ranks under DeepSpeed in `zero.py`.
+
+A step is any number of `model(…)` and `backward(…)`, then one `step`. The losses of all ranks add up, so a mean has the
+sum over all ranks in its denominator before it is given to `backward`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+from components.core.students.packing import idle_row
+from components.core.training.optimizers import Optimizer
+from components.core.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Backend(Protocol):
+    """Moves the weights of a student.
+
+    Attributes:
+        ranks: those it trains among; `backward`, `step`, `whole` and `moments` are called by all of them together.
+    """
+
+    ranks: Ranks
+
+    @property
+    def spreads_weights(self) -> bool:
+        """Whether a rank has the weights whole only within `whole`: who samples needs a copy then."""
+
+    @property
+    def model(self) -> Any:
+        """What is called in place of the packed model, so that its hooks see every forward."""
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient of this rank's part of a loss."""
+
+    def step(self, rate: float) -> float:
+        """Clip, move at `rate` times the peaks, clear the gradients.
+
+        Returns:
+            the norm of the gradient over all ranks before clipping. One that is no finite number moved nothing.
+        """
+
+    def whole(self) -> AbstractContextManager[None]:
+        """While it lasts, the packed model has its weights whole, as a checkpoint or a copy needs them."""
+
+    def moments(self) -> dict[str, torch.Tensor]:
+        """The optimiser's state as a checkpoint holds it, whatever the backend; empty but in the first rank."""
+
+    def take_up(self, moments: dict[str, torch.Tensor]) -> None:
+        """Go on with a state that `moments` gave."""
+
+
+def run_idle(backend: Backend) -> None:
+    """Run a row that counts for nothing, while other ranks run some that do: in every forward they wait for all."""
+    if backend.ranks.size > 1:
+        row = idle_row(backend.model.module.model.config.video_token_id)
+        backend.backward(backend.model("score", [row]).sum() * 0.0)
+
+
+class SingleProcess:
+    """Weights, gradients and optimiser of one process."""
+
+    spreads_weights = False
+
+    def __init__(self, packed: Any, optimizer: Optimizer) -> None:
+        self.ranks = Ranks()
+        self.model = packed
+        self._optimizer = optimizer
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient."""
+        loss.backward()
+
+    def step(self, rate: float) -> float:
+        """Move the weights."""
+        return self._optimizer.step(rate)
+
+    def whole(self) -> AbstractContextManager[None]:
+        """They always are."""
+        return nullcontext()
+
+    def moments(self) -> dict[str, torch.Tensor]:
+        """The optimiser's state."""
+        return self._optimizer.tensors()
+
+    def take_up(self, moments: dict[str, torch.Tensor]) -> None:
+        """Go on with it."""
+        if moments:
+            self._optimizer.load_tensors(moments)

@@ -1,0 +1,173 @@
+"""The loop that supervised fine-tuning and reinforcement learning share.
+
+    checkpoints = open_checkpoints(task, ranks, …)      what its results depend on is their key
+    student     = …                                     the stage's own
+    loop        = Loop(task, ranks, checkpoints, student, peaks)
+    loop.run("sft", step, training_run)                 step(number) gives gradients to loop.backend, then loop.move(…)
+
+What a step trains on follows from the seed and its number, so nothing of the data's order is kept: a run that was
+killed goes on from its last checkpoint as if nothing had happened. In ranks, all run this loop; the first alone writes.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from components.core.data.identity import filed_under
+from components.core.data.rows import digest_of
+from components.core.errors import TrainingError
+from components.core.students.folders import written_whole
+from components.core.students.student import Student, parameter_count
+from components.core.training.backend import Backend, SingleProcess
+from components.core.training.checkpoints import Checkpoints, Course
+from components.core.training.log import TrainingLog, last_metrics
+from components.core.training.optimizers import Optimizer, Peaks
+from components.core.training.ranks import Ranks
+from components.core.training.zero import Zero
+
+if TYPE_CHECKING:
+    from components.core.engine.stage import Task
+    from components.core.training.settings import TrainingSettings
+
+Settings = TypeVar("Settings", bound="TrainingSettings", covariant=True)
+Step = Callable[[int], dict[str, float]]
+Tracker = Callable[..., AbstractContextManager[Any]]
+MOST_SKIPPED = 5
+"""Steps in a row whose gradient is no finite number: one is bad luck with a batch, more are a model that is broken."""
+
+
+def open_checkpoints(
+    task: Task[Settings], ranks: Ranks, course: Course, settings_digest: str, *inputs: str
+) -> Checkpoints:
+    """The checkpoints of a run, and of those that differ from it in length alone.
+
+    Args:
+        settings_digest: of the settings but for the run's length.
+        inputs: digests of whatever else its weights depend on.
+    """
+    key = f"{filed_under(task.stage.module, settings_digest)}/{digest_of(list(inputs))[:16]}"
+    settings = task.settings
+    return ranks.leader_first(
+        lambda: Checkpoints(
+            task.checkpoints(key),
+            course,
+            task.log,
+            every=settings.checkpoint_every,
+            keep=settings.keep_checkpoints,
+            keep_every=settings.keep_every,
+        )
+    )
+
+
+class Loop:
+    """One run of training, from its last checkpoint to a model's folder.
+
+    Attributes:
+        backend: takes the gradients of a step.
+        first: the number of the first step to make.
+    """
+
+    def __init__(
+        self, task: Task[Settings], ranks: Ranks, checkpoints: Checkpoints, student: Student, peaks: Peaks
+    ) -> None:
+        settings = task.settings
+        self.ranks = ranks
+        self.skipped = 0
+        self._weights = parameter_count(student)  # before any are spread
+        self._skipped_in_a_row = 0
+        self._task, self._student, self._checkpoints = task, student, checkpoints
+        if settings.gradient_checkpointing:
+            student.model.gradient_checkpointing_enable()
+        if settings.freeze_vision:
+            student.model.model.visual.requires_grad_(False)
+        self.first, moments = ranks.leader_first(lambda: checkpoints.load(student.model))
+        self.backend: Backend
+        if settings.distributed.backend == "deepspeed":
+            self.backend = Zero(student.packed, settings.optimizer, peaks, ranks, settings.distributed.zero)
+        else:
+            self.backend = SingleProcess(student.packed, Optimizer(student.model, settings.optimizer, peaks))
+        self.backend.take_up(moments)
+
+    def move(self, loss: float, rate: float, number: int) -> dict[str, float]:
+        """Move the weights by the gradients that the backend has.
+
+        Args:
+            loss: of the step, over all ranks.
+
+        Returns:
+            `gradient_norm`; `skipped` 1 in its place where it is no finite number: such a step moves nothing.
+
+        Raises:
+            TrainingError: the loss is no finite number, or too many steps in a row were skipped.
+        """
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss of step {number} is {loss}.", "Lower the learning rate; the last checkpoint is good."
+            )
+        norm = self.backend.step(rate)
+        if math.isfinite(norm):
+            self._skipped_in_a_row = 0
+            return {"gradient_norm": norm}
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        self._task.log.warning("step %d: the norm of the gradient is %s, so the step is skipped", number, norm)
+        if self._skipped_in_a_row == MOST_SKIPPED:
+            raise TrainingError(
+                f"The gradient of {MOST_SKIPPED} steps in a row, up to step {number}, is no finite number.",
+                "Lower the learning rate, or set arithmetic to float32; the last checkpoint is good.",
+            )
+        return {"skipped": 1.0}
+
+    def run(self, name: str, step: Step, track: Tracker, beside: Path | None = None) -> None:
+        """Make the steps that are left, and write the model's folder.
+
+        Args:
+            name: of the task, for MLflow.
+            step: makes the step of a number and returns its metrics, over all ranks.
+            track: opens MLflow's run of the task (`lineage.training_run`).
+            beside: a folder that is copied into the model's, where it exists.
+        """
+        task, steps = self._task, self._checkpoints.course.steps
+        begins = f"continuing at step {self.first} of {steps}" if self.first else f"{steps} steps"
+        task.log.info("%d parameters, %s", self._weights, begins)
+        if self.ranks.leads:
+            with track(name, settings=task.settings.model_dump(mode="json"), inputs=task.inputs) as run:
+                log = TrainingLog(self._checkpoints.log_path, self.first, steps, task.log, run.log)
+                self._make_steps(step, log.record)
+                self._write(beside)
+                task.info["mlflow_model"] = run.log_model(task.output, f"student-{name}", steps)
+        else:
+            self._make_steps(step, lambda number, metrics: None)
+            self._write(beside)
+        task.metrics |= {f"final_{key}": value for key, value in last_metrics(self._checkpoints.log_path).items()}
+        task.metrics |= {"steps": float(steps), "skipped_steps": float(self.skipped)}
+
+    def _make_steps(
+        self, step: Callable[[int], dict[str, float]], record: Callable[[int, dict[str, float]], None]
+    ) -> None:
+        for number in range(self.first, self._checkpoints.course.steps):
+            self.backend.model.train()
+            record(number, step(number))
+            if self._checkpoints.due(number + 1):
+                self._save(number + 1)
+
+    def _save(self, step: int) -> None:
+        moments = self.backend.moments()
+        with self.backend.whole():
+            if self.ranks.leads:
+                self._checkpoints.save(step, self._student.model, moments)
+
+    def _write(self, beside: Path | None) -> None:
+        with self.backend.whole():
+            if not self.ranks.leads:
+                return
+            with written_whole(self._task.output, "the model") as folder:
+                self._student.write(folder)
+                shutil.copy(self._checkpoints.log_path, folder / self._checkpoints.log_path.name)
+                if beside is not None and beside.is_dir():
+                    shutil.copytree(beside, folder / beside.name)

@@ -1,0 +1,93 @@
+"""The settings that supervised fine-tuning and reinforcement learning share: how a run is held, moved and kept."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.core.data.settings import Settings
+from components.core.students.precision import Arithmetic, Saved
+from components.core.training.optimizers import OptimizerSettings
+from components.core.video.settings import VideoStageSettings
+
+
+class DistributedSettings(Settings):
+    """In how many processes a student is trained, and what holds its weights."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset({"backend", "zero", "restarts"})
+
+    backend: Literal["single", "deepspeed"] = "single"
+    """`single`: one process. `deepspeed`: weights, gradients and optimiser state spread over `processes` ranks by ZeRO;
+    AdamW alone (training/zero.py says why). Ours."""
+
+    zero: Literal[2, 3] = 2
+    """ZeRO's stage: 2 spreads gradients and optimiser state, 3 the weights, too. Ours."""
+
+    processes: int = Field(default=1, ge=1)
+    """Ranks on this machine, as a rule one for each GPU. Ours."""
+
+    restarts: int = Field(default=1, ge=0)
+    """How often all ranks are started again, from the last checkpoint, after one of them died. What a rank says of
+    itself (a wrong setting, a loss that is no number) is an error at once. Ours."""
+
+    @model_validator(mode="after")
+    def _one_process_is_single(self) -> Self:
+        if self.backend == "single" and self.processes > 1:
+            raise ValueError("processes above 1 need backend: deepspeed")
+        return self
+
+
+class TrainingSettings(VideoStageSettings):
+    """What the sections sft and grpo of a profile have in common."""
+
+    not_content: ClassVar[frozenset[str]] = frozenset(
+        {
+            "work",
+            "rows_per_forward",
+            "gradient_checkpointing",
+            "checkpoint_every",
+            "keep_checkpoints",
+            "keep_every",
+            "device",
+        }
+    )
+
+    seed: int = 0
+    """Of all that is drawn: initial weights, the order of the data, replies. Ours."""
+
+    optimizer: OptimizerSettings
+    """How weights are moved."""
+
+    rows_per_forward: int = Field(default=1, ge=1)
+    """Videos that go through the model together; a step with more accumulates gradients (ReWatch-R1: 1)."""
+
+    gradient_checkpointing: bool = True
+    """Recompute activations in the backward pass, to fit a large model. Ours."""
+
+    freeze_vision: bool = False
+    """Train the language model alone. Ours: what ReWatch-R1 froze is not reported."""
+
+    checkpoint_every: int = Field(default=100, ge=1)
+    """Steps between checkpoints. Ours."""
+
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """So many of the latest stay, and the last from before the rate falls, from which a run can be lengthened. With
+    AdamW one takes 12 bytes for each weight: 84 GB for 7B. Ours."""
+
+    keep_every: int = Field(default=0, ge=0)
+    """Checkpoints of every so many steps stay, too, to choose among them later (Video-Thinker's best was step 2,500 of
+    5,000, kept every 500); 0 for none. Ours."""
+
+    device: str = "auto"
+    """`auto` takes CUDA where there is one. Ours."""
+
+    arithmetic: Arithmetic = "auto"
+    """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
+    stored in float32 while they are trained, whatever they run in. Ours."""
+
+    saved: Saved
+    """What weights are saved in."""
+
+    distributed: DistributedSettings = DistributedSettings()
+    """One process, or ranks under DeepSpeed. Ours."""
