@@ -78,7 +78,8 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
             EVALUATION, url, root / "evaluation", {name: made[name] for name in EVALUATION.inputs}, EVALUATION_SETTINGS
         )
         made["evaluation"] = root / "evaluation" / "output"
-        run_stage(PROMOTION, url, root / "promotion", {name: made[name] for name in PROMOTION.inputs})
+        rivals = {name: made[name] for name in PROMOTION.inputs}
+        run_stage(PROMOTION, url, root / "promotion", rivals, {"registered_model": "student"})
         made["promotion"] = root / "promotion" / "output"
         yield made
 

@@ -55,7 +55,7 @@ def reading_of(tmp_path: Path) -> MakeReading:
     def make(
         frames: Sequence[Frame] = (), video: str = "a", plan: FramePlan = PLAN, revision: str = "pyav-plan1"
     ) -> Reading:
-        async def read(_: Video, __: FramePlan) -> list[Frame]:
+        async def read(_: FramePlan) -> list[Frame]:
             made.reads += 1  # type: ignore[attr-defined]
             return list(frames)
 
