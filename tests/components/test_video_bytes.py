@@ -17,17 +17,22 @@ from components.captioning.caption import STAGE as CAPTIONING
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Segment, Video
 from components.core.engine.run import run_task
+from components.core.engine.stage import Stage
 from components.core.stores.files import storage_for
 from components.core.stores.s3 import s3_storage
 from components.core.video.plans import FramePlan
 from components.core.video.process import DecoderProcess
 from components.core.video.readers.pyav import Frame
+from components.evaluation.evaluate import STAGE as EVALUATION
+from components.grpo.train import STAGE as GRPO
 from components.ingestion.discover import discover_shards
 from components.ingestion.ingest import STAGE as INGESTION
 from components.sandbox.corpus.clips import learning_clip
+from components.sandbox.teacher.launch import running_teacher
 from components.segmentation.segment import STAGE as SEGMENTATION
 from components.sft.train import STAGE as SFT
 from tests.components.core.judging.stages import run_stage as run_in
+from tests.components.core.judging.stages import write_dataset as write_shard
 from tests.components.core.teachers.loopback import loopback
 from tests.components.training_world import SIZE, training_data
 from tests.components.writing_stages import RunStage, render_clip, run_stage, scripted, write_dataset
@@ -154,6 +159,50 @@ def test_discovery_and_ingestion_read_each_video_once_each(
     assert_once(traffic, corpus, decoders=2)
 
 
+def test_training_and_evaluation_fetch_each_video_once_each(
+    tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("data", "tmp"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    made = training_data(tmp_path / "data", 4, held_out=2)
+    captions, sizes, moved = Dataset(made["captions"]), {"train": 0, "eval": 0}, []
+    for video in captions.rows("videos"):
+        content = Path(video.uri).read_bytes()
+        sizes[video.split] += len(content)
+        storage_for(s3_bucket).write(f"{s3_bucket}/{video.video_id}.mp4", content)
+        moved.append(video.model_copy(update={"uri": f"{s3_bucket}/{video.video_id}.mp4"}))
+    events = list(captions.rows("events"))
+    tables, types = {"videos": moved, "events": events}, {"videos": Video, "events": type(events[0])}
+    made["captions"] = write_shard(tmp_path / "captions", tables, types)
+
+    def fetched(stage: Stage[Any], output: str, settings: dict[str, Any]) -> int:
+        inputs = {name: made[name] for name in stage.inputs if name in made}
+        with running_teacher(workers=1) as url, Traffic(tmp_path / "tmp") as traffic:
+            run_in(stage, url, tmp_path / output, inputs, settings)
+        made[output] = tmp_path / output / "output"
+        assert traffic.copies <= settings["work"]["decoders"] + 1
+        return traffic.fetched
+
+    work = {"work": {"decoders": 1}}
+    assert fetched(SFT, "sft_model", {**SMALL, **work}) == sizes["train"]
+    steps = {"steps": 2, "videos": 2, "questions_per_video": 1, "replies": 2, "max_tokens": 8, "replay_videos": 0}
+    assert fetched(GRPO, "grpo_model", {**laptop("grpo", steps), **work}) == sizes["train"]
+    few = {"max_tokens": 4, "max_caption_tokens": 4}
+    assert fetched(EVALUATION, "evaluation", {**laptop("evaluation", few), **work}) == sizes["eval"]
+
+
+SMALL = laptop(
+    "sft",
+    {
+        "size": SIZE.model_dump(mode="json"),
+        "student": {"frames": {"max_frames": 8}},
+        "visual_words": {"steps": 1, "moments": 4},
+        "phases": [{"steps": 3, "videos": 3, "observe": 2}],
+    },
+)
+
+
 def test_a_second_training_over_the_same_videos_decodes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,14 +216,7 @@ def test_a_second_training_over_the_same_videos_decodes_nothing(
     monkeypatch.setattr(DecoderProcess, "read", counted)
     (tmp_path / "data").mkdir()
     data = training_data(tmp_path / "data", 3)
-    small = {
-        "size": SIZE.model_dump(mode="json"),
-        "student": {"frames": {"max_frames": 8}},
-        "visual_words": {"steps": 1, "moments": 4},
-        "phases": [{"steps": 3, "videos": 3, "observe": 2}],
-    }
-    settings = laptop("sft", small)
-    run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, settings)
+    run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, SMALL)
     assert len(decoded) == 3
-    run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, {**settings, "seed": 1})
+    run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, {**SMALL, "seed": 1})
     assert len(decoded) == 3

@@ -150,8 +150,8 @@ def test_it_makes_the_same_rows_with_the_same_digests_as_a_laptop(world: World) 
         if task["rows"] != laptop[name].get("rows")
     }
     assert differing == {}
-    data = ("gate-captions", "gate-questions", "gate-trajectories")
-    assert {name: cluster[name]["digest"] for name in data} == {name: laptop[name]["digest"] for name in data}
+    made = ("gate-captions", "gate-questions", "gate-trajectories", "sft", "grpo", "evaluate")
+    assert {name: cluster[name]["digest"] for name in made} == {name: laptop[name]["digest"] for name in made}
 
 
 def test_the_run_is_written_down_in_the_bucket_as_on_a_laptop(world: World) -> None:
