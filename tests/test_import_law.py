@@ -119,6 +119,7 @@ KNOW_THE_ENVIRONMENT = {
     "components/core/lineage.py": "tells MLflow's library to be silent",
     "components/core/processes.py": "the lifeline, and proxies, of this process and its children",
     "components/core/teachers/endpoints.py": "an endpoint's key, by the name that the profile gives it",
+    "components/core/training/ranks.py": "tells DeepSpeed and gloo what they run on, in a rank's own process",
     "components/core/video/process.py": "what the child that decodes inherits: hardly anything",
     "components/quality_gates/expectations.py": "tells great_expectations to be silent",
     "components/sandbox/teacher/launch.py": "what the built-in teacher's process inherits",

@@ -25,6 +25,7 @@ DRIVERS = (
     "components.core.engine",
     "components.core.lineage",
     "components.core.processes",
+    "components.core.stores",
 )
 """The doors to what drives work and books it: engine, stores, progress, processes, MLflow. No row or weight depends on
 them."""

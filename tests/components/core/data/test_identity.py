@@ -101,6 +101,7 @@ def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
         ("core/judging/rewards.py", both("grpo", "evaluation")),
         ("core/students/packing.py", both("sft", "grpo", "evaluation")),
         ("core/engine/progress.py", IMAGES),
+        ("core/stores/keyvalue.py", IMAGES),
         ("core/processes.py", IMAGES),
         ("core/engine/terminal.py", IMAGES),
         ("captioning/prompts.py", both("captions")),
