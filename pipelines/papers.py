@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from components.core.data.settings import Settings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings
-from pipelines.profile import BUILTIN, Profile
+from pipelines.profile import Profile
+from pipelines.teachers import BUILTIN
 
 PAPER = "ReWatch-R1"
 SECOND_HAND = "second-hand"
@@ -138,7 +139,7 @@ def _teachers(profile: Profile) -> Iterator[Difference]:
         all_roles = "every role" if len(builtin) == len(models) else ", ".join(builtin)
         yield Difference("teachers", all_roles, "the built-in teacher", "Gemini, GPT-4.1, Qwen3", PAPER)
     for name, role in models.items():
-        papers, model = TEACHERS.get(name, ""), role.model_name.rsplit("/", 1)[-1]
+        papers, model = TEACHERS.get(name, ""), role.model.rsplit("/", 1)[-1]
         if role.endpoint != BUILTIN and not (papers and model.casefold().startswith(papers.casefold())):
             yield Difference("teachers", name, model, papers or "none", PAPER if papers else "ours")
 

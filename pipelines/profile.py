@@ -30,10 +30,9 @@ from components.core.video.settings import VideoSettings, VideoStageSettings
 from pipelines.overrides import laid_over, lay_over, read_document
 from pipelines.pipeline import DEFAULT, Pipeline, load_pipeline
 from pipelines.platform import Platform
-from pipelines.teachers import FillRole, fill_roles, filler, refuse_shared_models, roles_in
+from pipelines.teachers import BUILTIN, FillRole, fill_roles, filler, refuse_shared_models, roles_in
 
 FOLDER = Path(__file__).parent / "profiles"
-BUILTIN = "builtin"
 
 
 class LaunchSettings(Settings):

@@ -1,6 +1,7 @@
 """Which teacher answers for which role: the roles of a stage's section completed from the profile's `teachers`.
 
 `teachers.default` holds for every role, `teachers.<role>` for one; what a stage's own section says of a role wins.
+Whom no one names is the built-in teacher; this module alone knows what its endpoint and its models are called.
 Some roles check each other's work: what they say is worth something only if they are not the same teacher.
 """
 
@@ -18,6 +19,9 @@ from components.core.errors import SettingsError
 from components.core.teachers.roles import RoleSettings
 from components.filter_probes.settings import FilterProbesSettings
 from components.quality_gates.settings import QualityGatesSettings
+
+BUILTIN = "builtin"
+"""The endpoint of roles that name none, which the launcher serves; its models are `builtin-<role>`."""
 
 FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
 
@@ -72,8 +76,13 @@ def _fill_role(
 ) -> dict[str, Any]:
     named = {**teachers.get("default", {}), **teachers.get(default.role, {}), **given}
     filled = {**default.model_dump(mode="json"), **named}
-    if "revision" not in named and any(filled["endpoint"] == name for name in builtin):
-        filled["revision"] = revision
+    if filled["endpoint"] == "":
+        filled["endpoint"] = BUILTIN
+    if any(filled["endpoint"] == name for name in builtin):
+        if filled["model"] == "":
+            filled["model"] = f"{BUILTIN}-{default.role}"
+        if "revision" not in named:
+            filled["revision"] = revision
     return filled
 
 
@@ -127,4 +136,4 @@ def refuse_shared_models(stages: Mapping[str, BaseModel], accepted: Sequence[str
 
 def _teacher_of(role: RoleSettings) -> str:
     """Who answers: the model's name without its publisher's."""
-    return role.model_name.rsplit("/", 1)[-1].casefold()
+    return role.model.rsplit("/", 1)[-1].casefold()

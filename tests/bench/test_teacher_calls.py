@@ -20,8 +20,8 @@ from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt, ReplyModel
-from components.core.teachers.roles import RoleSettings
 from tests.bench.measuring import record
+from tests.components.builtin_roles import builtin_role
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import loopback, says
 
@@ -42,7 +42,7 @@ class Answers(ReplyModel):
 async def test_cpu_time_of_a_call(tmp_path: Path, frames: int, limit_sent_ms: float, limit_stored_ms: float) -> None:
     store = SqliteKeyValue(tmp_path / "calls.sqlite")
     images = {number / 2: os.urandom(3000) for number in range(frames)}
-    role = RoleSettings(role="judge")
+    role = builtin_role("judge")
 
     async def ask_all(client: Teachers) -> float:
         """CPU milliseconds per call, of this thread alone: the server runs in another."""

@@ -19,6 +19,7 @@ from components.core.video.probe import probe
 from components.sandbox.corpus.rendering import render
 from components.sandbox.corpus.scene import Clip
 from components.sandbox.teacher.launch import running_teacher
+from tests.components.builtin_roles import with_builtin_roles
 from tests.components.core.teachers.loopback import Answer, says
 
 Replies = Mapping[str, Callable[[dict[str, Any]], Any]]
@@ -41,7 +42,8 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStage:
     def run(stage: Stage, url: str, output: str, inputs: Mapping[str, Path], **settings: Any) -> Dataset:
         monkeypatch.setenv("REWATCH_ENDPOINTS", json.dumps({"builtin": {"base_url": url}}))
         paths = {name: str(path) for name, path in inputs.items()}
-        run_task(stage, settings=json.dumps(settings), inputs=paths, output=str(tmp_path / output), name=output)
+        section = with_builtin_roles(stage, settings)
+        run_task(stage, settings=section, inputs=paths, output=str(tmp_path / output), name=output)
         return Dataset(tmp_path / output)
 
     return run

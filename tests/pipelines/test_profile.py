@@ -20,6 +20,7 @@ from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, load_profile
 from pipelines.rewatch import PIPELINE
+from pipelines.teachers import roles_in
 
 ROOT = Path(__file__).parents[2]
 BIG = "endpoints.big={base_url: 'http://127.0.0.1:9/v1'}"
@@ -83,6 +84,22 @@ def test_an_override_changes_one_section_only() -> None:
         load_profile("laptop", ["captioning.max_pixels=99999"]).arguments(),
     )
     assert {name for name in before if before[name] != after[name]} == {"captioning"}
+
+
+def test_the_built_in_teacher_answers_for_whom_a_profile_names_nobody(tmp_path: Path) -> None:
+    for role in load_profile("laptop").roles():
+        assert (role.endpoint, role.model) == ("builtin", f"builtin-{role.role}")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: laptop\nendpoints: {near: {}}\nteachers: {captioner: {endpoint: near}}\n")
+    profile = load_profile(str(mine))
+    captioner = next(role for role in profile.roles() if role.role == "captioner")
+    assert (captioner.endpoint, captioner.model) == ("near", "builtin-captioner")
+    assert profile.needs_builtin_teacher()
+
+
+def test_no_default_of_a_stage_names_who_answers() -> None:
+    roles = [role for section in PIPELINE.stages.values() for role in roles_in(section)]
+    assert len(roles) > 10 and {(role.endpoint, role.model) for role in roles} == {("", "")}
 
 
 def test_teachers_are_mapped_by_role_and_need_a_model(tmp_path: Path) -> None:

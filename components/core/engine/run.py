@@ -34,6 +34,7 @@ from components.core.engine.stage import SettingsType, Stage, Task
 from components.core.engine.task_log import close_log, open_log
 from components.core.errors import DatasetError, InputError, RewatchError, as_disk_full
 from components.core.processes import as_interrupt, join_run
+from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
 
 INTERRUPTED = 130
@@ -129,6 +130,8 @@ def _run(
 ) -> None:
     parsed = parse_settings(stage.settings, settings)
     record.settings_digest = parsed.digest()
+    for setting, role in _roles(stage, parsed):
+        role.refuse_unnamed(setting)
     paths = _check_inputs(stage, record.name, record.inputs)
     _check_output(Path(record.output))
     with asyncio.Runner() as runner:
@@ -171,7 +174,7 @@ def _finish_output(task: Task[StageSettings], record: TaskRecord) -> Manifest:
         upstream=tuple(_upstream(task)),
         settings_digest=record.settings_digest,
         code_digest=work_identity(stage.module).digest,
-        teachers=dict(_teachers(task)),
+        teachers={role.role: role.teacher for _, role in _roles(stage, task.settings)},
         reader=task.info.get("reader", ""),
         metrics=task.metrics,
         info=task.info,
@@ -185,11 +188,11 @@ def _finish_output(task: Task[StageSettings], record: TaskRecord) -> Manifest:
     return complete
 
 
-def _teachers(task: Task[StageSettings]) -> Iterator[tuple[str, str]]:
-    """Role and `model@revision` of every role the stage asks; a setting may hold one role or several."""
-    for name in task.stage.roles:
-        given = getattr(task.settings, name)
-        yield from ((role.role, role.teacher) for role in (given if isinstance(given, tuple) else (given,)))
+def _roles(stage: Stage[SettingsType], settings: StageSettings) -> Iterator[tuple[str, RoleSettings]]:
+    """Every role that the stage asks, with the setting that holds it; a setting may hold one role or several."""
+    for name in stage.roles:
+        given = getattr(settings, name)
+        yield from ((name, role) for role in (given if isinstance(given, tuple) else (given,)))
 
 
 def _upstream(task: Task[StageSettings]) -> Iterator[Upstream]:

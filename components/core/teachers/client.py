@@ -183,7 +183,7 @@ class Teachers:
         """One answer to a request, made smaller until the endpoint takes it; and of how many images it is."""
         role = request.role
         endpoint = self._endpoint(role)
-        served = (role.endpoint, role.model_name, role.role)
+        served = (role.endpoint, role.model, role.role)
         halved = False
         while len(shown) > self._most_images.get(served, len(shown)):
             shown = shown[::2]
@@ -254,7 +254,7 @@ class _Request(Generic[Model]):
     def body(self, shown: Shown, correction: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The request to send, with the frames `shown`: all, or what is left after some were taken away."""
         body = {
-            "model": self.role.model_name,
+            "model": self.role.model,
             "messages": [*self.prompt.messages(shown), *correction],
             "response_format": response_format(self.reply_type),
             **self.role.sampling(),

@@ -39,7 +39,7 @@ class EndpointSettings(Settings):
     """Where a teacher answers, in the OpenAI chat protocol, and how patient to be with it."""
 
     base_url: str = ""
-    """Such as `http://teacher:8000/v1`. Empty: the launcher starts the built-in teacher and fills it in."""
+    """Such as `http://teacher:8000/v1`. Empty: whoever launches the run starts the server and fills it in."""
 
     api_key_env: str = ""
     """Name of the environment variable that holds the key, never the key; empty for a server that wants none."""

@@ -120,9 +120,7 @@ def request_key(role: RoleSettings, prompt: Prompt, reply_type: type[BaseModel],
         sample: tells apart several samples of one request at a temperature above 0.
     """
     sampling = [role.sampling(), sample]
-    return digest_of(
-        role.role, role.model_name, role.revision, prompt.key_parts(), sampling, _schema_digest(reply_type)
-    )
+    return digest_of(role.role, role.model, role.revision, prompt.key_parts(), sampling, _schema_digest(reply_type))
 
 
 @lru_cache(maxsize=512)

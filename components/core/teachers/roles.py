@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, JsonValue, field_validator
 
 from components.core.data.settings import Settings
+from components.core.errors import SettingsError
 
 
 class RoleSettings(Settings):
@@ -22,11 +23,11 @@ class RoleSettings(Settings):
     role: str
     """The role's name, such as `captioner`."""
 
-    endpoint: str = "builtin"
-    """Name of the endpoint in the profile."""
+    endpoint: str = ""
+    """Name of an endpoint of the profile. There is none that every run has: a task refuses a role without it."""
 
     model: str = ""
-    """The model's name at that endpoint; empty means `builtin-<role>`."""
+    """The model's name at that endpoint; a task refuses a role without it."""
 
     revision: str = "1"
     """The model's revision: raise it when the weights behind the same name change, and replies are bought anew."""
@@ -70,14 +71,28 @@ class RoleSettings(Settings):
         return value
 
     @property
-    def model_name(self) -> str:
-        """The model to name in a request."""
-        return self.model or f"builtin-{self.role}"
-
-    @property
     def teacher(self) -> str:
         """`model@revision`, as lineage records it."""
-        return f"{self.model_name}@{self.revision}"
+        return f"{self.model}@{self.revision}"
+
+    def refuse_unnamed(self, setting: str) -> None:
+        """Refuse a role of which nobody said who answers.
+
+        Args:
+            setting: the stage's setting that holds it.
+
+        Raises:
+            SettingsError: naming what is missing, and where a profile and a stage run by hand say it.
+        """
+        missing = [name for name in ("endpoint", "model") if not getattr(self, name)]
+        if missing:
+            keys = " and ".join(f"teachers.{self.role}.{name}" for name in missing)
+            default = " and ".join(f"teachers.default.{name}" for name in missing)
+            raise SettingsError(
+                f"The role '{self.role}' has no {' and no '.join(missing)}, so nobody can be asked.",
+                f"Set {keys} in the profile, or {default} for every role. Without a profile, name both in --settings, "
+                f"under {setting}, and the endpoint's address in REWATCH_ENDPOINTS.",
+            )
 
     def sampling(self) -> dict[str, Any]:
         """The sampling part of a request, in the names of the OpenAI chat protocol."""

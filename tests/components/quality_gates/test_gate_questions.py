@@ -20,6 +20,7 @@ from components.quality_gates.question_quality import drop_duplicates, near_dupl
 from components.quality_gates.settings import QuestionThresholds
 from components.quality_gates.text_probe import probe_with_text
 from components.sandbox.teacher.launch import running_teacher
+from tests.components.builtin_roles import with_builtin_roles
 from tests.components.quality_gates.worlds import as_open, caption_world, question, question_world, video
 
 COUNTS = {"written": 100, "kept": 100}
@@ -193,7 +194,7 @@ def test_the_task_balances_audits_and_merges(tmp_path: Path, teacher: str, monke
     shards = question_world(tmp_path, videos, rows)
     output = tmp_path / "questions"
     inputs = {"captions": str(captions), "shards": [str(shard) for shard in shards]}
-    run_task(STAGE, settings="{}", inputs=inputs, output=str(output), name="gate-questions")
+    run_task(STAGE, settings=with_builtin_roles(STAGE), inputs=inputs, output=str(output), name="gate-questions")
     merged = Dataset(output)
     kept = list(merged.rows("questions"))
     assert len(kept) == 320

@@ -24,9 +24,10 @@ from components.core.data.rows import (
 from components.core.engine.run import run_task
 from components.quality_gates.checks import Figure, RowFigures
 from components.quality_gates.gate_trajectories import STAGE
-from components.quality_gates.settings import QualityGatesSettings, TrajectoryThresholds
+from components.quality_gates.settings import TrajectoryThresholds
 from components.quality_gates.trajectory_quality import judge_trajectory, trajectory_checks
 from components.sandbox.teacher.launch import running_teacher
+from tests.components.builtin_roles import builtin_role, with_builtin_roles
 from tests.components.core.judging.world import asking
 from tests.components.core.teachers.loopback import loopback, says
 from tests.components.quality_gates.worlds import (
@@ -41,7 +42,7 @@ from tests.components.quality_gates.worlds import (
 CLIP = video(1)
 EVENTS = events_of(CLIP, 1, whole_seconds)
 ASKED = question(CLIP, 0)
-ONE_LOOK = '{"trajectories": {"min_actions": 1.0}}'
+ONE_LOOK = with_builtin_roles(STAGE, {"trajectories": {"min_actions": 1.0}})
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ async def test_a_judge_that_leaves_a_verdict_out_is_asked_again(tmp_path: Path) 
     replies = [says({"verdicts": []}), says({"verdicts": [True]})]
     with loopback(lambda body, number: replies[number]) as server:
         async with asking(server.url, tmp_path) as teachers:
-            judged = await judge_trajectory(teachers, QualityGatesSettings().judge, made, EVENTS)
+            judged = await judge_trajectory(teachers, builtin_role("judge"), made, EVENTS)
     assert [verdict for _, verdict in judged] == [True]
     assert "0 verdicts on 1 pairs" in server.requests[1]["messages"][-1]["content"]
 

@@ -145,6 +145,24 @@ def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_2(
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize(
+    ("named", "missing", "keys"),
+    [
+        ({}, "no endpoint and no model", "teachers.question_writer.endpoint and teachers.question_writer.model"),
+        ({"model": "m"}, "no endpoint,", "teachers.default.endpoint for every role"),
+        ({"endpoint": "vllm"}, "no model,", "teachers.default.model for every role"),
+    ],
+)
+def test_a_role_that_nobody_answers_for_is_refused_before_any_work(
+    tmp_path: Path, run_dir: Path, capsys: pytest.CaptureFixture[str], named: dict[str, str], missing: str, keys: str
+) -> None:
+    section = json.dumps({"writer": {"role": "question_writer", **named}})
+    line = fails(capsys, 2, tmp_path / "out", section)
+    assert f"The role 'question_writer' has {missing}" in line and keys in line
+    assert "--settings, under writer" in line and "REWATCH_ENDPOINTS" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unreachable_teacher_is_one_line_and_exit_code_2(
     tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from components.core.data.manifest import Manifest
 from components.core.data.rows import Row, Segment, Summary, Video
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage
+from tests.components.builtin_roles import with_builtin_roles
 from tests.components.core.judging.world import caption
 
 
@@ -59,7 +60,7 @@ def run_stage(
         environment.setenv("REWATCH_RUN_ROOT", str(folder / "run"))
         run_task(
             stage,
-            settings=json.dumps(settings or {}),
+            settings=with_builtin_roles(stage, settings),
             inputs={name: str(path) for name, path in inputs.items()},
             output=str(folder / "output"),
             shard="s00000-abc",

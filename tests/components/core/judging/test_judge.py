@@ -16,9 +16,10 @@ from components.core.teachers.prompts import Prompt
 from components.core.teachers.roles import RoleSettings
 from components.core.traces.tags import Pair, parse
 from components.sandbox.teacher.launch import running_teacher
+from tests.components.builtin_roles import builtin_role
 from tests.components.core.judging.world import asking, caption, multiple_choice, open_question, requests_by_schema
 
-JUDGE, INFERRER = RoleSettings(role="judge"), RoleSettings(role="inferrer")
+JUDGE, INFERRER = builtin_role("judge"), builtin_role("inferrer")
 TRUE = "<action>look at 00:03</action><observation>00:03 a yellow triangle</observation><answer>yellow</answer>"
 FALSE_LOOK = "<action>look at 00:03</action><observation>00:03 a red circle</observation><answer>yellow</answer>"
 HALF = TRUE.replace("<answer>", "<action>look at 00:07</action><observation>00:07 a white cross</observation><answer>")

@@ -19,10 +19,11 @@ from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt, ReplyModel
 from components.core.teachers.roles import RoleSettings
+from tests.components.builtin_roles import builtin_role
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
 
-JUDGE = RoleSettings(role="judge", price_in=1.0, price_out=2.0)
+JUDGE = builtin_role("judge", price_in=1.0, price_out=2.0)
 
 
 class Verdict(ReplyModel):
@@ -91,7 +92,7 @@ async def test_a_joined_request_outlives_the_cancellation_of_its_sender(tmp_path
 
 
 async def test_the_request_is_what_an_openai_compatible_server_expects(tmp_path: Path) -> None:
-    role = RoleSettings(role="captioner", temperature=0.5, max_tokens=77)
+    role = builtin_role("captioner", temperature=0.5, max_tokens=77)
     prompt = with_frames("Describe.", {"duration_s": 8}, {0.5: b"jpeg", 12.25: b"more"})
     with loopback(script(GOOD)) as server:
         async with teachers(tmp_path, server.url) as client:
@@ -252,7 +253,7 @@ async def test_a_spent_budget_stops_paid_calls_but_not_stored_ones(tmp_path: Pat
 async def test_an_endpoint_that_is_not_configured_is_named(tmp_path: Path) -> None:
     async with teachers(tmp_path, "http://127.0.0.1:1/v1") as client:
         with pytest.raises(SettingsError, match=r"vllm.*configured: builtin"):
-            await ask(client, role=RoleSettings(role="judge", endpoint="vllm"))
+            await ask(client, role=builtin_role("judge", endpoint="vllm"))
 
 
 async def test_a_missing_key_is_named_and_never_guessed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from components.core.teachers.client import Teachers
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.ledger import Ledger
 from components.core.teachers.prompts import Prompt
-from components.core.teachers.roles import RoleSettings
+from tests.components.builtin_roles import builtin_role
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, teachers
 
@@ -172,7 +172,7 @@ async def test_a_request_that_is_always_lost_fails_its_record_and_not_the_stage(
 
 
 async def test_a_request_that_always_hangs_fails_its_record_and_not_the_stage(tmp_path: Path) -> None:
-    role = RoleSettings(role="judge", timeout_s=0.2)
+    role = builtin_role("judge", timeout_s=0.2)
     with loopback(lambda body, number: says("", after_s=60 * ('"number":7' in str(body)))) as server:
         async with teachers(tmp_path, server.url, patience_s=1.0) as client:
             with pytest.raises(ReplyError, match="no answer within"):
@@ -181,7 +181,7 @@ async def test_a_request_that_always_hangs_fails_its_record_and_not_the_stage(tm
 
 
 async def test_calls_that_take_longer_than_their_time_out_are_given_more(tmp_path: Path) -> None:
-    role = RoleSettings(role="judge", timeout_s=0.4)
+    role = builtin_role("judge", timeout_s=0.4)
     with loopback(lambda body, number: says({"match": True}, after_s=0.6)) as server:
         async with teachers(tmp_path, server.url, concurrency=4, max_concurrency=4) as client:
             for number in range(3):

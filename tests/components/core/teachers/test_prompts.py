@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from components.core.data.rows import canonical_json
 from components.core.teachers.prompts import Prompt, ReplyModel, TimedImage, request_key, response_format
-from components.core.teachers.roles import RoleSettings
+from tests.components.builtin_roles import builtin_role
 
 
 class Text(ReplyModel):
@@ -30,7 +30,7 @@ class LongText(ReplyModel):
     more: str
 
 
-ROLE = RoleSettings(role="converter")
+ROLE = builtin_role("converter")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),

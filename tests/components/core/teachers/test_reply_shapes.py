@@ -11,6 +11,7 @@ import pytest
 from components.core.errors import ReplyError, TeacherUnavailable
 from components.core.teachers.prompts import Prompt
 from components.core.teachers.roles import RoleSettings
+from tests.components.builtin_roles import builtin_role
 from tests.components.core.teachers.frames import with_frames
 from tests.components.core.teachers.loopback import Answer, loopback, refuses, replies, says
 from tests.components.core.teachers.test_client import GOOD, JUDGE, Verdict, ask, script, teachers
@@ -112,7 +113,7 @@ async def test_a_request_refused_for_its_size_is_sent_with_every_second_image(tm
 
 
 async def test_what_was_taken_is_where_later_requests_of_the_role_begin(tmp_path: Path) -> None:
-    other = RoleSettings(role="captioner")
+    other = builtin_role("captioner")
     with loopback(takes(4, refuses(400, "Too many images in request"))) as server:
         async with teachers(tmp_path, server.url) as client:
             sizes = []
@@ -190,7 +191,7 @@ async def test_inference_options_are_sent_and_belong_to_the_key(tmp_path: Path) 
         async with teachers(tmp_path, server.url) as client:
             keys = set()
             for given in options:
-                role = RoleSettings.model_validate({"role": "judge", **given})
+                role = builtin_role("judge", **given)
                 keys.add((await client.ask(role, Prompt("Judge.", {}), Verdict)).key)
                 assert role.digest() == RoleSettings.model_validate_json(role.to_json()).digest()
     plain, top_p, effort, extra, renamed = server.requests
@@ -203,4 +204,4 @@ async def test_inference_options_are_sent_and_belong_to_the_key(tmp_path: Path) 
 
 def test_the_model_and_the_messages_are_no_inference_options() -> None:
     with pytest.raises(ValueError, match="messages, model cannot be set here"):
-        RoleSettings(role="judge", extra_body={"model": "other", "messages": []})
+        builtin_role("judge", extra_body={"model": "other", "messages": []})

@@ -15,15 +15,15 @@ from components.core.data.rows import Video
 from components.core.errors import VideoError
 from components.core.stores.keyvalue import SqliteKeyValue
 from components.core.teachers.prompts import ReplyModel, request_key
-from components.core.teachers.roles import RoleSettings
 from components.core.video.plans import FramePlan
 from components.core.video.readers import pyav as reader
 from components.core.video.readers.pyav import Frame
 from components.core.video.readings import Moment, Reading, moments
 from components.core.video.settings import VideoSettings
 from components.core.video.timed_images import encode_jpeg, prompt_of_frames
+from tests.components.builtin_roles import builtin_role
 
-ROLE = RoleSettings(role="captioner")
+ROLE = builtin_role("captioner")
 PLAN = FramePlan(start_s=10, end_s=12, fps=2, max_pixels=2400)
 MakeReading = Callable[..., Reading]
 

@@ -93,9 +93,7 @@ def profile_of(folder: Path, bucket: str, s3: str, mlflow: str, teacher: str) ->
     places = {"runner": "cluster", "state": f"{bucket}/state", "s3_endpoint": s3, "mlflow": mlflow}
     launch = {**cluster["launch"], **places, "scratch": str(folder / "disk" / "scratch")}
     endpoints = {"builtin": {"base_url": teacher, "api_key_env": "TEACHER_API_KEY", "max_concurrency": 8}}
-    roles = {
-        role.role: {"model": role.model_name, "revision": role.revision} for role in load_profile(str(TINY)).roles()
-    }
+    roles = {role.role: {"model": role.model, "revision": role.revision} for role in load_profile(str(TINY)).roles()}
     mine = {**tiny, "launch": launch, "endpoints": endpoints, "platform": cluster["platform"], "teachers": roles}
     path = folder / "tiny-cluster.yaml"
     path.write_text(yaml.safe_dump(mine))

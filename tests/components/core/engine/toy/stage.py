@@ -28,7 +28,9 @@ class ToySettings(StageSettings):
     words: str = "text"
     """What they say before their number."""
 
-    writer: RoleSettings = RoleSettings(role="question_writer", attempts=2)
+    writer: RoleSettings = RoleSettings(
+        role="question_writer", endpoint="builtin", model="builtin-question_writer", attempts=2
+    )
     """Who writes."""
 
 
