@@ -94,7 +94,9 @@ def profile_of(folder: Path, bucket: str, s3: str, mlflow: str, teacher: str) ->
     launch = {**cluster["launch"], **places, "scratch": str(folder / "disk" / "scratch")}
     endpoints = {"builtin": {"base_url": teacher, "api_key_env": "TEACHER_API_KEY", "max_concurrency": 8}}
     roles = {role.role: {"model": role.model, "revision": role.revision} for role in load_profile(str(TINY)).roles()}
-    mine = {**tiny, "launch": launch, "endpoints": endpoints, "platform": cluster["platform"], "teachers": roles}
+    # a laptop's tasks have one thread each; with another number sums have another order, and weights other last digits
+    platform = {**cluster["platform"], "environment": {"OMP_NUM_THREADS": "1"}}
+    mine = {**tiny, "launch": launch, "endpoints": endpoints, "platform": platform, "teachers": roles}
     path = folder / "tiny-cluster.yaml"
     path.write_text(yaml.safe_dump(mine))
     return load_profile(str(path))
