@@ -24,6 +24,7 @@ examples:
   rewatch run --videos ~/films --until gate-captions
   rewatch run --set grpo.steps=50                   see `rewatch plan --settings` for every key
   rewatch status                                    the runs, and the tasks of the latest
+  rewatch status --profile cluster                  the same in the bucket of a cluster's runs
   rewatch compile --profile cluster -o rewatch.yaml the pipeline as KFP takes it
 
 A failed run is resumed by the same command: finished tasks, finished records and stored replies are not repeated.
@@ -89,12 +90,14 @@ def parser() -> argparse.ArgumentParser:
     submit.set_defaults(command=_submit)
 
     status = commands.add_parser("status", help="list the runs, or the tasks of one")
-    _add_runs(status)
+    _add_profile(status)
+    status.add_argument("--runs", help="folder or s3:// prefix of runs (default: the profile's)")
     status.add_argument("run_id", nargs="?", default="", help="default: the latest run")
     status.set_defaults(command=_status)
 
     report = commands.add_parser("report", help="say where a run's report is, or open it")
-    _add_runs(report)
+    _add_profile(report)
+    report.add_argument("--runs", help="folder or s3:// prefix of runs (default: the profile's)")
     report.add_argument("run_id", nargs="?", default="", help="default: the latest run")
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.set_defaults(command=_report)
@@ -223,29 +226,42 @@ def _submit(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.local.folders import RunsRoot
-    from pipelines.launch.local.status import print_run, print_runs
+    from pipelines.launch.status import find_run, print_run, print_runs
 
-    root = RunsRoot(parsed.runs or Path("runs"))
+    root = _where_runs_are(parsed)
     if not parsed.run_id:
         print_runs(root)
-    latest = root.run(parsed.run_id) if parsed.run_id else root.latest()
-    if latest:
-        print_run(latest)
+    run = find_run(root, parsed.run_id)
+    if run is not None:
+        print_run(run)
     return 0
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.local.folders import RunsRoot
-    from pipelines.launch.local.status import find_report
+    from components.core.engine.record import REPORT
+    from pipelines.launch.status import find_report
 
-    path = find_report(RunsRoot(parsed.runs or Path("runs")), parsed.run_id)
-    say(str(path))
+    run = find_report(_where_runs_are(parsed), parsed.run_id)
+    say(run.uri(REPORT))
     if parsed.open:
         import webbrowser
 
+        path = run.path(REPORT)
+        if run.is_remote:
+            path.write_bytes(run.read(REPORT) or b"")
         webbrowser.open(path.absolute().as_uri())
     return 0
+
+
+def _where_runs_are(parsed: argparse.Namespace) -> str:
+    """The folder or S3 prefix that is named, else that of the profile, whose store S3 is asked at."""
+    from components.core.engine.context import Context
+    from pipelines.profile import load_profile
+
+    launch = load_profile(parsed.profile, parsed.overrides).launch
+    if launch.s3_endpoint and not Context.read().s3_endpoint:
+        os.environ.update(Context(s3_endpoint=launch.s3_endpoint).environment())
+    return parsed.runs or (f"{launch.state.rstrip('/')}/runs" if launch.runner == "cluster" else launch.runs)
 
 
 def _promote(parsed: argparse.Namespace) -> int:

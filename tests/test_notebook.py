@@ -27,7 +27,7 @@ def record_run(folder: Path, outputs: dict[str, Path]) -> None:
     numbers = {"seconds": 1.0, "cpu_seconds": 1.0, "calls": 2, "cached_calls": 0, "rows": {"ok": 2}}
     for task, output in outputs.items():
         record = {"name": task, "shard": "", "status": "succeeded", "output": str(output), **numbers}
-        (run.tasks / f"{task}.json").write_text(json.dumps(record))
+        (run.path / "tasks" / f"{task}.json").write_text(json.dumps(record))
     watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, lambda line: None, PIPELINE)
     watcher.poll()
     watcher.write("succeeded")

@@ -1,31 +1,34 @@
-"""The exit task: writes how the run ended, and after a failure a page about what was finished until then.
+"""The exit task: tells how the run ended, and after a failure writes a page about what was finished until then.
 
-After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is new. On a
-cluster, where no launcher waits for the end, it closes the run in MLflow.
+On a cluster, where no launcher waits for the end, it writes `run.json` (core/engine/run_summary.py) and closes the run
+in MLflow. After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is
+new.
 
 KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 from components.core import lineage
 from components.core.data.settings import parse_settings
 from components.core.engine.context import Context
-from components.core.engine.record import PLAN, REPORT, RunRecord, utc_now
+from components.core.engine.record import HEADER, PLAN, REPORT, TASKS, RunRecord
+from components.core.engine.run_summary import cause_in, left_without_a_word, run_summary
 from components.core.stores.watermark import advance
 from components.reporting.facts import gather, roots_of_records, write_page
 from components.reporting.report import about
 from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
 
-STATUS_NAME = "status.json"
+FAILED = ("FAILED", "FAILURE", "ERROR", "CANCELLED")
+"""KFP's words for a run that did not succeed."""
 
 
 def finish(settings: str, pipeline: str = "", state: str = "", message: str = "") -> dict[str, str]:
-    """Write `status.json` and, if the run failed, the partial report; returns the status.
+    """Tell how the run ended where no launcher does, and write the partial report if it failed; returns the status.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
@@ -37,25 +40,44 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     context = Context.read()
     run = RunRecord.of(context)
     if run is None:
-        return {"status": state.lower() or "unknown"}
-    facts = read_run_folder(run)
-    failed = facts.failed()
-    ended = "failed" if failed or state in ("FAILED", "FAILURE", "ERROR", "CANCELLED") else "succeeded"
-    status = {"status": ended, "ended": utc_now(), "cause": _cause(failed, message) if ended == "failed" else ""}
-    run.write(STATUS_NAME, json.dumps(status, indent=1).encode())
-    if ended == "failed":
-        write_page(gather(parsed, roots_of_records(facts), run, status["cause"]), run.path(REPORT).parent)
-        run.publish(str(Path(REPORT).parent))
-    elif context.run_id and not run.object(PLAN).get("until"):
+        return {"status": state.lower() or "unknown", "cause": ""}
+    if run.is_remote and state in FAILED:
+        _tell_of_the_dead(run)
+    error = cause_in(run.tasks())
+    if state in FAILED and not error:
+        error = {"what": message or "A task ended without a record."}
+    cause = _in_words(error)
+    try:
+        if error:
+            write_page(gather(parsed, roots_of_records(read_run_folder(run)), run, cause), run.path(REPORT).parent)
+            run.publish(str(Path(REPORT).parent))
+    finally:
+        if run.is_remote:
+            _write_summary(run, context, parsed, error)
+    if not error and context.run_id and not run.object(PLAN).get("until"):
         advance(context.state_root, context.run_id)
-    lineage.close_run_without_launcher(context, ended == "succeeded")
-    return status
+    lineage.close_run_without_launcher(context, not error)
+    return {"status": "failed" if error else "succeeded", "cause": cause}
 
 
-def _cause(failed: list[dict[str, object]], message: str) -> str:
-    """The first failing task in its own words; KFP's message where no task left any."""
-    for record in failed:
-        error = record.get("error")
-        if isinstance(error, dict):
-            return f"{record.get('name')}: {error.get('what', '')} {error.get('remedy', '')}".strip()
-    return message or "A task ended without a record."
+def _tell_of_the_dead(run: RunRecord) -> None:
+    """Correct the records of tasks that call themselves running: when the exit task runs, no other task does."""
+    for record in run.tasks():
+        if record.get("status") == "running":
+            error = left_without_a_word(str(record["name"]), "The pod's last lines are in Kubernetes' own log.")
+            run.write_object(f"{TASKS}/{record['name']}.json", {**record, "status": "failed", "error": error})
+
+
+def _write_summary(run: RunRecord, context: Context, settings: ReportingSettings, error: dict[str, Any]) -> None:
+    records, outline = run.tasks(), settings.pipeline
+    started = min((str(record["started"]) for record in records if record.get("started")), default="")
+    header = {"run_id": context.run_id, "pipeline": outline.name, "started": started}
+    report = run.uri(REPORT) if run.exists(REPORT) else None
+    status = "failed" if error else "succeeded"
+    run.write_object(HEADER, run_summary(header, status, records, outline, report=report, error=error))
+
+
+def _in_words(error: dict[str, Any]) -> str:
+    """The failing task, what went wrong, and what to do about it."""
+    told = f"{error.get('what', '')} {error.get('remedy', '')}".strip()
+    return f"{error['record']}: {told}" if "record" in error else told

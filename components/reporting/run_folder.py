@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.core.data.datasets import part_of
 from components.core.data.gate_result import RESULT_NAME, GateResult
 from components.core.data.outline import Outline
 from components.core.engine.record import GATES, HEADER, PLAN, RunRecord
+from components.core.engine.run_summary import task_of
 from components.reporting.ancestry import Ancestry
 
 
@@ -63,14 +63,10 @@ class RunFolderFacts:
         by_name: dict[str, list[dict[str, Any]]] = {}
         ended = [record for record in self.records if record.get("status") != "running"]
         for record in sorted(ended, key=_ended):
-            by_name.setdefault(task_name(record), []).append(record)
+            by_name.setdefault(task_of(record), []).append(record)
         place = {name: index for index, name in enumerate(self.plan)}
         names = sorted(by_name, key=lambda name: place.get(name, len(place)))
         return [_add_up(name, by_name[name]) for name in names]
-
-    def failed(self) -> list[dict[str, Any]]:
-        """The records of tasks that failed."""
-        return [record for record in self.records if record.get("status") == "failed"]
 
 
 def read_run_folder(record: RunRecord | None) -> RunFolderFacts:
@@ -95,16 +91,6 @@ def gate_results(ancestry: Ancestry, run: RunRecord | None, outline: Outline) ->
             continue
         found[result.gate] = result
     return [found[gate] for gate in dict.fromkeys([*gates, *found]) if gate in found]
-
-
-def task_name(record: dict[str, Any]) -> str:
-    """The task's name without its shard.
-
-    >>> task_name({"name": "caption-s00001", "shard": "s00001-ab12"})
-    'caption'
-    """
-    shard = str(record.get("shard") or "")
-    return str(record.get("name", "")).removesuffix(f"-{part_of(shard)}") if shard else str(record.get("name", ""))
 
 
 def _ended(record: dict[str, Any]) -> tuple[float, str]:

@@ -1,6 +1,6 @@
 """The run on disk: one place that writes it and reads it, in a local folder and in S3 alike.
 
-    run.json                 how the run stands; rewritten whenever a task ends
+    run.json                 how the run stands (run_summary.py); rewritten as tasks end, on a cluster at the end
     plan.json                the names of its tasks, in their order, and the one it was told to stop after
     tasks/<task>.json        how a task went: status, seconds, rows, calls, tokens, error
     logs/<task>.jsonl        what it said, one JSON object per line
@@ -18,7 +18,7 @@ import json
 import logging
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -152,8 +152,11 @@ class RunRecord:
         Raises:
             InputError: it is there and cannot be read.
         """
-        storage = storage_for(self.root)
-        return storage.read(self.uri(name)) if storage.exists(self.uri(name)) else None
+        return storage_for(self.root).read(self.uri(name)) if self.exists(name) else None
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return storage_for(self.root).exists(self.uri(name))
 
     def publish(self, *names: str) -> None:
         """Make files, or whole folders, visible to whoever reads the run; where it is local they are already.
@@ -193,6 +196,11 @@ class RunRecord:
             if thread is not None:
                 thread.join()
                 publish()
+
+    def write_object(self, name: str, content: Mapping[str, Any]) -> None:
+        """Replace a JSON file; raises as `write`. Halves of characters, as in names that are no text, are escaped."""
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        self.write(name, f"{text}\n".encode(errors="backslashreplace"))
 
     def write_task(self, record: TaskRecord) -> None:
         """Write how a task stands."""

@@ -12,6 +12,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.core.engine.record import TASKS, RunRecord
+from components.core.stores.addresses import address_of
+
 
 def forget_failed(runs: Path, cache: Path) -> int:
     """Remove the cache entries of tasks that ended with failed records; how many there were.
@@ -39,8 +42,8 @@ def forget_tasks(cache: Path) -> int:
 
 
 def _outputs_with_failures(runs: Path) -> Iterator[str]:
-    for path in runs.glob("*/tasks/*.json"):
-        record = json.loads(path.read_text())
+    records = (record for tasks in runs.glob(f"*/{TASKS}") for record in RunRecord(address_of(tasks.parent)).tasks())
+    for record in records:
         failed = (record.get("records") or {}).get("failed") and not record.get("failures_are_final")
         if record.get("status") == "succeeded" and failed:
             yield str(record.get("output"))

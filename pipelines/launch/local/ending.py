@@ -6,24 +6,21 @@ import json
 import shutil
 from collections.abc import Callable
 
+from components.core.engine.record import HEADER, LOGS
+from components.core.engine.run_summary import DIED, cause_in
 from components.core.errors import DiskFull
 from pipelines.launch.local.folders import RESERVE_BYTES, RunFolder
-from pipelines.launch.local.progress import Record, RunWatcher, task_of
+from pipelines.launch.local.progress import Record, RunWatcher
 
 TAIL_LINES = 8
 
 
 def cause_of(folder: RunFolder, watcher: RunWatcher) -> Record:
     """Why a run failed: the linter's refusal, the first failed task's error, a full disk, or KFP itself."""
-    refused = folder.path / "refused.json"
-    if refused.exists():
-        return {**json.loads(refused.read_text()), "exit_code": 2}
-    error: Record = {}
-    if watcher.failed:
-        record = watcher.failed[0]
-        told = {"task": task_of(record), "shard": record.get("shard", ""), "record": record["name"]}
-        error = {**told, **(record.get("error") or {})}
-    if error.get("type", "TaskDied") != "TaskDied":
+    if refused := folder.record.object(folder.refusal.name):
+        return {**refused, "exit_code": 2}
+    error = cause_in(watcher.failed)
+    if error.get("type", DIED) != DIED:
         return error
     if shutil.disk_usage(folder.path).free < RESERVE_BYTES:  # which leaves tasks, and KFP, without a word
         full = DiskFull.of(folder.path)
@@ -54,14 +51,14 @@ def tell_success(folder: RunFolder, watcher: RunWatcher, seconds: float, say: Ca
     )
     if folder.report.exists():
         say(f"  report   {folder.report}")
-    say(f"  run.json {folder.record}")
+    say(f"  {HEADER} {folder.path / HEADER}")
 
 
 def last_lines(folder: RunFolder, error: Record) -> list[str]:
     """The last lines of the failed task's own log, else of KFP's, without tracebacks."""
-    log = folder.logs / f"{error.get('record', '')}.jsonl"
-    if log.is_file():
-        return [line for line in map(_logged, log.read_text(errors="replace").splitlines()[-TAIL_LINES:]) if line]
+    log = folder.record.read(f"{LOGS}/{error['record']}.jsonl") if "record" in error else None
+    if log is not None:
+        return [line for line in map(_logged, log.decode(errors="replace").splitlines()[-TAIL_LINES:]) if line]
     if folder.kfp_log.exists():
         lines = [line.strip() for line in folder.kfp_log.read_text(errors="replace").splitlines()]
         return [line for line in lines if line and not line.startswith("---")][-TAIL_LINES:]

@@ -1,18 +1,18 @@
-"""Where a run lives on disk, and the one file scripts read about it: `run.json`, always replaced atomically."""
+"""Where the launcher keeps runs and what outlives them, and the files of a run that are its own.
+
+What is in the record (run.json, plan, task records, logs, report) core/engine/record.py writes and reads.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from components.core.engine.record import HEADER, LOGS, REPORT, TASKS, RunRecord
 from components.core.errors import InputError
 from components.core.processes import is_held
+from components.core.stores.addresses import address_of
 
 RESERVE_BYTES = 1 << 20
 """More than the run.json of a hundred shards."""
@@ -74,28 +74,37 @@ class RunsRoot:
 
     def latest(self) -> RunFolder | None:
         """The newest run, or None where there is none."""
-        found = sorted(path.parent for path in self.path.glob("*/run.json"))
+        found = sorted(path.parent for path in self.path.glob(f"*/{HEADER}"))
         return RunFolder(found[-1]) if found else None
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run."""
+    """One run of the launcher: its record, and beside that the launcher's own files."""
 
     path: Path
 
     def create(self) -> RunFolder:
         """Make the sub-folders; returns itself."""
-        for folder in (self.tasks, self.logs, self.artifacts, self.report.parent):
+        for folder in (self.path / TASKS, self.logs, self.artifacts, self.report.parent):
             folder.mkdir(parents=True, exist_ok=True)
         with self._reserve.open("wb") as file:
             file.write(bytes(RESERVE_BYTES))
         return self
 
     @property
+    def record(self) -> RunRecord:
+        """What is written down of the run."""
+        return RunRecord(address_of(self.path))
+
+    @property
     def _reserve(self) -> Path:
         """Room on the disk for the last run.json, which has to say that the disk is full."""
         return self.path / ".reserve"
+
+    def free_reserve(self) -> None:
+        """Give back the room that was kept for the last run.json, before it is written."""
+        self._reserve.unlink(missing_ok=True)
 
     @property
     def lifeline(self) -> Path:
@@ -112,36 +121,34 @@ class RunFolder:
         return self.path.name
 
     @property
-    def record(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def tasks(self) -> Path:
-        return self.path / "tasks"
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
     def artifacts(self) -> Path:
+        """What KFP's tasks write."""
         return self.path / "artifacts"
 
     @property
     def resolved(self) -> Path:
+        """Every setting of the run."""
         return self.path / "resolved.yaml"
 
     @property
     def job(self) -> Path:
+        """What the worker is told."""
         return self.path / "job.json"
 
     @property
+    def refusal(self) -> Path:
+        """Why the worker would not begin."""
+        return self.path / "refused.json"
+
+    @property
     def pipeline(self) -> Path:
+        """The compiled pipeline."""
         return self.path / "pipeline.yaml"
 
     @property
-    def plan(self) -> Path:
-        return self.path / "plan.json"
+    def logs(self) -> Path:
+        """Where the record keeps logs; those of KFP, MLflow and the teacher lie beside them."""
+        return self.path / LOGS
 
     @property
     def kfp_log(self) -> Path:
@@ -149,40 +156,5 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        return self.path / "report" / "index.html"
-
-    def conclude(self, content: Mapping[str, Any]) -> None:
-        """Write the last run.json; where the disk is full, on the room that was kept for it.
-
-        Raises:
-            OSError: another process took that room, too.
-        """
-        self._reserve.unlink(missing_ok=True)
-        write_json(self.record, content)
-
-    def read(self) -> dict[str, Any]:
-        """The contents of run.json.
-
-        Raises:
-            InputError: there is no such run, or its record is no JSON.
-        """
-        if not self.record.exists():
-            raise InputError(f"There is no run {self.id!r} in {self.path.parent}.", "`rewatch status` lists the runs.")
-        try:
-            return dict(json.loads(self.record.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise InputError(f"{self.record} cannot be read ({error}).", f"Remove {self.path}.") from error
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace `path` in one step, so that a reader never sees half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        """The page, as a person is told of it."""
+        return self.path / REPORT

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -16,18 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from components.core.engine.context import Context
+from components.core.engine.record import PLAN, utc_now
 from components.core.engine.terminal import say
 from components.core.errors import InputError, RewatchError, as_disk_full
 from components.core.processes import LIFELINE_VARIABLE, as_interrupt, lifeline
 from components.core.stores.files import is_s3
 from components.core.teachers.endpoints import EndpointSettings
 from pipelines.launch.local.ending import cause_of, tell_failure, tell_success
-from pipelines.launch.local.folders import RunFolder, RunsRoot, write_json
+from pipelines.launch.local.folders import RunFolder, RunsRoot
 from pipelines.launch.local.mlflow_parent import Tracker, tracked
 from pipelines.launch.local.preflight import check_run
 from pipelines.launch.local.progress import Record, RunWatcher
@@ -130,7 +129,7 @@ class LocalRun:
             "pipeline": self.profile.pipeline.name,
             "profile": self.profile.name,
             "videos": self.videos,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": utc_now(),
         }
 
     def _write_job(self, folder: RunFolder) -> None:
@@ -147,7 +146,7 @@ class LocalRun:
             "until": self.until,
             "cache": str(self.runs.cache.absolute()),
         }
-        write_json(folder.job, job)
+        folder.record.write_object(folder.job.name, job)
 
     def _videos_argument(self) -> str:
         return self.videos if "://" in self.videos else str(Path(self.videos).absolute())
@@ -243,7 +242,7 @@ class LocalRun:
 
     def _conclude(self, folder: RunFolder, watcher: RunWatcher, code: int, seconds: float) -> int:
         """Write the final run.json and tell how the run ended; returns the exit code."""
-        planned = json.loads(folder.plan.read_text())["tasks"] if folder.plan.exists() else []
+        planned = folder.record.object(PLAN).get("tasks", [])
         if code == 0 and not watcher.failed:
             watcher.write("succeeded", planned)
             tell_success(folder, watcher, seconds, self.say)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
-from pipelines.launch.local.folders import RunFolder, write_json
-from pipelines.launch.local.progress import task_of
+from components.core.engine.record import PLAN, TASKS
+from components.core.engine.run_summary import left_without_a_word, task_of
+from pipelines.launch.local.folders import RunFolder
 
 CACHE_HIT = re.compile(r"Task (?P<name>[\w-]+) cache hit \(key=(?P<key>\w+)\)")
 TASK_ENDED = re.compile(r"Task '(?P<name>[\w-]+)' finished with status (?P<status>SUCCESS|FAILURE)")
@@ -31,15 +33,18 @@ class TaskObserver(logging.Filter):
         super().__init__()
         self.folder = folder
         self.cache = cache
+        self._one_note = threading.Lock()
+        """KFP runs tasks in threads, and two shards that die at once are two shards."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Note what the record tells; every record passes."""
         message = COLOURS.sub("", record.getMessage())
-        if hit := CACHE_HIT.match(message):
-            self._note_cached(hit["name"], hit["key"])
-        elif ended := TASK_ENDED.match(message):
-            note = self._note_failed if ended["status"] == "FAILURE" else self._note_succeeded
-            note(ended["name"])
+        with self._one_note:
+            if hit := CACHE_HIT.match(message):
+                self._note_cached(hit["name"], hit["key"])
+            elif ended := TASK_ENDED.match(message):
+                note = self._note_failed if ended["status"] == "FAILURE" else self._note_succeeded
+                note(ended["name"])
         return True
 
     def _note_cached(self, name: str, key: str) -> None:
@@ -57,8 +62,7 @@ class TaskObserver(logging.Filter):
     def _record_of(self, output: Path) -> dict[str, Any]:
         """The record that the task which made `output` wrote in its own run, or an empty one."""
         for run in (parent.parent for parent in output.parents if parent.name == "artifacts"):
-            for path in (run / "tasks").glob("*.json"):
-                record = json.loads(path.read_text())
+            for record in RunFolder(run).record.tasks():
                 if record.get("output") == str(output) and record.get("status") == "succeeded":
                     return {"run_id": run.name, **record}
         return {}
@@ -70,33 +74,27 @@ class TaskObserver(logging.Filter):
 
     def _note_failed(self, name: str) -> None:
         """Write a record for a task that died without one: killed, out of memory, or broken before its body ran."""
-        if self._has_record(name, "failed"):
-            return
-        error = {
-            "type": "TaskDied",
-            "what": f"The task {name} ended without a word: it was killed, ran out of memory, or could not start.",
-            "remedy": f"Its last lines are in {self.folder.kfp_log}.",
-        }
-        self._write(name, self._shard_without_record(name), "failed", {"error": error})
+        if not self._has_record(name, "failed"):
+            error = left_without_a_word(name, f"Its last lines are in {self.folder.kfp_log}.")
+            self._write(name, self._shard_without_record(name), "failed", {"error": error})
 
     def _has_record(self, name: str, status: str) -> bool:
-        records = [json.loads(path.read_text()) for path in self.folder.tasks.glob("*.json")]
-        return any(record["status"] == status and task_of(record) == name for record in records)
+        return any(record["status"] == status and task_of(record) == name for record in self.folder.record.tasks())
 
     def _shard_without_record(self, name: str) -> str:
         """For a task inside a loop, the first shard of which there is no record; else an empty string."""
-        planner = json.loads(self.folder.plan.read_text())["planners"].get(name)
+        planner = self.folder.record.object(PLAN)["planners"].get(name)
         for planned in self.folder.artifacts.glob(f"*/{planner}/executor_output.json") if planner else []:
             for shard in json.loads(planned.read_text())["parameterValues"]["Output"]:
-                record = self.folder.tasks / f"{_label(name, shard)}.json"
-                if not record.exists() or json.loads(record.read_text())["status"] == "running":
+                record = self.folder.record.object(f"{TASKS}/{_label(name, shard)}.json")
+                if record.get("status", "running") == "running":
                     return str(shard)
         return ""
 
     def _write(self, name: str, shard: str, status: str, told: dict[str, Any]) -> None:
         record = {"name": _label(name, shard), "shard": shard, "status": status, "seconds": 0.0, "cpu_seconds": 0.0}
         record |= {"rows": {}, "calls": 0, "cached_calls": 0, "tokens": 0, "error": None, **told}
-        write_json(self.folder.tasks / f"{record['name']}.json", record)
+        self.folder.record.write_object(f"{TASKS}/{record['name']}.json", record)
 
 
 def _label(name: str, shard: str) -> str:

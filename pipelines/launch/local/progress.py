@@ -9,11 +9,13 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from components.core.data.outline import Outline
-from pipelines.launch.local.folders import RunFolder, write_json
+from components.core.engine.record import HEADER, LOGS, REPORT, TASKS, RunRecord
+from components.core.engine.run_summary import ENDED, run_summary, shard_part, task_of
+from components.core.errors import InputError
+from pipelines.launch.local.folders import RunFolder
 
 Record = dict[str, Any]
 
@@ -26,7 +28,7 @@ class RunWatcher:
         folder: the run.
         header: run_id, pipeline, profile and whatever else opens run.json.
         say: prints one line for a person.
-        outline: of the pipeline. run.json names what gates passed, the models, and figures of scores and decisions.
+        outline: of the pipeline.
     """
 
     folder: RunFolder
@@ -34,37 +36,31 @@ class RunWatcher:
     say: Callable[[str], None]
     outline: Outline
     records: dict[str, Record] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)
+    """Of the tasks that ended, by the record's name, in the order in which they did."""
+    seen: dict[str, str] = field(default_factory=dict)
+    """Version of each of those records, by file."""
     said: set[str] = field(default_factory=set)
 
     def poll(self) -> list[Record]:
         """Read records that are new or changed since the last call, print a line for each, rewrite run.json."""
-        fresh: list[Record] = []
-        for path in sorted(self.folder.tasks.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
-            modified = path.stat().st_mtime_ns
-            if self.seen.get(path.name) == modified:
-                continue
-            record = _read_record(path)
-            if record is None or record.get("status") not in ("succeeded", "cached", "failed"):
-                continue
-            self.seen[path.name] = modified
-            self.records[path.stem] = record
-            fresh.append(record)
+        fresh = [written for written in self.folder.record.written(TASKS, self.seen) if _has_ended(written.content)]
+        for name, version, record in fresh:
+            self.seen[name] = version
+            self.records[name.removesuffix(".json")] = record
             self.say(task_line(record))
         if fresh:
             with contextlib.suppress(OSError):  # a full disk ends the tasks; how the run ended is told on kept room
                 self.write("running")
-        return fresh
+        return [written.content for written in fresh]
 
     def running(self) -> list[str]:
         """A line about each task that is at work and has something new to say: the last whole line of its log."""
         lines = []
-        for path in sorted(self.folder.tasks.glob("*.json")):
-            record = _read_record(path)
-            if record and record.get("status") == "running":
-                said = last_message(self.folder.logs / f"{path.stem}.jsonl") or "started"
-                lines.append(f"  ...     {path.stem:<28} {said[:120]}")
-        news = [line for line in lines if line not in self.said]
+        for written in self.folder.record.written(TASKS, self.seen):
+            if written.content.get("status") == "running":
+                name = written.name.removesuffix(".json")
+                lines.append(f"  ...     {name:<28} {(last_message(self.folder.record, name) or 'started')[:120]}")
+        news = sorted(line for line in lines if line not in self.said)
         self.said.update(news)
         return news
 
@@ -73,63 +69,25 @@ class RunWatcher:
         """Records of the tasks that failed, in the order they ended."""
         return [record for record in self.records.values() if record["status"] == "failed"]
 
-    def write(self, status: str, planned: Sequence[str] = (), error: Mapping[str, Any] | None = None) -> Record:
-        """Replace run.json; tasks in `planned` that have no record are listed as skipped. Returns its content."""
-        known = {task_of(record) for record in self.records.values()}
-        skipped = [{"name": name, "status": "skipped"} for name in planned if name not in known]
-        content: Record = {
-            **self.header,
-            "status": status,
-            "tasks": [*self.records.values(), *skipped],
-            "datasets": self._outputs({output.task: output.name for output in self.outline.of_kind("gate")}),
-            "models": self._outputs({output.task: output.task for output in self.outline.of_kind("model")}),
-            "metrics": self._metrics(),
-            "report": str(self.folder.report) if self.folder.report.exists() else None,
-        }
-        if error:
-            content["error"] = dict(error)
-        if status == "running":
-            write_json(self.folder.record, content)
-        else:
-            self.folder.conclude(content)
-        return content
-
-    def _outputs(self, names: Mapping[str, str]) -> dict[str, str]:
-        return {
-            label: record["output"]
-            for task, label in names.items()
-            if (record := self.records.get(task)) and record["status"] != "failed" and record.get("output")
-        }
-
-    def _metrics(self) -> dict[str, float]:
-        merged: dict[str, float] = {}
-        for output in self.outline.of_kind("scores", "decision"):
-            merged.update(self.records.get(output.task, {}).get("metrics") or {})
-        return merged
+    def write(self, status: str, planned: Sequence[str] = (), error: Mapping[str, Any] | None = None) -> None:
+        """Replace run.json; tasks in `planned` that have no record are listed as skipped."""
+        run = self.folder.record
+        report = run.uri(REPORT) if run.exists(REPORT) else None
+        told = list(self.records.values())
+        content = run_summary(self.header, status, told, self.outline, report=report, planned=planned, error=error)
+        if status != "running":
+            self.folder.free_reserve()
+        run.write_object(HEADER, content)
 
 
-def task_of(record: Mapping[str, Any]) -> str:
-    """The task's name in the DAG: its record's name without the shard's number.
-
-    >>> task_of({"name": "caption-s00000", "shard": "s00000-ab12"})
-    'caption'
-    """
-    return str(record["name"]).removesuffix(f"-{shard_part(record)}")
-
-
-def shard_part(record: Mapping[str, Any]) -> str:
-    """The number of the record's shard, such as `s00000`, or an empty string."""
-    return str(record.get("shard") or "").partition("-")[0]
-
-
-def task_line(record: Record) -> str:
-    """One line about a task that ended: its state, name, seconds, rows and teacher calls.
+def task_line(record: Mapping[str, Any]) -> str:
+    """One line about a task that ended, or is at work: its state, name, seconds, rows and teacher calls.
 
     >>> task_line({"name": "caption-s00000", "shard": "s00000-ab", "status": "succeeded", "seconds": 12.34,
     ...            "cpu_seconds": 9.1, "rows": {"ok": 40, "rejected": 2}, "calls": 80, "cached_calls": 5})
     '  ok      caption s00000                 12.3 s  cpu    9.1   40 rows, 2 rejected, 80 calls, 5 stored'
     """
-    state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}[record["status"]]
+    state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}.get(record["status"], "...")
     name = f"{task_of(record)} {shard_part(record)}".strip()
     rows = record.get("rows") or {}
     told = [f"{int(rows.get('ok', 0))} rows"] if any(rows.values()) else []
@@ -141,18 +99,14 @@ def task_line(record: Record) -> str:
     return f"  {state:<7} {name:<28} {seconds:>6.1f} s  cpu {cpu:>6.1f}   {', '.join(told)}".rstrip()
 
 
-def last_message(log: Path) -> str:
+def last_message(run: RunRecord, name: str) -> str:
     """The message of the last whole line of a task's log; empty where there is none."""
     try:
-        *_, line, _ = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        *_, line, _ = (run.read(f"{LOGS}/{name}.jsonl") or b"").decode(errors="replace").split("\n")
         return str(json.loads(line)["message"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _read_record(path: Path) -> Record | None:
-    """The record, or None while another process is still writing it."""
-    try:
-        return dict(json.loads(path.read_text()))
-    except (ValueError, FileNotFoundError):
-        return None
+def _has_ended(record: Mapping[str, Any]) -> bool:
+    return record.get("status") in ENDED

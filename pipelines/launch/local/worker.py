@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from components.core.engine.record import PLAN
 from components.core.errors import RewatchError
 from components.core.processes import end_group, join_run
 from pipelines.launch.local.cache import forget_failed
-from pipelines.launch.local.folders import RunFolder, write_json
+from pipelines.launch.local.folders import RunFolder
 from pipelines.launch.local.observer import TaskObserver
 from pipelines.pipeline import load_pipeline
 from pipelines.platform import Platform
@@ -33,7 +34,7 @@ def main(job_file: str) -> int:
     try:
         pipeline = load_job(job, folder)
     except RewatchError as error:
-        write_json(folder.path / "refused.json", {"what": error.what, "remedy": error.remedy})
+        folder.record.write_object(folder.refusal.name, {"what": error.what, "remedy": error.remedy})
         return 2
     return run(pipeline, job, folder)
 
@@ -52,7 +53,7 @@ def load_job(job: dict[str, Any], folder: RunFolder) -> Any:
     platform = Platform.model_validate(job["platform"])
     compile_pipeline(load_pipeline(job["pipeline"]), platform, folder.pipeline, until=job["until"])
     plan = {"tasks": task_names(folder.pipeline), "planners": planners(folder.pipeline), "until": job["until"]}
-    write_json(folder.plan, plan)
+    folder.record.write_object(PLAN, plan)
     return components.load_component_from_file(str(folder.pipeline))
 
 

@@ -75,8 +75,9 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
 def test_finish_after_success_says_so_and_leaves_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = build_run(tmp_path, clips=8)
     monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
-    assert finish("{}", OUTLINE, "SUCCEEDED")["status"] == "succeeded"
-    assert json.loads((world.run / "status.json").read_text())["cause"] == ""
+    told = (world.run / "run.json").read_bytes()
+    assert finish("{}", OUTLINE, "SUCCEEDED") == {"status": "succeeded", "cause": ""}
+    assert (world.run / "run.json").read_bytes() == told, "a launcher writes that"
     assert not (world.run / "report" / "index.html").exists()
 
 
@@ -103,11 +104,18 @@ def test_finish_in_a_pod_of_its_own_tells_what_failed_in_another(
     told = {"stage": "quality_gates", "started": utc_now(), "output": "/s3/no/longer/there"}
     other.write_task(TaskRecord(name="ingest", status="succeeded", **told))
     other.write_task(TaskRecord(name="gate-captions", status="failed", error=error, **told))
+    other.write_task(TaskRecord(name="caption-s00001", shard="s00001-ab", status="running", **told))
     note_pending(state, "7f3a", ["a"])
     for name, value in Context(run_id="7f3a", state_root=state, scratch=str(tmp_path / "own")).environment().items():
         monkeypatch.setenv(name, value)
     assert finish("{}", OUTLINE, "FAILED", "Task exit-handler-1 failed.")["status"] == "failed"
-    assert other.object("status.json")["cause"].startswith("gate-captions: The captions gate refused the data.")
+    summary = other.object("run.json")
+    assert (summary["run_id"], summary["pipeline"], summary["status"]) == ("7f3a", "rewatch", "failed")
+    assert summary["error"]["task"] == "gate-captions" and summary["error"]["what"] == error.what
+    assert summary["report"] == f"{state}/runs/7f3a/report/index.html"
+    tasks = {task["name"]: task for task in summary["tasks"]}
+    assert (tasks["ingest"]["status"], tasks["caption-s00001"]["status"]) == ("succeeded", "failed")
+    assert "without a word" in tasks["caption-s00001"]["error"]["what"], "its pod was killed"
     page = (other.read("report/index.html") or b"").decode()
     assert "The run ended early" in page and "The captions gate refused the data." in page and "ingest" in page
     assert seen(state) == set()

@@ -19,7 +19,7 @@ from pipelines.cli import main
 from pipelines.launch.local.ending import tell_failure
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.progress import RunWatcher
-from pipelines.launch.local.status import print_run, print_runs
+from pipelines.launch.status import print_run, print_runs
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n a red\u202e circle\u2028 \x9b31m \x85\ud800 \U000e0041 end"
 SHOWN = r"\u001b[2J\u001b]0;owned\u0007\u000d\u000a a red\u202e circle\u2028 \u009b31m \u0085\ud800 \udb40\udc41 end"
@@ -69,8 +69,8 @@ def test_what_a_run_says_of_its_tasks_steers_no_terminal(tmp_path: Path, capsys:
     run = RunsRoot(tmp_path).new_run()
     error = {"type": "ReplyError", "what": HOSTILE, "remedy": HOSTILE}
     failed = {"name": f"caption{HOSTILE}", "status": "failed", "error": error}
-    (run.tasks / "caption.json").write_text(json.dumps(failed))
-    (run.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
+    (run.path / "tasks" / "caption.json").write_text(json.dumps(failed))
+    (run.path / "tasks" / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     for name in ("caption", "sft"):
         (run.logs / f"{name}.jsonl").write_text(json.dumps({"message": HOSTILE}, ensure_ascii=True) + "\n")
     watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop", "videos": f"/films/{HOSTILE}"}, say, Outline())
@@ -80,8 +80,8 @@ def test_what_a_run_says_of_its_tasks_steers_no_terminal(tmp_path: Path, capsys:
     told = {"task": "caption", "record": "caption", **error}
     watcher.write("failed", error=told)
     tell_failure(run, told, say, f"rewatch run --videos {HOSTILE}")
-    print_runs(RunsRoot(tmp_path))
-    print_run(run)
+    print_runs(str(tmp_path))
+    print_run(run.record)
     printed = capsys.readouterr().out
     assert printed.count("a red") >= 9
     assert steers(printed) == []
@@ -89,7 +89,7 @@ def test_what_a_run_says_of_its_tasks_steers_no_terminal(tmp_path: Path, capsys:
 
 def test_a_log_line_cut_or_split_by_strange_separators_does_not_end_the_launcher(tmp_path: Path) -> None:
     run = RunsRoot(tmp_path).new_run()
-    (run.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
+    (run.path / "tasks" / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     (run.logs / "sft.jsonl").write_text(json.dumps({"message": "one\u2028two\x85"}, ensure_ascii=False) + '\n{"mess')
     [line] = RunWatcher(run, {}, print, Outline()).running()
     assert "one" in line and "two" in line

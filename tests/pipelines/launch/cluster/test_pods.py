@@ -158,13 +158,17 @@ def test_the_run_is_written_down_in_the_bucket_as_on_a_laptop(world: World) -> N
     names = {
         item.uri.removeprefix(f"{world.record.root}/") for item in storage_for(world.bucket).list(world.record.root)
     }
-    assert {"report/index.html", "status.json", "gates/captions.json", "gates/captions/index.html"} <= names
+    assert {"report/index.html", "run.json", "gates/captions.json", "gates/captions/index.html"} <= names
     for task in world.record.tasks():
         assert f"logs/{task['name']}.jsonl" in names
     page = (world.record.read("report/index.html") or b"").decode()
     for told in ("gate-questions", "rewatch-questions", "Time and cost"):
         assert told in page
-    assert world.record.object("status.json")["status"] == "succeeded"
+    summary = world.record.object("run.json")
+    assert (summary["run_id"], summary["status"]) == (RUN_ID, "succeeded")
+    for outputs in ("datasets", "models", "metrics"):
+        assert set(summary[outputs]) == set(world.laptop[outputs]), outputs
+    assert summary["report"] == world.record.uri("report/index.html")
 
 
 def test_what_was_seen_is_remembered_so_that_a_schedule_runs_on_what_is_new(world: World) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from components.core.data.outline import Outline
+from components.core.engine import record
 from components.core.engine.run import run_task
 from components.core.errors import DiskFull, InputError, as_disk_full
-from pipelines.launch.local import folders
 from pipelines.launch.local.folders import RunFolder, RunsRoot
 from pipelines.launch.local.progress import RunWatcher
 from tests.components.core.engine.toy.stage import STAGE
@@ -28,7 +28,7 @@ RUN = """
 import sys
 from pathlib import Path
 from components.core.errors import RewatchError
-from pipelines.launch.local.status import print_run
+from pipelines.launch.status import print_run
 from tests.pipelines.launch.local.test_launcher import a_run
 folder, videos = Path(sys.argv[1]), Path(sys.argv[2])
 run = a_run(folder, videos, said := [])
@@ -37,7 +37,7 @@ try:
 except RewatchError as error:
     code, said = error.exit_code, [*said, error.what, error.remedy]
 print("\\n".join(said))
-print_run(run.runs.latest())
+print_run(run.runs.latest().record)
 print("code", code)
 """
 
@@ -77,14 +77,13 @@ class FullDisk:
     """A file system that takes nothing more, until room is made by removing the reserve."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, run: RunFolder) -> None:
-        self.run, self.write = run, folders.write_json
-        monkeypatch.setattr(folders, "write_json", self)
-        monkeypatch.setattr("pipelines.launch.local.progress.write_json", self)
+        self.run, self.write = run, record.write_atomically
+        monkeypatch.setattr(record, "write_atomically", self)
 
-    def __call__(self, path: Path, content: dict[str, Any]) -> None:
+    def __call__(self, path: Path, data: bytes) -> None:
         if (self.run.path / ".reserve").exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        self.write(path, content)
+        self.write(path, data)
 
 
 def test_how_a_run_ended_is_told_on_room_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,12 +91,12 @@ def test_how_a_run_ended_is_told_on_room_that_was_kept(tmp_path: Path, monkeypat
     watcher = RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print, Outline())
     watcher.write("running")
     FullDisk(monkeypatch, run)
-    (run.tasks / "ingest.json").write_text(json.dumps({"name": "ingest", "status": "succeeded"}))
-    assert [record["name"] for record in watcher.poll()] == ["ingest"], "a full disk does not stop the watch"
+    (run.path / "tasks" / "ingest.json").write_text(json.dumps({"name": "ingest", "status": "succeeded"}))
+    assert [ended["name"] for ended in watcher.poll()] == ["ingest"], "a full disk does not stop the watch"
     watcher.write("failed", error={"what": "There is no room left."})
-    assert run.read()["status"] == "failed"
-    assert run.read()["tasks"][0]["name"] == "ingest"
-    assert not list(run.path.glob(".run.json-*")), "nothing half written is left"
+    assert run.record.object("run.json")["status"] == "failed"
+    assert run.record.object("run.json")["tasks"][0]["name"] == "ingest"
+    assert not list(run.path.glob(".run.json*")), "nothing half written is left"
 
 
 @pytest.mark.parametrize("broken", ["kfp.log", "job.json", "teacher"])
@@ -118,8 +117,8 @@ def test_a_launcher_that_cannot_start_a_run_leaves_it_failed(
         run.start()
     latest = run.runs.latest()
     assert latest is not None
-    record = latest.read()
-    assert (record["status"], record["error"]["what"]) == ("failed", told.value.what)
+    told_in_record = latest.record.object("run.json")
+    assert (told_in_record["status"], told_in_record["error"]["what"]) == ("failed", told.value.what)
 
 
 @pytest.mark.parametrize(

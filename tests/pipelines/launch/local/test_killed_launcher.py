@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.launch.local.folders import RunsRoot
-from pipelines.launch.local.status import print_run, print_runs
+from pipelines.launch.status import print_run, print_runs
 
 SOON_S = 15.0
 """On a busy machine; on a quiet one all are gone within a tenth of a second."""
@@ -168,8 +168,8 @@ def test_a_killed_run_is_called_killed_while_another_is_at_work(
     for run in (dead, alive):
         RunWatcher(run, {"run_id": run.id, "profile": "laptop"}, print, Outline()).write("running")
     with lifeline(alive.lifeline):
-        print_runs(root)
-        print_run(dead)
-        print_run(alive)
+        print_runs(str(tmp_path))
+        print_run(dead.record)
+        print_run(alive.record)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines if line.strip()] == ["killed", "running", "killed", "running"]

@@ -15,7 +15,7 @@ from pipelines.launch.local.cache import forget_failed
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.progress import RunWatcher
-from pipelines.launch.local.status import print_runs
+from pipelines.launch.status import print_runs
 from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 from pipelines.profile import LaunchSettings, Profile
@@ -49,7 +49,7 @@ def a_run(
 def last_record(tmp_path: Path) -> dict:
     latest = RunsRoot(tmp_path / "runs").latest()
     assert latest is not None
-    return latest.read()
+    return latest.record.object("run.json")
 
 
 def last_folder(tmp_path: Path) -> Path:
@@ -204,7 +204,7 @@ def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path, videos: Path
 
 def test_a_running_task_tells_its_last_log_line(tmp_path: Path) -> None:
     folder = RunsRoot(tmp_path).new_run()
-    (folder.tasks / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
+    (folder.path / "tasks" / "sft.json").write_text(json.dumps({"name": "sft", "status": "running"}))
     (folder.logs / "sft.jsonl").write_text(json.dumps({"message": "step 5/10"}) + "\n" + '{"message": "half a li')
     watcher = RunWatcher(folder, {}, print, Outline())
     assert [line.split() for line in watcher.running()] == [["...", "sft", "step", "5/10"]]
@@ -216,5 +216,5 @@ def test_a_run_that_calls_itself_running_without_a_launcher_was_killed(
 ) -> None:
     root = RunsRoot(tmp_path)
     RunWatcher(root.new_run(), {"run_id": "r", "profile": "laptop"}, print, Outline()).write("running")
-    print_runs(root)
+    print_runs(str(tmp_path))
     assert " killed " in capsys.readouterr().out
