@@ -15,7 +15,7 @@ from components.reporting.evaluation_view import evaluation_view
 from components.reporting.page import Facts, render_card, render_page
 from components.reporting.run_folder import RunFolderFacts, gate_results, read_run_folder
 from components.reporting.settings import ReportingSettings
-from components.reporting.showcase import video_stories
+from components.reporting.showcase import showcased_videos
 from components.reporting.tallies import tally
 
 DECISION_NAME = "decision.json"
@@ -40,7 +40,7 @@ def gather(settings: ReportingSettings, roots: Iterable[Path], record: RunRecord
         curves=_curves(ancestry),
         evaluation=evaluation_view(ancestry, outline.headline),
         decision=_decision(ancestry),
-        stories=video_stories(ancestry, settings.timelines, settings.questions_per_timeline),
+        showcase=showcased_videos(ancestry, settings.timelines, settings.questions_per_timeline),
         quarantine_rows=settings.quarantine_rows,
         problem=problem,
     )

@@ -23,7 +23,7 @@ from components.reporting.charts.timeline import timeline
 from components.reporting.curves import CurveGroup
 from components.reporting.evaluation_view import EvaluationView, words
 from components.reporting.run_folder import RunFolderFacts, TaskCost
-from components.reporting.showcase import VideoStory
+from components.reporting.showcase import ShowcasedVideo
 from components.reporting.tallies import Tallies
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,7 +47,7 @@ class Facts:
     curves: Mapping[str, Sequence[CurveGroup]] = field(default_factory=dict)
     evaluation: EvaluationView | None = None
     decision: Mapping[str, Any] = field(default_factory=dict)
-    stories: Sequence[VideoStory] = ()
+    showcase: Sequence[ShowcasedVideo] = ()
     strips: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Frames as data URIs by video id, in order of time."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def _render(template: str, facts: Facts) -> str:
     environment.globals.update(
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         curve=lambda group: Markup(line_chart(group.series, group.title)),
-        timeline=lambda story: Markup(timeline(story.story, f"timeline of video {_short(story.video.video_id)}")),
+        timeline=lambda shown: Markup(timeline(shown.axis, f"timeline of video {_short(shown.video.video_id)}")),
         svg=Markup,
         series=SERIES,
     )

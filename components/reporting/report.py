@@ -45,7 +45,7 @@ async def report(task: Task[ReportingSettings]) -> None:
     """Write the page of a finished run; any subset of its artifacts gives a page about what they were made from."""
     settings, run = task.settings, task.run_record
     facts = gather(settings, task.paths("artifacts"), run)
-    strips = await frame_strips(task, facts.stories, settings.thumbnails)
+    strips = await frame_strips(task, facts.showcase, settings.thumbnails)
     facts = replace(facts, strips=strips.frames, unreadable=strips.unreadable)
     page = write_page(facts, run.path(REPORT).parent if run else task.output)
     if run:

@@ -11,24 +11,24 @@ from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Question, Segment, Trajectory, Video
 from components.core.traces.timecodes import render_span
 from components.reporting.ancestry import Ancestry
-from components.reporting.charts.timeline import Asked, Bar, Look, Story
+from components.reporting.charts.timeline import Asked, Bar, Look, VideoTimeline
 
 
 @dataclass(frozen=True)
-class VideoStory:
+class ShowcasedVideo:
     """One video with its timeline, and its first trajectory in words."""
 
     video: Video
     summary: str
-    story: Story
+    axis: VideoTimeline
     events: int
     questions: int
     trace: str = ""
     trace_question: str = ""
 
 
-def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[VideoStory]:
-    """Stories of the longest videos.
+def showcased_videos(ancestry: Ancestry, videos: int, questions_each: int) -> list[ShowcasedVideo]:
+    """The longest videos, as they are shown.
 
     Args:
         videos: how many.
@@ -49,7 +49,7 @@ def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[
     watched = ancestry.last("trajectories")
     traces = _by_video(Dataset(watched.path).rows("trajectories"), wanted) if watched else {}
     return [
-        _story(
+        _showcased(
             video,
             summaries.get(video.video_id, ""),
             segments.get(video.video_id, []),
@@ -62,7 +62,7 @@ def video_stories(ancestry: Ancestry, videos: int, questions_each: int) -> list[
     ]
 
 
-def _story(
+def _showcased(
     video: Video,
     summary: str,
     segments: Sequence[Segment],
@@ -70,16 +70,16 @@ def _story(
     questions: Sequence[Question],
     trajectories: Sequence[Trajectory],
     questions_each: int,
-) -> VideoStory:
+) -> ShowcasedVideo:
     trace_of = {trajectory.question_id: trajectory for trajectory in trajectories}
     spans = {event.event_id: (event.start_s, event.end_s) for event in events}
     traced = {q.question_id: found for q in _one_form(questions) if (found := _trace(q, trace_of)) is not None}
     drawn = sorted(_one_form(questions), key=lambda q: (q.question_id not in traced, q.question_id))[:questions_each]
     told = next((question for question in drawn if question.question_id in traced), None)
-    return VideoStory(
+    return ShowcasedVideo(
         video=video,
         summary=summary,
-        story=Story(
+        axis=VideoTimeline(
             duration_s=video.duration_s,
             segments=[Bar(s.start_s, s.end_s, s.title, f"{_span(s.start_s, s.end_s)} {s.title}") for s in segments],
             events=[Bar(e.start_s, e.end_s, e.text, f"{_span(e.start_s, e.end_s)} {e.text}") for e in events],

@@ -12,7 +12,7 @@ from components.core.engine.stage import Task
 from components.core.errors import RewatchError
 from components.core.video.plans import FramePlan
 from components.reporting.settings import ReportingSettings
-from components.reporting.showcase import VideoStory
+from components.reporting.showcase import ShowcasedVideo
 
 FRAMES = 8
 HEIGHT = 72
@@ -28,13 +28,13 @@ class Strips:
     unreadable: dict[str, str]
 
 
-async def frame_strips(task: Task[ReportingSettings], stories: Sequence[VideoStory], videos: int) -> Strips:
-    """Frames of the first `videos` stories."""
+async def frame_strips(task: Task[ReportingSettings], showcase: Sequence[ShowcasedVideo], videos: int) -> Strips:
+    """Frames of the first `videos` of the showcase."""
     strips = Strips({}, {})
-    for story in stories[:videos]:
-        identifier = story.video.video_id
+    for shown in showcase[:videos]:
+        identifier = shown.video.video_id
         try:
-            strips.frames[identifier] = await _strip(task, story.video)
+            strips.frames[identifier] = await _strip(task, shown.video)
         except (RewatchError, OSError) as error:  # gone, moved, forbidden or damaged since it was captioned
             strips.unreadable[identifier] = str(error)
             task.log.warning("no strip of %s: %s", identifier[:12], error)

@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Story:
+class VideoTimeline:
     """What the timeline of one video shows."""
 
     duration_s: float
@@ -55,28 +55,28 @@ class Story:
     asked: Sequence[Asked] = field(default=())
 
 
-def timeline(story: Story, label: str) -> str:
+def timeline(shown: VideoTimeline, label: str) -> str:
     """Lanes from top to bottom: time, segments, events, then one lane per question with its looks numbered."""
-    duration = max(story.duration_s, 0.001)
+    duration = max(shown.duration_s, 0.001)
 
     def place(seconds: float) -> float:
         return LEFT + min(max(seconds / duration, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
 
-    parts, y = [_axis(duration, place, _height(story))], 30.0
-    for name, bars, shade in (("segments", story.segments, "segment"), ("events", story.events, "")):
+    parts, y = [_axis(duration, place, _height(shown))], 30.0
+    for name, bars, shade in (("segments", shown.segments, "segment"), ("events", shown.events, "")):
         if bars:
             parts.append(text(LEFT - 10, y + 14, name, class_="tick end"))
         for index, bar in enumerate(bars):
             parts.append(_bar(bar, place, y, shade or f"event s{_colour_of(bar.words, index)}"))
         y += LANE + GAP
-    for number, asked in enumerate(story.asked, start=1):
+    for number, asked in enumerate(shown.asked, start=1):
         parts.append(_question(asked, number, place, y))
         y += LANE + GAP
-    return figure(WIDTH, _height(story), parts, label, min_width=640)
+    return figure(WIDTH, _height(shown), parts, label, min_width=640)
 
 
-def _height(story: Story) -> float:
-    return 30 + (LANE + GAP) * (2 + len(story.asked)) + 4
+def _height(shown: VideoTimeline) -> float:
+    return 30 + (LANE + GAP) * (2 + len(shown.asked)) + 4
 
 
 def _axis(duration_s: float, place: Place, height: float) -> str:

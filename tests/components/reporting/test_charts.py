@@ -9,7 +9,7 @@ import pytest
 from components.reporting.charts.intervals import Dot, interval_plot
 from components.reporting.charts.lineage import Stop, arc_diagram
 from components.reporting.charts.lines import line_chart, smoothed
-from components.reporting.charts.timeline import Asked, Bar, Look, Story, timeline
+from components.reporting.charts.timeline import Asked, Bar, Look, VideoTimeline, timeline
 
 
 def numbers(svg: str, attribute: str) -> list[float]:
@@ -54,15 +54,15 @@ def test_arcs_name_their_ends() -> None:
 
 
 def test_a_timeline_of_times_outside_the_video_stays_in_its_frame() -> None:
-    story = Story(
+    shown = VideoTimeline(
         duration_s=10,
         events=[Bar(-1, 4, "early"), Bar(8, 99, "late")],
         asked=[Asked("when?", ((2, 3),), (Look(((1, 2),), "looked"), Look(((50, 60),), "looked far")))],
     )
-    svg = timeline(story, "timeline")
+    svg = timeline(shown, "timeline")
     assert all(0 <= x <= 960 for name in ("x", "cx", "x1", "x2") for x in numbers(svg, name))
     assert svg.count('class="look"') == 2
 
 
 def test_a_timeline_of_nothing_is_an_axis() -> None:
-    assert "00:00" in timeline(Story(duration_s=0), "timeline")
+    assert "00:00" in timeline(VideoTimeline(duration_s=0), "timeline")
