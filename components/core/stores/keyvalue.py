@@ -277,11 +277,26 @@ def open_key_value(root: str, name: str) -> KeyValue:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    """Open a database, created if missing. Two processes that create one at once lock each other out: SQLite does not
+    wait while a file changes its journal, so it is tried again for as long as it waits elsewhere."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     columns = "key TEXT PRIMARY KEY, value BLOB NOT NULL, written REAL NOT NULL DEFAULT 0"
     connection.execute(f"CREATE TABLE IF NOT EXISTS entries ({columns}) WITHOUT ROWID")
     with suppress(sqlite3.OperationalError):  # it has the column: only files from before it was kept do not
         connection.execute("ALTER TABLE entries ADD COLUMN written REAL NOT NULL DEFAULT 0")
-    return connection

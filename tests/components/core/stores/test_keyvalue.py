@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import InputError, RewatchError
+from components.core.stores import keyvalue
 from components.core.stores.keyvalue import KeyValue, S3KeyValue, SqliteKeyValue, open_key_value
 
 WRITER = """
@@ -223,6 +225,24 @@ async def test_a_full_disk_is_named_and_costs_nothing_that_was_stored(tmp_path: 
     assert await keys_of(store) == ["before"]
     store._writer.execute(f"PRAGMA max_page_count = {pages + 1000}")
     assert await store.put("after", b"x" * 9000)
+    store.close()
+
+
+async def test_a_store_that_another_process_creates_at_the_same_moment_is_opened_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment is too short to be met (once in some 240 openings by six processes), so it is made to last."""
+    prepare, refusals = keyvalue._prepare, [True, True]
+
+    def locked_at_first(connection: sqlite3.Connection) -> None:
+        if refusals and refusals.pop():
+            raise sqlite3.OperationalError("database is locked")
+        prepare(connection)
+
+    monkeypatch.setattr(keyvalue, "_prepare", locked_at_first)
+    store = SqliteKeyValue(tmp_path / "calls.sqlite")
+    assert refusals == []
+    assert await store.put("key", b"value") == b"value"
     store.close()
 
 
