@@ -75,6 +75,7 @@ def backward(
     total = sum(ranks.gather(sum(len(batch.advantages) for batch in batches)))
     if not total:
         return {}
+    most = max(ranks.gather(len(batches)))  # before any pass: a rank amid one waits for all the others to make it, too
     sums: dict[str, float] = {"policy_loss": 0.0, "clipped": 0.0, "entropy_estimate": 0.0}
     if reference is not None:
         sums["kl"] = 0.0
@@ -96,7 +97,7 @@ def backward(
             sums["kl"] += float(divergence.detach())
             loss = policy + settings.kl * divergence
         backend.backward(loss / total)
-    for _ in range(max(ranks.gather(len(batches))) - len(batches)):
+    for _ in range(most - len(batches)):
         run_idle(backend)
     drawn = [(batch.old.cpu(), batch.rollout.cpu()) for batch in batches if batch.old is not None]
     old, rollout = zip(*(pair for pairs in ranks.gather(drawn) for pair in pairs), strict=True)

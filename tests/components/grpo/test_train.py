@@ -155,3 +155,15 @@ def test_without_a_training_question_the_error_says_so(
     with pytest.raises(SystemExit):
         run_stage(STAGE, "http://127.0.0.1:9/v1", tmp_path, inputs, {**SETTINGS, "question_types": ["causal"]})
     assert "no multiple-choice question" in capsys.readouterr().err
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("zero", [2, 3])
+def test_ranks_of_which_one_has_fewer_rows_wait_for_each_other(
+    inputs: dict[str, Path], tmp_path: Path, zero: int
+) -> None:
+    """Two videos a step are one row for each rank, or none where no reply was better than another."""
+    ranks = {"backend": "deepspeed", "zero": zero, "processes": 2}
+    adamw = {"name": "adamw", "learning_rate": 1e-4, "matrix_learning_rate": None}
+    curve = train(tmp_path, inputs, distributed=ranks, optimizer=adamw)
+    assert [line["step"] for line in curve] == [0, 1, 2, 3]
