@@ -41,9 +41,13 @@ class Pool(Strict):
     """What tasks of one pool ask of the cluster. Every field left empty asks for nothing."""
 
     cpu: str = ""
-    """Kubernetes quantity, such as "4" or "500m"; requested and limited alike."""
+    """Kubernetes quantity, such as "4" or "500m", that is requested."""
+    cpu_limit: str = ""
+    """What a pod may use where its node has it to spare; empty: what it requested."""
     memory: str = ""
-    """Kubernetes quantity, such as "16Gi"."""
+    """Kubernetes quantity, such as "16Gi", that is requested."""
+    memory_limit: str = ""
+    """Beyond which a pod is killed; empty: what it requested."""
     accelerator: str = ""
     """Resource name of the accelerator, such as "nvidia.com/gpu"."""
     accelerators: int = Field(default=0, ge=0)
@@ -108,9 +112,9 @@ class Platform(Strict):
 
 def _ask_resources(task: PipelineTask, pool: Pool) -> None:
     if pool.cpu:
-        task.set_cpu_request(pool.cpu).set_cpu_limit(pool.cpu)
+        task.set_cpu_request(pool.cpu).set_cpu_limit(pool.cpu_limit or pool.cpu)
     if pool.memory:
-        task.set_memory_request(pool.memory).set_memory_limit(pool.memory)
+        task.set_memory_request(pool.memory).set_memory_limit(pool.memory_limit or pool.memory)
     if pool.accelerators:
         task.set_accelerator_type(pool.accelerator).set_accelerator_limit(pool.accelerators)
 

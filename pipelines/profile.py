@@ -4,8 +4,9 @@ A profile names its pipeline (`pipeline: pipelines.rewatch`, the default). It ho
 pipeline, checked by the stage's own settings class, and five sections of its own: `launch`, `endpoints`, `teachers`
 (which model answers for which role), `video` (how every stage reads videos) and `platform`. What a stage's own section
 says goes before `teachers` and `video`. What a profile leaves out is the papers' value for the real job, which the
-pipeline's stages hold, or that of the profile it `extends`. `--set grpo.steps=10` changes one value. What a task
-receives is its own section only, complete and in canonical JSON, so that a change in GRPO recaptions nothing.
+pipeline's stages hold, or that of the profiles it `extends`, of which a later goes before an earlier. `--set
+grpo.steps=10` changes one value. What a task receives is its own section only, complete and in canonical JSON, so that
+a change in GRPO recaptions nothing.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     launch: LaunchSettings = _parse(LaunchSettings, content.get("launch"), f"{where}, launch")
     if not launch.experiment:
         launch = launch.model_copy(update={"experiment": pipeline.name})
-    builtin = {name for name, endpoint in endpoints.items() if not endpoint.base_url}
+    builtin = {BUILTIN, *(name for name, endpoint in endpoints.items() if not endpoint.base_url)}
     fill = filler(teachers, builtin, launch.teacher_faults)
     profile = Profile(
         name=path.stem,
@@ -193,24 +194,31 @@ def _find(name: str, beside: Path = Path()) -> Path:
     return path
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A profile's content, laid over that of the profile it `extends`: group by group, a list as a whole.
+def _read(path: Path) -> dict[str, Any]:
+    """A profile's content, laid over that of the profiles it `extends`: group by group, a list as a whole."""
+    merged: dict[str, Any] = {}
+    for content in _lineage(path).values():
+        merged = laid_over(merged, {key: value for key, value in content.items() if key != "extends"})
+    return merged
+
+
+def _lineage(path: Path, above: tuple[Path, ...] = ()) -> dict[Path, dict[str, Any]]:
+    """The contents of a profile and of those it extends, each once and after those it extends itself.
 
     Args:
         above: the profiles that extend this one.
     """
     content = read_document(path)
-    base = content.pop("extends", None)
-    if base is None:
-        return content
-    if not isinstance(base, str):
-        raise SettingsError(f"{path.name}: extends is {base!r}, not a profile.", "Write `extends: laptop`.")
-    found = _find(base, path.parent)
-    chain = (*above, path)
-    if found.resolve() in [one.resolve() for one in chain]:
-        raise SettingsError(f"{path.name}: extends leads back to {found.name}.", "Let one of them extend nothing.")
-    merged: dict[str, Any] = laid_over(_read(found, chain), content)
-    return merged
+    extends = content.get("extends", [])
+    bases = [extends] if isinstance(extends, str) else extends
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise SettingsError(f"{path.name}: extends is {extends!r}, not a profile.", "Write `extends: laptop`.")
+    chain, found = (*above, path.resolve()), dict[Path, dict[str, Any]]()
+    for base in (_find(name, path.parent) for name in bases):
+        if base.resolve() in chain:
+            raise SettingsError(f"{path.name}: extends leads back to {base.name}.", "Let one of them extend nothing.")
+        found |= {file: it for file, it in _lineage(base, chain).items() if file not in found}
+    return {**found, path.resolve(): content}
 
 
 def _group(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

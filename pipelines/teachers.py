@@ -21,7 +21,8 @@ from components.filter_probes.settings import FilterProbesSettings
 from components.quality_gates.settings import QualityGatesSettings
 
 BUILTIN = "builtin"
-"""The endpoint of roles that name none, which the launcher serves; its models are `builtin-<role>`."""
+"""The endpoint of roles that name none; its models are `builtin-<role>`. The launcher serves it, unless the profile
+gives it an address: there answers a built-in teacher that somebody else started, from the same code."""
 
 FillRole = Callable[[RoleSettings, Mapping[str, Any]], dict[str, Any]]
 

@@ -16,7 +16,7 @@ from components.quality_gates.settings import GATES
 from components.sft.settings import SftSettings
 from pipelines.cli import main
 from pipelines.launch.local.folders import RunsRoot
-from pipelines.launch.local.launcher import LocalRun
+from pipelines.launch.local.launcher import THREADS, LocalRun
 from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, load_profile
 from pipelines.rewatch import PIPELINE
@@ -250,9 +250,38 @@ def test_a_profile_is_laid_over_the_one_it_extends_group_by_group(tmp_path: Path
     assert second["grpo"] == laptop["grpo"].model_copy(update={"steps": 7, "videos": 3, "optimizer": decayed})
 
 
+def test_of_two_profiles_that_one_extends_the_later_goes_before_and_what_both_extend_before_neither(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "job.yaml").write_text("extends: laptop\ngrpo: {steps: 7, videos: 2}\n")
+    (tmp_path / "place.yaml").write_text("extends: laptop\nlaunch: {teacher_workers: 5}\ngrpo: {videos: 3}\n")
+    (tmp_path / "both.yaml").write_text("extends: [job.yaml, place.yaml]\n")
+    both = load_profile(str(tmp_path / "both.yaml"))
+    before = load_profile("laptop").stages["grpo"]
+    assert both.stages["grpo"] == before.model_copy(update={"steps": 7, "videos": 3})
+    assert both.launch.teacher_workers == 5
+
+
+def test_a_built_in_teacher_that_somebody_else_started_is_the_launchers_in_all_but_its_address() -> None:
+    laptop, elsewhere = load_profile("laptop"), load_profile("laptop", ["endpoints.builtin.base_url=http://t:8000/v1"])
+    assert elsewhere.arguments() == laptop.arguments()
+    assert not elsewhere.needs_builtin_teacher()
+
+
+def test_the_small_cluster_runs_the_laptops_job() -> None:
+    """So that its rows, digests and metrics can be held against a laptop's."""
+    laptop, cluster = load_profile("laptop"), load_profile("cluster-dev")
+    assert cluster.arguments() == laptop.arguments()
+    tiny, there = (load_profile(str(Path(__file__).parent / name)) for name in ("tiny.yaml", "tiny-cluster.yaml"))
+    assert there.arguments() == tiny.arguments()
+    assert there.launch == cluster.launch
+    assert cluster.endpoints["builtin"].base_url == "http://teacher.rewatch:8000/v1"
+    assert cluster.platform.environment.items() >= THREADS.items()
+
+
 @pytest.mark.parametrize(
     ("extends", "says"),
-    [("[laptop]", "not a profile"), ("laptob", "no profile 'laptob'"), ("mine.yaml", "leads back to mine.yaml")],
+    [("[[laptop]]", "not a profile"), ("laptob", "no profile 'laptob'"), ("mine.yaml", "leads back to mine.yaml")],
 )
 def test_a_profile_that_extends_no_profile_is_refused(tmp_path: Path, extends: str, says: str) -> None:
     (tmp_path / "mine.yaml").write_text(f"extends: {extends}\n")
