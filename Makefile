@@ -19,7 +19,7 @@ export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run corpus test test-full ui bench audit lint format lock images clean distclean
+.PHONY: help setup run corpus test test-full ui bench audit lint format lock images manifests clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -86,6 +86,9 @@ images: setup ## build the container image of every stage (needs Docker)
 	@command -v docker > /dev/null || { echo "there is no docker command on this machine"; exit 2; }
 	@$(BIN)/python -m pipelines.images | while read -r image dockerfile stage; do \
 	  docker build --quiet --tag "$$image" --file "$$dockerfile" --build-arg STAGE="$$stage" . && echo "$$image" || exit 1; done
+
+manifests: setup ## render every overlay and check it strictly (needs kustomize or kubectl)
+	@$(BIN)/python -m tests.manifests
 
 clean: ## remove runs, caches and compiled pipelines; stored teacher replies go too
 	@rm -rf $(RUNS) build .pytest_cache .mypy_cache .ruff_cache
