@@ -43,9 +43,8 @@ def main() -> int:
             print(f"  {overlay}: {fault}")
         broken += len(found)
         seconds = time.perf_counter() - started
-        print(
-            f"overlays/{overlay}: {len(objects)} objects, {len(checks_of(overlay))} checks, {len(found)} faults, {seconds:.1f} s"
-        )
+        counts = f"{len(objects)} objects, {len(checks_of(overlay))} checks, {len(found)} faults"
+        print(f"overlays/{overlay}: {counts}, {seconds:.1f} s")
     return 1 if broken else 0
 
 

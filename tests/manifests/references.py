@@ -1,4 +1,4 @@
-"""Whatever an object names is there: pods that a selector takes, ports, Secrets with their keys, accounts, roles, classes."""
+"""Whatever an object names is there: pods that a selector takes, ports, Secrets and their keys, accounts, classes."""
 
 from __future__ import annotations
 

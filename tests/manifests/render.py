@@ -3,8 +3,8 @@
     python -m tests.manifests.render        rewrites tests/manifests/golden/*.yaml after an intended change
 
 The golden copies let every check run where neither program is installed, and show a reviewer what an edit of a base or
-a component does to each overlay. Their first line is a digest of all sources, so that a stale copy is noticed there too.
-Tags of images that are ours are left out: they follow the code.
+a component does to each overlay. Their first line is a digest of all sources, so that a stale copy is noticed there
+too. Tags of images that are ours are left out: they follow the code.
 """
 
 from __future__ import annotations

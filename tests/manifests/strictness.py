@@ -1,4 +1,4 @@
-"""Every object is of a known kind and holds only fields that its schema knows, as `kubectl apply --validate=strict` asks."""
+"""Every object is of a known kind and holds only fields that its schema knows (`kubectl apply --validate=strict`)."""
 
 from __future__ import annotations
 
