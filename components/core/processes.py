@@ -34,14 +34,14 @@ def reach_loopback(environment: MutableMapping[str, str]) -> None:
 
 @contextmanager
 def lifeline(path: Path) -> Iterator[None]:
-    """Hold a run's lifeline for as long as the block lasts."""
+    """Hold a run's lifeline, or another lock on a file, for as long as the block lasts; waits until it is free."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lifeline, which is to say: the run is alive."""
+    """Whether a process holds the lock; of a lifeline that is to say: the run is alive."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -120,16 +120,33 @@ def as_interrupt(*numbers: int) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):
-            handler(signal.SIGINT, frame)
-        else:
-            raise KeyboardInterrupt
+        assert callable(handler), "so it is within the block"
+        handler(signal.SIGINT, frame)
 
-    main = threading.current_thread() is threading.main_thread()
-    heard = [number for number in numbers if main and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heard}
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    with _handler_of_ctrl_c():
+        before = {number: signal.signal(number, interrupt) for number in heard}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _handler_of_ctrl_c() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, which event loops look for, also where a shell's `&` had Ctrl-C ignored: there
+    the signal itself is held back for as long, and forgotten with the block."""
+    if callable(signal.getsignal(signal.SIGINT)):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

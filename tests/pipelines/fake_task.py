@@ -53,7 +53,7 @@ def end_task(name: str, shard: str = "", output: str = "") -> None:
 def ask_without_end(address: str) -> None:
     """Call a server again and again, as a task that buys replies."""
     while True:
-        urllib.request.urlopen(address, timeout=5).read()
+        urllib.request.urlopen(address, timeout=30).read()
         time.sleep(0.02)
 
 

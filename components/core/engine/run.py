@@ -157,18 +157,8 @@ def _run(
             if "writer" in task.__dict__:
                 record.rows = task.writer.counts
                 task.writer.__exit__(None, None, None)
-            _close(runner, task)
+            runner.run(task.close())
             _book(task, record)
-
-
-def _close(runner: asyncio.Runner, task: Task[Any]) -> None:
-    """Close the task; once more where a stop that an interrupt left behind ended the loop before it was done."""
-    try:
-        runner.run(task.close())
-    except RuntimeError as error:
-        if "Event loop stopped" not in str(error):
-            raise
-        runner.run(task.close())
 
 
 def _finish_output(task: Task[StageSettings], record: TaskRecord) -> Manifest:

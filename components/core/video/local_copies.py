@@ -18,12 +18,13 @@ import re
 import shutil
 import tempfile
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from components.core.processes import is_held, lifeline
 from components.core.stores.files import existing_file, is_s3, storage_for
 
 PREFIX = "copies-"
@@ -154,30 +155,12 @@ class LocalCopies:
 def own_folder(scratch: Path) -> tuple[Path, IO[str]]:
     """A new folder below `scratch` and the lock that holds it; folders of processes that are gone are removed."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with _alone(scratch):
+    # One process at a time: a folder that is there and not yet locked is being made, not left behind.
+    with lifeline(scratch / ".making-copies"):
         for folder in scratch.glob(f"{PREFIX}*"):
-            if not _is_in_use(folder / LOCK):
+            if not is_held(folder / LOCK):
                 shutil.rmtree(folder, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
         lock = (folder / LOCK).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
     return folder, lock
-
-
-@contextmanager
-def _alone(scratch: Path) -> Iterator[None]:
-    """One process at a time: a folder that is there and not yet locked is being made, not left behind."""
-    with (scratch / ".making-copies").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _is_in_use(lock: Path) -> bool:
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

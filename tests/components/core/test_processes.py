@@ -196,19 +196,19 @@ def loopback() -> Iterator[str]:
 
 def by_urllib(address: str) -> bytes:
     # An opener of its own: the one that urlopen keeps holds the proxies of its first use.
-    return bytes(urllib.request.build_opener().open(address, timeout=5).read())
+    return bytes(urllib.request.build_opener().open(address, timeout=30).read())
 
 
 def by_requests(address: str) -> bytes:
     import requests
 
-    return bytes(requests.get(address, timeout=5).content)
+    return bytes(requests.get(address, timeout=30).content)
 
 
 def by_httpx(address: str) -> bytes:
     import httpx2
 
-    return bytes(httpx2.get(address, timeout=5).content)
+    return bytes(httpx2.get(address, timeout=30).content)
 
 
 def by_boto(address: str) -> bytes:
@@ -217,7 +217,7 @@ def by_boto(address: str) -> bytes:
 
     key = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
     client = boto3.client(
-        "s3", endpoint_url=address, config=Config(connect_timeout=5, retries={"max_attempts": 0}), **key
+        "s3", endpoint_url=address, config=Config(connect_timeout=30, retries={"max_attempts": 0}), **key
     )
     return bytes(client.get_object(Bucket="b", Key="k")["Body"].read())
 

@@ -104,7 +104,7 @@ def test_replies_go_by_their_age_and_only_when_it_is_named(state: str) -> None:
 
 def test_with_a_profile_other_settings_are_out_of_reach() -> None:
     profile = load_profile("laptop")
-    mine, sft = profile.stages["captioning"].digest(), profile.stages["sft"].without_length().digest()  # type: ignore[attr-defined]
+    mine, sft = profile.stages["captioning"].digest(), profile.stages["sft"].without_length().digest()
     settings = settings_of(profile)
     assert is_reached("records", f"{filed_under(WORK, mine)}/one", settings)
     assert is_reached("checkpoints", f"{filed_under('components.sft.train', sft)}/in/step-1/weights", settings)

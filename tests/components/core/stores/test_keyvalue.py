@@ -137,7 +137,7 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     acknowledged = [writer.stdout.readline().strip() for _ in range(500)]
     writer.send_signal(signal.SIGKILL)
     acknowledged += writer.stdout.read().split("\n")[:-1]
-    writer.wait(10)
+    writer.wait(60)
     store = SqliteKeyValue(path)
     stored = {key for key in await keys_of(store) if key.startswith("a-")}
     assert len(acknowledged) >= 500

@@ -114,7 +114,7 @@ def test_sampler_and_trainer_agree_in_bfloat16(base: Path) -> None:
 def test_a_trained_folder_has_the_type_it_is_told_or_that_of_its_base(tied: bool, tmp_path: Path) -> None:
     official = pretrained_folder(tmp_path / "official", tied=tied)
     for saved, dtype in (("base", "BF16"), ("float32", "F32"), ("bfloat16", "BF16")):
-        student = load_student(official, device="cpu", saved=saved, trained=True)  # type: ignore[arg-type]
+        student = load_student(official, device="cpu", saved=saved, trained=True)
         with torch.no_grad():
             for value in student.model.parameters():
                 value += 1e-6
@@ -123,7 +123,7 @@ def test_a_trained_folder_has_the_type_it_is_told_or_that_of_its_base(tied: bool
             names = set(file.keys())
             assert {file.get_slice(name).get_dtype() for name in names} == {dtype}
             assert ("lm_head.weight" in names) != tied
-        again = load_student(tmp_path / saved, device="cpu", saved=saved)  # type: ignore[arg-type]
+        again = load_student(tmp_path / saved, device="cpu", saved=saved)
         assert str(again.saved_as) == {"BF16": "torch.bfloat16", "F32": "torch.float32"}[dtype]
         held = [value.bfloat16() if dtype == "BF16" else value for value in student.model.parameters()]
         assert all(

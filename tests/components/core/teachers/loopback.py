@@ -181,7 +181,7 @@ def loopback(answer: Callable[[dict[str, Any], int], Answer], *, slots: int = 10
     served, ready = Loopback(answer, slots), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(served.serve(ready)), daemon=True)
     thread.start()
-    ready.wait(10)
+    ready.wait(60)
     try:
         yield served
     finally:

@@ -19,7 +19,7 @@ def happen(admission: Admission, what: str, now: float, took_s: float = 1.0) -> 
     if what == "success":
         admission.succeeded("judge", took_s, 600.0, now)
     else:
-        admission.troubled(what, now, started_at=now)  # type: ignore[arg-type]
+        admission.troubled(what, now, started_at=now)
     admission.end()
 
 

@@ -39,7 +39,7 @@ def ask_until(url: str, stop: threading.Event, number: int, results: list[Any]) 
     """One task: 32 records at once, as a stage has, until it is told to stop or an error ends it."""
 
     async def work() -> None:
-        client = Teachers({"builtin": EndpointSettings(base_url=url, patience_s=PATIENCE_S)}, Forgetful(), Ledger())  # type: ignore[arg-type]
+        client = Teachers({"builtin": EndpointSettings(base_url=url, patience_s=PATIENCE_S)}, Forgetful(), Ledger())
 
         async def records(worker: int) -> None:
             for index in range(10_000):

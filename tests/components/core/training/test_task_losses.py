@@ -46,7 +46,7 @@ def gradient(student: Student) -> dict[str, torch.Tensor]:
 def backward(student: Student, videos: Sequence[Sequence[tuple[str, Segment]]], **given: object) -> dict[str, float]:
     rows, tasks = rows_of(student, videos)
     settings = {"weights": TaskWeights(), "rows_per_forward": 8, **given}
-    return backward_by_task(alone(student), rows, tasks, **settings)  # type: ignore[arg-type]
+    return backward_by_task(alone(student), rows, tasks, **settings)
 
 
 def test_direct_answers_have_a_third_of_the_loss_beside_a_caption_hundreds_of_times_their_length(

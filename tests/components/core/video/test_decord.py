@@ -17,7 +17,7 @@ from components.core.video.readers.pyav import PyAVReader
 from components.core.video.settings import VideoSettings
 
 from .conftest import Maker
-from .kinds import KINDS, Numbered, Recipe, number_of
+from .kinds import KINDS, X265, Numbered, Recipe, number_of
 from .test_reader import PLANS, upright, wrong_frames
 
 RIGHT = (
@@ -71,7 +71,7 @@ def test_what_decord_gets_wrong_is_refused_with_the_way_out(make_video: Maker, k
             Recipe(
                 ".mp4",
                 "libx265",
-                {"x265-params": "log-level=error:open-gop=1:bframes=4:keyint=20:b-pyramid=1"},
+                {"x265-params": f"{X265}:open-gop=1:bframes=4:keyint=20:b-pyramid=1"},
             ),
             0.4,
         ),

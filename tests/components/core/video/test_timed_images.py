@@ -56,11 +56,11 @@ def reading_of(tmp_path: Path) -> MakeReading:
         frames: Sequence[Frame] = (), video: str = "a", plan: FramePlan = PLAN, revision: str = "pyav-plan1"
     ) -> Reading:
         async def read(_: FramePlan) -> list[Frame]:
-            made.reads += 1  # type: ignore[attr-defined]
+            made.reads += 1
             return list(frames)
 
         made = Reading(video_of(video), plan, revision, store, read)
-        made.reads = 0  # type: ignore[attr-defined]
+        made.reads = 0
         return made
 
     return make
@@ -129,13 +129,13 @@ async def test_what_was_measured_is_remembered_by_video_plan_and_reader(reading_
     expected = [[frame.asked_s, frame.time_s] for frame in LOOKS]
     assert await made.measured(moments) == await made.measured(moments) == expected
     await made.frames()
-    assert made.reads == 1  # type: ignore[attr-defined]
+    assert made.reads == 1
     again = reading_of()
     assert await again.measured(moments) == expected
-    assert again.reads == 0  # type: ignore[attr-defined]
+    assert again.reads == 0
     for other in ({"video": "b"}, {"plan": PLAN.model_copy(update={"fps": 4})}, {"revision": "pyav-plan2"}):
         made = reading_of(LOOKS, **other)
-        assert await made.measured(moments) and made.reads == 1  # type: ignore[attr-defined]
+        assert await made.measured(moments) and made.reads == 1
 
 
 async def test_a_video_that_shows_other_frames_than_were_named_is_an_error(reading_of: MakeReading) -> None:

@@ -45,7 +45,7 @@ def client(base_url: str) -> Iterator[openai.OpenAI]:
 
 def _set_faults(base_url: str, *faults: str) -> dict[str, Any]:
     body = json.dumps({"faults": faults}).encode()
-    with urllib.request.urlopen(base_url.removesuffix("/v1") + "/faults", data=body, timeout=5) as answer:
+    with urllib.request.urlopen(base_url.removesuffix("/v1") + "/faults", data=body, timeout=30) as answer:
         return dict(json.load(answer))
 
 
@@ -157,7 +157,7 @@ def test_sigterm_ends_it_with_code_0(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline().startswith("http://127.0.0.1:")
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=60) == 0
 
 
 def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> N
         assert starter.stdout is not None
         address = starter.stdout.readline().strip().removesuffix("/v1")
         starter.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and _answers(address):
         time.sleep(0.1)
     assert not _answers(address)
