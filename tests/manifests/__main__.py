@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 
-from tests.manifests import network, policy, references, strictness
-from tests.manifests.render import MANIFESTS, Object, overlays, parse, render
+from pipelines.profile import load_profile
+from tests.manifests import agreement, network, policy, references, strictness
+from tests.manifests.render import Object, overlays, parse, render
 
 CHECKS = {
     "schemas": strictness.faults,
@@ -18,9 +20,14 @@ CHECKS = {
 }
 
 
+_profile = cache(load_profile)
+
+
 def checks_of(overlay: str) -> dict[str, Callable[[list[Object]], Iterator[str]]]:
     """The checks of an overlay, by name."""
-    return dict(CHECKS) if overlay == "dev" else {**CHECKS, "development": policy.development_only}
+    profile = agreement.PROFILES.get(overlay, "cluster")
+    checks = {**CHECKS, "profile": lambda objects: agreement.faults(objects, _profile(profile))}
+    return checks if overlay == "dev" else {**checks, "development": policy.development_only}
 
 
 def faults(overlay: str, objects: list[Object]) -> list[str]:
@@ -30,21 +37,21 @@ def faults(overlay: str, objects: list[Object]) -> list[str]:
 
 def main() -> int:
     """Print what was checked, and every fault; the exit code is 1 if there was one."""
-    broken = 0
-    for overlay in overlays():
+    broken, built = 0, agreement.built_images()
+    for overlay, folder in overlays().items():
         started = time.perf_counter()
         try:
-            objects = parse(render(MANIFESTS / "overlays" / overlay))
+            objects = parse(render(folder))
         except RuntimeError as error:
             print(error, file=sys.stderr)
             return 2
-        found = faults(overlay, objects)
+        found = [*faults(overlay, objects), *agreement.image_faults(objects, built)]
         for fault in found:
             print(f"  {overlay}: {fault}")
         broken += len(found)
         seconds = time.perf_counter() - started
-        counts = f"{len(objects)} objects, {len(checks_of(overlay))} checks, {len(found)} faults"
-        print(f"overlays/{overlay}: {counts}, {seconds:.1f} s")
+        counts = f"{len(objects)} objects, {len(checks_of(overlay)) + 1} checks, {len(found)} faults"
+        print(f"{overlay}: {counts}, {seconds:.1f} s")
     return 1 if broken else 0
 
 

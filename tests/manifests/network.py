@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.manifests.objects import KUBEFLOW, OTHERS, Pod, matches, of_kind, pods
+from tests.manifests.objects import KUBEFLOW, OTHERS, Pod, helpers, matches, of_kind, pods
 from tests.manifests.render import Object
 
 WANTED = [
@@ -26,6 +26,14 @@ WANTED = [
     ("make-bucket", "store", 8333, "TCP", "the bucket"),
     ("trigger", "kfp", 8888, "TCP", "start a run"),
     ("trigger", "store", 8333, "TCP", "list the bucket"),
+    ("event-job", "kfp", 8888, "TCP", "start a run"),
+    ("event-job", "store", 8333, "TCP", "list the bucket"),
+    ("store", "event-listener", 12000, "TCP", "notifications"),
+    ("event-listener", "event-bus", 4222, "TCP", "events"),
+    ("event-sensor", "event-bus", 4222, "TCP", "events"),
+    ("event-bus", "event-bus", 6222, "TCP", "its replicas"),
+    ("event-sensor", "api", 6443, "TCP", "make a Job"),
+    ("fake-gpus", "api", 6443, "TCP", "change a node's status"),
     ("monitoring", "teacher-*", 8000, "TCP", "metrics of vLLM"),
 ]
 """From, to, port, protocol, for what. A name ends in `*` where it stands for all of that beginning; flows of pods that
@@ -46,6 +54,9 @@ UNWANTED = [
     ("postgres", "store", 8333, "TCP"),
     ("kfp", "postgres", 5432, "TCP"),
     ("mlflow", "teacher*", 8000, "TCP"),
+    ("stranger", "event-listener", 12000, "TCP"),
+    ("event-job", "api", 6443, "TCP"),
+    ("trigger", "api", 6443, "TCP"),
 ]
 
 API = Pod("the Kubernetes API", "", {})
@@ -88,8 +99,9 @@ def _pods(name: str, objects: list[Object]) -> list[Pod]:
     if name in OTHERS:
         return [OTHERS[name]]
     found = []
-    for pod in pods(objects):
+    for pod in [*pods(objects), *helpers(objects)]:
         own = pod.labels.get("app.kubernetes.io/name", "")
+        own = "event-bus" if pod.labels == {"controller": "eventbus-controller"} else own
         if own == name or (name.endswith("*") and own.startswith(name[:-1])):
             found.append(pod)
     return found

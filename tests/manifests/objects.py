@@ -44,6 +44,7 @@ OTHERS = {
     "metadata": Pod("KFP's metadata store", KUBEFLOW, {"component": "metadata-grpc-server"}),
     "store": Pod("KFP's SeaweedFS", KUBEFLOW, {"app": "seaweedfs"}),
     "database": Pod("KFP's MySQL", KUBEFLOW, {"app": "mysql"}),
+    "controller": Pod("Argo's controller", KUBEFLOW, {"app": "workflow-controller"}),
     "names": Pod("the cluster's DNS", "kube-system", {"k8s-app": "kube-dns"}),
     "monitoring": Pod("Prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"}),
     "stranger": Pod("a pod of another namespace", "default", {"app": "stranger"}),
@@ -60,7 +61,8 @@ SERVICES = {(KUBEFLOW, "seaweedfs"): {9000, 8333}, (KUBEFLOW, "ml-pipeline"): {8
 def title(item: Object) -> str:
     """`Deployment rewatch/mlflow`."""
     metadata = item["metadata"]
-    return f"{item['kind']} {metadata['namespace'] + '/' if 'namespace' in metadata else ''}{metadata['name']}"
+    name = metadata.get("name") or metadata.get("generateName", "")
+    return f"{item['kind']} {metadata['namespace'] + '/' if 'namespace' in metadata else ''}{name}"
 
 
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
@@ -90,6 +92,16 @@ def _pods_of(item: Object) -> Iterator[Pod]:
     labels = template.get("metadata", {}).get("labels") or {}
     lasting = kind in ("Deployment", "StatefulSet")
     yield Pod(title(item), item["metadata"].get("namespace", ""), labels, template["spec"], lasting)
+
+
+def helpers(objects: list[Object]) -> list[Pod]:
+    """Pods that Argo Events makes of our objects, by their labels alone: their images are its own."""
+    found = []
+    for item in of_kind(objects, "EventBus", "EventSource", "Sensor"):
+        own = (item["spec"].get("template") or {}).get("metadata", {}).get("labels") or {}
+        labels = {"controller": "eventbus-controller"} if item["kind"] == "EventBus" else own
+        found.append(Pod(title(item), item["metadata"]["namespace"], labels))
+    return found
 
 
 def matches(selector: Object | None, labels: dict[str, str]) -> bool:

@@ -11,6 +11,7 @@ from tests.manifests.objects import (
     NAMESPACES,
     OTHERS,
     Pod,
+    helpers,
     keys_of,
     matches,
     of_kind,
@@ -30,6 +31,7 @@ def faults(objects: list[Object]) -> Iterator[str]:
     yield from _of_pods(objects)
     yield from _roles(objects)
     yield from _named(objects)
+    yield from _events(objects)
 
 
 def _names(objects: list[Object], *kinds: str) -> set[tuple[str, str]]:
@@ -45,7 +47,7 @@ def _namespaces(objects: list[Object]) -> Iterator[str]:
 
 
 def _selectors(objects: list[Object]) -> Iterator[str]:
-    everyone = [*pods(objects), *OTHERS.values()]
+    everyone = [*pods(objects), *helpers(objects), *OTHERS.values()]
     for item in objects:
         name, spec, namespace = title(item), item.get("spec") or {}, item["metadata"].get("namespace", "")
         here = [pod for pod in everyone if pod.namespace == namespace]
@@ -61,8 +63,8 @@ def _selectors(objects: list[Object]) -> Iterator[str]:
                 for pod in chosen:
                     if pod.spec and target not in pod.ports() and target not in pod.ports().values():
                         yield f"{name}: {pod.owner} has no port {target}"
-        elif item["kind"] in ("PodDisruptionBudget", "NetworkPolicy"):
-            selector = spec.get("selector" if item["kind"] == "PodDisruptionBudget" else "podSelector")
+        elif item["kind"] in ("PodDisruptionBudget", "NetworkPolicy", "PodMonitor"):
+            selector = spec.get("podSelector" if item["kind"] == "NetworkPolicy" else "selector")
             if not any(matches(selector, pod.labels) for pod in here):
                 yield f"{name}: its selector takes no pod"
         elif item["kind"] == "ServiceMonitor":
@@ -178,16 +180,48 @@ def _references(kind: str, spec: Object) -> Iterator[tuple[str, str, bool]]:
         yield "Service", spec["serviceName"], True
     elif kind == "ScaledObject":
         yield spec["scaleTargetRef"].get("kind", "Deployment"), spec["scaleTargetRef"]["name"], True
-    elif kind == "ValidatingAdmissionPolicyBinding":
-        yield "ValidatingAdmissionPolicy", spec["policyName"], False
+    elif kind in ("ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicyBinding"):
+        yield kind.removesuffix("Binding"), spec["policyName"], False
     elif kind == "LocalQueue":
         yield "ClusterQueue", spec["clusterQueue"], False
     elif kind == "ClusterQueue":
         for group in spec.get("resourceGroups") or []:
             for flavor in group["flavors"]:
                 yield "ResourceFlavor", flavor["name"], False
+    elif kind in ("EventSource", "Sensor"):
+        yield "EventBus", spec["eventBusName"], True
+        for dependency in spec.get("dependencies") or []:
+            yield "EventSource", dependency["eventSourceName"], True
     elif kind == "ResourceQuota":
         for term in (spec.get("scopeSelector") or {}).get("matchExpressions") or []:
             if term["scopeName"] == "PriorityClass":
                 for name in term.get("values") or []:
                     yield "PriorityClass", name, False
+
+
+def _events(objects: list[Object]) -> Iterator[str]:
+    """A Sensor waits for events that a source sends, and hands no field of one to what it starts."""
+    sent = {
+        (source["metadata"]["name"], event)
+        for source in of_kind(objects, "EventSource")
+        for kind, events in source["spec"].items()
+        if kind in ("webhook", "sqs", "minio")
+        for event in events
+    }
+    for sensor in of_kind(objects, "Sensor"):
+        waited = {dependency["name"] for dependency in sensor["spec"]["dependencies"]}
+        for dependency in sensor["spec"]["dependencies"]:
+            if (dependency["eventSourceName"], dependency["eventName"]) not in sent:
+                yield f"{title(sensor)}: nothing sends {dependency['eventSourceName']}/{dependency['eventName']}"
+        for trigger in sensor["spec"]["triggers"]:
+            condition = trigger["template"].get("conditions")
+            if condition and condition not in waited:
+                yield f"{title(sensor)}: its trigger waits for {condition}, which it does not depend on"
+            if trigger.get("parameters") or trigger["template"].get("k8s", {}).get("parameters"):
+                yield f"{title(sensor)}: fields of an event reach what it starts"
+    secrets = written_secrets(objects)
+    for source in of_kind(objects, "EventSource"):
+        for event in (source["spec"].get("webhook") or {}).values():
+            secret = event.get("authSecret") or {"name": "", "key": ""}
+            if secret["key"] not in secrets.get((source["metadata"]["namespace"], secret["name"]), set()):
+                yield f"{title(source)}: its webhook takes whatever comes: no Secret {secret['name']!r}"

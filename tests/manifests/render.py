@@ -23,9 +23,10 @@ GOLDEN = Path(__file__).parent / "golden"
 Object = dict[str, Any]
 
 
-def overlays() -> list[str]:
-    """Names of the overlays."""
-    return sorted(path.parent.name for path in (MANIFESTS / "overlays").glob("*/kustomization.yaml"))
+def overlays() -> dict[str, Path]:
+    """Name and folder of every overlay, and of `everything`: production with each component that may join it."""
+    folders = [path.parent for path in sorted((MANIFESTS / "overlays").glob("*/kustomization.yaml"))]
+    return {folder.name: folder for folder in [*folders, Path(__file__).parent / "everything"]}
 
 
 def renderer() -> list[str] | None:
@@ -59,18 +60,19 @@ def parse(text: str) -> list[Object]:
 def sources_digest() -> str:
     """Digest of every file that a rendering can depend on."""
     whole = hashlib.sha256()
-    for path in sorted(MANIFESTS.rglob("*")):
+    everything = Path(__file__).parent / "everything"
+    for path in sorted([*MANIFESTS.rglob("*"), *everything.iterdir()]):
         if path.is_file() and path.suffix != ".md" and "kubeflow-pipelines" not in path.parts:
             content = path.read_text()
             if path.parent.name == "images":
                 content = _without_tags(content)
-            whole.update(f"{path.relative_to(MANIFESTS)}\0{content}\0".encode())
+            whole.update(f"{path.relative_to(MANIFESTS.parent)}\0{content}\0".encode())
     return whole.hexdigest()[:16]
 
 
 def golden(overlay: str) -> str:
     """What the golden copy of an overlay should hold now."""
-    return f"# sources {sources_digest()}\n{_without_tags(render(MANIFESTS / 'overlays' / overlay))}"
+    return f"# sources {sources_digest()}\n{_without_tags(render(overlays()[overlay]))}"
 
 
 def _without_tags(text: str) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.manifests.objects import title
+from tests.manifests.objects import of_kind, title
 from tests.manifests.render import Object
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -29,7 +29,7 @@ def _validators() -> dict[str, Any]:
 def faults(objects: list[Object]) -> Iterator[str]:
     """What the schemas refuse, and names used twice."""
     seen: set[str] = set()
-    for item in objects:
+    for item in [*objects, *_started(objects)]:
         if (name := title(item)) in seen:
             yield f"{name}: there are two of them"
         seen.add(name)
@@ -40,3 +40,10 @@ def faults(objects: list[Object]) -> Iterator[str]:
             continue
         for error in validator.iter_errors(item):
             yield f"{name}: {'.'.join(map(str, error.absolute_path)) or 'object'}: {error.message[:300]}"
+
+
+def _started(objects: list[Object]) -> Iterator[Object]:
+    """What Sensors would make."""
+    for sensor in of_kind(objects, "Sensor"):
+        for trigger in sensor["spec"]["triggers"]:
+            yield trigger["template"]["k8s"]["source"]["resource"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.manifests import agreement, policy
 from tests.manifests.__main__ import checks_of, faults
 from tests.manifests.objects import title
 from tests.manifests.render import GOLDEN, MANIFESTS, Object, golden, overlays, parse, renderer, sources_digest
@@ -314,6 +315,209 @@ BROKEN: list[tuple[str, str, str, Break, str]] = [
         lambda o: o["metadata"].update(namespace="kubeflow"),
         "belongs in our own namespace",
     ),
+    (
+        "dev",
+        "Service rewatch/teacher",
+        "profile",
+        lambda o: o["spec"]["ports"][0].update(port=80),
+        "endpoints.builtin: nothing answers at http://teacher.rewatch:8000/v1",
+    ),
+    (
+        "dev",
+        "Secret kubeflow/rewatch-keys",
+        "profile",
+        lambda o: o["data"].pop("AWS_SECRET_ACCESS_KEY"),
+        "has no AWS_SECRET_ACCESS_KEY",
+    ),
+    (
+        "prod",
+        "ExternalSecret kubeflow/rewatch-keys",
+        "profile",
+        lambda o: o["spec"]["target"].update(name="keys"),
+        "there is no Secret kubeflow/rewatch-keys",
+    ),
+    (
+        "prod",
+        "Service rewatch/teacher-probe",
+        "profile",
+        lambda o: o["metadata"].update(name="probe"),
+        "endpoints.probe: nothing answers",
+    ),
+    (
+        "prod",
+        "ExternalSecret rewatch/postgres",
+        "schemas",
+        lambda o: o["spec"].update(secretStore={"name": "rewatch"}),
+        "'secretStore' was unexpected",
+    ),
+    (
+        "prod",
+        "ServiceMonitor rewatch/teachers",
+        "schemas",
+        lambda o: o["spec"]["endpoints"][0].update(intervall="15s"),
+        "'intervall' was unexpected",
+    ),
+    (
+        "prod",
+        "PodDisruptionBudget rewatch/mlflow",
+        "schemas",
+        lambda o: o["spec"].update(minAvailabel=1),
+        "'minAvailabel' was unexpected",
+    ),
+    (
+        "prod",
+        "Deployment rewatch/teacher-vision",
+        "references",
+        lambda o: pod(o)["volumes"][0]["persistentVolumeClaim"].update(claimName="teacher"),
+        "there is no PersistentVolumeClaim teacher",
+    ),
+    (
+        "prod",
+        "ServiceMonitor rewatch/teachers",
+        "references",
+        lambda o: o["spec"]["endpoints"][0].update(port="metrics"),
+        "Service rewatch/teacher-vision has no port metrics",
+    ),
+    (
+        "prod",
+        "PriorityClass rewatch-training",
+        "references",
+        lambda o: o["metadata"].update(name="training"),
+        "ResourceQuota kubeflow/training: there is no PriorityClass rewatch-training",
+    ),
+    (
+        "prod",
+        "ValidatingAdmissionPolicyBinding rewatch-pinned-images",
+        "references",
+        lambda o: o["spec"].update(policyName="pinned-images"),
+        "there is no ValidatingAdmissionPolicy pinned-images",
+    ),
+    (
+        "prod",
+        "MutatingAdmissionPolicyBinding rewatch-priority-data",
+        "references",
+        lambda o: o["spec"].update(policyName="priority"),
+        "there is no MutatingAdmissionPolicy priority",
+    ),
+    (
+        "prod",
+        "NetworkPolicy rewatch/teachers",
+        "network",
+        lambda o: o["spec"]["ingress"][0]["from"].pop(),
+        "Prometheus cannot reach Deployment rewatch/teacher-",
+    ),
+    (
+        "prod",
+        "PodDisruptionBudget rewatch/mlflow",
+        "policy",
+        lambda o: o["spec"].update(maxUnavailable=0),
+        "lets no node be drained",
+    ),
+    (
+        "prod",
+        "Deployment rewatch/teacher-text",
+        "policy",
+        lambda o: container(o).update(image="docker.io/vllm/vllm-openai"),
+        "may change under its name",
+    ),
+    (
+        "everything",
+        "ScaledObject rewatch/teacher-text",
+        "references",
+        lambda o: o["spec"]["scaleTargetRef"].update(name="teacher"),
+        "there is no Deployment teacher",
+    ),
+    (
+        "everything",
+        "ScaledObject rewatch/teacher-text",
+        "schemas",
+        lambda o: o["spec"].update(minReplicas=0),
+        "'minReplicas' was unexpected",
+    ),
+    (
+        "everything",
+        "LocalQueue kubeflow/rewatch",
+        "references",
+        lambda o: o["spec"].update(clusterQueue="training"),
+        "there is no ClusterQueue training",
+    ),
+    (
+        "everything",
+        "ResourceFlavor rewatch-training",
+        "references",
+        lambda o: o["metadata"].update(name="training"),
+        "ClusterQueue rewatch: there is no ResourceFlavor rewatch-training",
+    ),
+    (
+        "everything",
+        "Sensor rewatch/new-video",
+        "schemas",
+        lambda o: o["spec"]["triggers"][0]["template"]["k8s"]["source"]["resource"]["spec"].update(backoff=1),
+        "Job rewatch/trigger-: spec: Additional properties are not allowed ('backoff' was unexpected)",
+    ),
+    (
+        "everything",
+        "Sensor rewatch/new-video",
+        "references",
+        lambda o: o["spec"]["dependencies"][0].update(eventName="new-videos"),
+        "nothing sends bucket/new-videos",
+    ),
+    (
+        "everything",
+        "Sensor rewatch/new-video",
+        "references",
+        lambda o: o["spec"]["triggers"][0]["template"]["k8s"].update(parameters=[{"dest": "spec"}]),
+        "fields of an event reach what it starts",
+    ),
+    (
+        "everything",
+        "ExternalSecret rewatch/event-trigger",
+        "references",
+        lambda o: o["metadata"].update(name="event") or o["spec"]["target"].update(name="event"),
+        "its webhook takes whatever comes",
+    ),
+    (
+        "everything",
+        "EventBus rewatch/default",
+        "references",
+        lambda o: o["metadata"].update(name="bus"),
+        "there is no EventBus default",
+    ),
+    (
+        "everything",
+        "NetworkPolicy rewatch/event-listener",
+        "network",
+        lambda o: o["spec"].update(ingress=[{}]),
+        "a pod of another namespace can reach EventSource rewatch/bucket on 12000",
+    ),
+    (
+        "everything",
+        "Role rewatch/event-sensor",
+        "policy",
+        lambda o: o["rules"].append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}),
+        "reads every Secret",
+    ),
+    (
+        "everything",
+        "Role rewatch/event-sensor",
+        "policy",
+        lambda o: o["rules"][0].update(verbs=["*"]),
+        "a rule with *",
+    ),
+    (
+        "everything",
+        "RoleBinding rewatch/event-sensor",
+        "references",
+        lambda o: o["roleRef"].update(name="sensor"),
+        "there is no Role sensor",
+    ),
+    (
+        "everything",
+        "ClusterRoleBinding rewatch-fake-gpus",
+        "policy",
+        lambda o: o["metadata"].update(name="admin"),
+        "rights in every namespace",
+    ),
 ]
 
 
@@ -331,6 +535,19 @@ def test_a_broken_copy_is_caught(case: tuple[str, str, str, Break, str], rendere
     damage(next(item for item in objects if title(item) == name))
     found = list(checks_of(overlay)[check](objects))
     assert any(said in fault for fault in found), found
+
+
+def test_what_is_for_development_stays_there(rendered: dict[str, list[Object]]) -> None:
+    found = list(policy.development_only(rendered["dev"]))
+    assert any("Secret rewatch/postgres" in fault for fault in found)
+    assert any("PostgreSQL in one pod" in fault for fault in found)
+
+
+def test_an_image_of_other_code_or_of_no_recipe_is_caught(rendered: dict[str, list[Object]]) -> None:
+    built = {"rewatch-mlflow:golden", "rewatch-teacher:123", "rewatch-launcher:golden"}
+    found = list(agreement.image_faults(rendered["dev"], built))
+    assert len(found) == 1 and "rewatch-teacher:golden: this code's is rewatch-teacher:123" in found[0]
+    assert "no recipe builds it" in next(iter(agreement.image_faults(rendered["dev"], built - {"rewatch-teacher:123"})))
 
 
 def test_the_golden_copies_are_of_these_sources(rendered: dict[str, list[Object]]) -> None:

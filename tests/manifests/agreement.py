@@ -1,0 +1,62 @@
+"""The overlays and the profiles speak of the same things: addresses, Secrets and their keys, images."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.manifests.objects import KUBEFLOW, SERVICES, of_kind, pods, written_secrets
+from tests.manifests.render import Object
+
+PROFILES = {"dev": "cluster-dev"}
+"""The profile that an overlay is for; `cluster` where none is named."""
+
+
+def faults(objects: list[Object], profile: Any) -> Iterator[str]:
+    """What a profile names and the overlay (with KFP 2.17.0) does not have."""
+    services = dict(SERVICES)
+    for service in of_kind(objects, "Service"):
+        key = service["metadata"]["namespace"], service["metadata"]["name"]
+        services[key] = {port["port"] for port in service["spec"]["ports"]}
+    addresses = {"launch.mlflow": profile.launch.mlflow, "launch.s3_endpoint": profile.launch.s3_endpoint}
+    used = {role.endpoint for role in profile.roles()}
+    addresses |= {f"endpoints.{name}": profile.endpoints[name].base_url for name in sorted(used)}
+    for setting, address in addresses.items():
+        parts = urlsplit(address)
+        name, _, namespace = (parts.hostname or "").partition(".")
+        if parts.port not in services.get((namespace.partition(".")[0], name), set()):
+            yield f"profile {profile.name}, {setting}: nothing answers at {address or 'an empty address'}"
+    secret, keys = profile.platform.secret, set(profile.platform.secret_keys)
+    there = written_secrets(objects).get((KUBEFLOW, secret))
+    if there is None:
+        yield f"profile {profile.name}: there is no Secret {KUBEFLOW}/{secret}"
+    elif missing := keys - there:
+        yield f"profile {profile.name}: the Secret {KUBEFLOW}/{secret} has no {', '.join(sorted(missing))}"
+
+
+def image_faults(objects: list[Object], built: set[str]) -> Iterator[str]:
+    """Images of ours that no recipe builds, or that are named by the tag of other code.
+
+    Args:
+        built: names and tags that `make images` would give now, without a registry.
+    """
+    for pod in pods(objects):
+        for where, container in pod.containers():
+            name = container["image"].rpartition("/")[2]
+            if not name.startswith("rewatch-") or name in built:
+                continue
+            same = [other for other in built if other.partition(":")[0] == name.partition(":")[0]]
+            remedy = f"this code's is {same[0]}; pin it in manifests/images" if same else "no recipe builds it"
+            yield f"{where}: image {name}: {remedy}"
+
+
+def built_images() -> set[str]:
+    """Name and tag of every image that this code builds, without a registry."""
+    command = [sys.executable, "-m", "pipelines.images"]
+    root = Path(__file__).parents[2]
+    lines = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line.split()[0].rpartition("/")[2] for line in lines if line.strip()}
