@@ -31,7 +31,7 @@ def overlays() -> dict[str, Path]:
 
 def renderer() -> list[str] | None:
     """The command that renders a folder, or None where there is no such program."""
-    for command in (["kustomize", "build"], ["kubectl", "kustomize"]):
+    for command in (["kustomize", "build", "--reorder=legacy"], ["kubectl", "kustomize"]):
         if shutil.which(command[0]):
             return command
     return None

@@ -417,7 +417,7 @@ BROKEN: list[tuple[str, str, str, Break, str]] = [
         "prod",
         "Deployment rewatch/teacher-text",
         "policy",
-        lambda o: container(o).update(image="docker.io/vllm/vllm-openai"),
+        lambda o: container(o).update(image="ghcr.io/rewatch/rewatch-serving"),
         "may change under its name",
     ),
     (
