@@ -28,6 +28,7 @@ from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
+from pipelines.launch.cluster.settings import ScheduleSettings, TriggerSettings
 from pipelines.overrides import laid_over, lay_over, read_document
 from pipelines.pipeline import DEFAULT, Pipeline, load_pipeline
 from pipelines.platform import Platform
@@ -71,6 +72,14 @@ class LaunchSettings(Settings):
     """Address of the KFP API (cluster)."""
     namespace: str = ""
     """Namespace of the KFP profile (cluster, multi-user)."""
+    service_account: str = ""
+    """Of the runs' pods; empty: KFP's own (cluster)."""
+    check_images: bool = True
+    """Whether `rewatch submit` asks registries for the images first: not where only the nodes hold them (cluster)."""
+    schedule: ScheduleSettings = ScheduleSettings()
+    """When runs start by themselves (cluster)."""
+    trigger: TriggerSettings = TriggerSettings()
+    """When new videos start one (cluster)."""
     experiment: str = ""
     """Experiment of KFP and of MLflow; empty: the pipeline's name."""
 

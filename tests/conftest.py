@@ -26,7 +26,7 @@ os.environ.update(QUIET)
 def _no_inherited_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test must not write into the run, the state or the MLflow server that the shell happens to name."""
     for name in list(os.environ):
-        if name.startswith(("REWATCH_", "MLFLOW_TRACKING", "MLFLOW_EXPERIMENT", "MLFLOW_RUN")):
+        if name.startswith(("REWATCH_", "KF_PIPELINES_", "MLFLOW_TRACKING", "MLFLOW_EXPERIMENT", "MLFLOW_RUN")):
             monkeypatch.delenv(name)
 
 

@@ -87,7 +87,6 @@ OF_ANOTHER_SIZE = {
     "components/core/traces/looks.py": "in timecodes.py it would tie the built-in teacher's revision to every row",
     "components/core/video/readers/packet_plan.py": "one algorithm; parts of it explain nothing",
     "components/sandbox/teacher/seeded.py": "four functions that five modules choose by",
-    "pipelines/cli.py": "the command, which reads like a manual",
     "pipelines/ir/compilation.py": "the one door to KFP's compiler",
 }
 """Modules that are longer or shorter than the rule has it, each with its reason."""
@@ -123,7 +122,9 @@ KNOW_THE_ENVIRONMENT = {
     "components/core/video/process.py": "what the child that decodes inherits: hardly anything",
     "components/quality_gates/expectations.py": "tells great_expectations to be silent",
     "components/sandbox/teacher/launch.py": "what the built-in teacher's process inherits",
-    "pipelines/cli.py": "proxies, and where MLflow is for the commands that ask it by hand",
+    "pipelines/cli.py": "proxies",
+    "pipelines/commands/arguments.py": "where S3 and MLflow are for the commands that ask them by hand",
+    "pipelines/launch/cluster/api.py": "where KFP is, and who asks",
     "pipelines/launch/local/launcher.py": "what the tasks of a run on this machine inherit",
     "pipelines/launch/local/mlflow_parent.py": "what the process that holds MLflow's parent run inherits",
     "pipelines/launch/local/preflight.py": "an endpoint's key, by the name that the profile gives it",

@@ -19,7 +19,11 @@ Ir = dict[str, Any]
 
 def task_names(path: Path) -> list[str]:
     """Names of the tasks that run a component, in an order in which they can run."""
-    ir = Compiled.read(path).ir
+    return tasks_in(Compiled.read(path).ir)
+
+
+def tasks_in(ir: Ir) -> list[str]:
+    """As `task_names`, of a pipeline that was read already."""
     return list(_walk(ir, ir["root"]))
 
 

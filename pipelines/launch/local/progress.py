@@ -18,6 +18,8 @@ from components.core.errors import InputError
 from pipelines.launch.local.folders import RunFolder
 
 Record = dict[str, Any]
+SHORT = {"succeeded": "ok", "failed": "FAILED", **{word: word for word in ("cached", "skipped", "waiting")}}
+"""How a line says a status."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ def task_line(record: Mapping[str, Any]) -> str:
     ...            "cpu_seconds": 9.1, "rows": {"ok": 40, "rejected": 2}, "calls": 80, "cached_calls": 5})
     '  ok      caption s00000                 12.3 s  cpu    9.1   40 rows, 2 rejected, 80 calls, 5 stored'
     """
-    state = {"succeeded": "ok", "cached": "cached", "failed": "FAILED"}.get(record["status"], "...")
+    state = SHORT.get(record["status"], "...")
     name = f"{task_of(record)} {shard_part(record)}".strip()
     rows = record.get("rows") or {}
     told = [f"{int(rows.get('ok', 0))} rows"] if any(rows.values()) else []
