@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from components.core.engine.terminal import say, silence
 from components.core.errors import RewatchError, as_disk_full
 from components.core.processes import reach_loopback
-from pipelines.commands import here, kept, runs
+from pipelines.commands import here, kept, runs, started
 
 EPILOG = """\
 examples:
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for subject in (here, runs, kept):
+    for subject in (here, runs, started, kept):
         subject.add(commands)
     return root
 

@@ -121,6 +121,7 @@ KNOW_THE_ENVIRONMENT = {
     "components/core/training/ranks.py": "tells DeepSpeed and gloo what they run on, in a rank's own process",
     "components/core/video/process.py": "what the child that decodes inherits: hardly anything",
     "components/quality_gates/expectations.py": "tells great_expectations to be silent",
+    "components/reporting/notify.py": "a webhook's address, by the name that the settings give it",
     "components/sandbox/teacher/launch.py": "what the built-in teacher's process inherits",
     "pipelines/cli.py": "proxies",
     "pipelines/commands/arguments.py": "where S3 and MLflow are for the commands that ask them by hand",

@@ -1,8 +1,8 @@
 """The exit task: tells how the run ended, and after a failure writes a page about what was finished until then.
 
 On a cluster, where no launcher waits for the end, it writes `run.json` (core/engine/run_summary.py) and closes the run
-in MLflow. After a success it advances the watermark (core/stores/watermark.py), so that a later run can ask for what is
-new.
+in MLflow. It tells webhooks (notify.py). After a success it advances the watermark (core/stores/watermark.py), so that
+a later run can ask for what is new.
 
 KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records.
 """
@@ -16,9 +16,10 @@ from components.core import lineage
 from components.core.data.settings import parse_settings
 from components.core.engine.context import Context
 from components.core.engine.record import HEADER, PLAN, REPORT, TASKS, RunRecord
-from components.core.engine.run_summary import cause_in, left_without_a_word, run_summary
+from components.core.engine.run_summary import cause_in, left_without_a_word, nothing_to_do_in, run_summary
 from components.core.stores.watermark import advance
 from components.reporting.facts import gather, roots_of_records, write_page
+from components.reporting.notify import event_of, message, mlflow_page, notify
 from components.reporting.report import about
 from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
@@ -57,7 +58,23 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     if not error and context.run_id and not run.object(PLAN).get("until"):
         advance(context.state_root, context.run_id)
     lineage.close_run_without_launcher(context, not error)
+    if parsed.webhooks:
+        _notify(run, context, parsed, cause)
     return {"status": "failed" if error else "succeeded", "cause": cause}
+
+
+def _notify(run: RunRecord, context: Context, settings: ReportingSettings, cause: str) -> None:
+    """Tell the webhooks what happened, if it is something they are told of."""
+    records = run.tasks()
+    nothing = nothing_to_do_in(records)
+    event = event_of("failed" if cause else "succeeded", records, nothing)
+    if event not in settings.notify_of:
+        return
+    decisions = (str((record.get("info") or {}).get("decision", "")) for record in records)
+    reason = cause or nothing or next(filter(None, decisions), "")
+    links = {"report": run.uri(REPORT) if run.exists(REPORT) else "", "MLflow": mlflow_page(context)}
+    header = {"run_id": context.run_id, "pipeline": settings.pipeline.name}
+    notify(settings.webhooks, message(event, header, reason, links, records))
 
 
 def _tell_of_the_dead(run: RunRecord) -> None:

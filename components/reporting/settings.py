@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from components.core.data.outline import Outline
 from components.core.video.settings import VideoStageSettings
+from components.reporting.notify import Event
 
 
 class ReportingSettings(VideoStageSettings):
@@ -28,3 +31,19 @@ class ReportingSettings(VideoStageSettings):
 
     quarantine_rows: int = Field(default=40, ge=0)
     """Failed records listed one by one; all are counted. Ours."""
+
+    webhooks: tuple[str, ...] = ()
+    """Variables that hold the addresses to tell how a run ended, such as `REWATCH_WEBHOOK`: the addresses are secrets.
+    On a cluster they stand in `platform.secret_keys`, too. Ours."""
+
+    notify_of: tuple[Event, ...] = ("failed", "promoted", "kept", "refused")
+    """What they are told of; `finished` is a run that decided nothing, `nothing_new` one that had nothing to do.
+    Ours."""
+
+    @field_validator("webhooks")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError("it is no variable's name; an address is a secret and stands in the environment alone")
+        return value

@@ -62,6 +62,8 @@ def print_run(run: RunRecord) -> None:
     say(f"\n{_name(run)}: {record['status']}")
     for task in record["tasks"]:
         say(f"  skipped {task['name']}" if task["status"] == "skipped" else task_line(task))
+    if record.get("note"):
+        say(f"  {record['note']}")
     if record.get("error"):
         say(f"  failed: {record['error'].get('what', '')} {record['error'].get('remedy', '')}")
     for kind in ("datasets", "models"):

@@ -10,6 +10,8 @@ from typing import Any
 
 from components.core.data.outline import Outline
 
+NOTHING_TO_DO = "nothing_to_do"
+"""Key of a task's `info` under which it says so."""
 ENDED = ("succeeded", "cached", "failed")
 DIED = "TaskDied"
 """Type of the error of a task that left none itself."""
@@ -50,6 +52,8 @@ def run_summary(
         "metrics": metrics,
         "report": report,
     }
+    if note := nothing_to_do_in(records):
+        content["note"] = note
     return {**content, "error": dict(error)} if error else content
 
 
@@ -65,6 +69,11 @@ def task_of(record: Mapping[str, Any]) -> str:
 def shard_part(record: Mapping[str, Any]) -> str:
     """The number of the record's shard, such as `s00000`, or an empty string."""
     return str(record.get("shard") or "").partition("-")[0]
+
+
+def nothing_to_do_in(records: Sequence[Mapping[str, Any]]) -> str:
+    """Why a run that succeeded did nothing, as its first task wrote it down; "" where it had something to do."""
+    return next((str(told) for record in records if (told := (record.get("info") or {}).get(NOTHING_TO_DO))), "")
 
 
 def cause_in(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError, RewatchError
 
 if TYPE_CHECKING:
-    from pipelines.profile import LaunchSettings
+    from pipelines.launch.settings import LaunchSettings
 
 MOUNTED_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"
 CONNECT_S, READ_S = 5.0, 60.0
@@ -105,12 +105,15 @@ class KfpApi:
             if not token:
                 return
 
+    def named(self, call: Callable[..., Any], attribute: str, name: str) -> Iterator[Any]:
+        """Every item of a listing that bears a name, of the namespace where there are several."""
+        return self.all(call, attribute, filter=_named(name), **self._of_namespace())
+
     def experiment(self, name: str, create: bool = True) -> str:
         """The id of an experiment, made if it is missing; "" where it is and should not be."""
         import kfp_server_api as kfp
 
-        call = self.experiments.experiment_service_list_experiments
-        for found in self.all(call, "experiments", filter=_named(name), **self._of_namespace()):
+        for found in self.named(self.experiments.experiment_service_list_experiments, "experiments", name):
             return str(found.experiment_id)
         if not create:
             return ""

@@ -83,6 +83,8 @@ def follow(run: ClusterRun, live: bool | None = None, poll_s: float = POLL_S) ->
 
 def tell_end(run: ClusterRun, standing: Standing) -> None:
     """How it ended, why, and where to look."""
+    if standing.nothing_to_do:
+        say(f"\n{standing.nothing_to_do}")
     done = [task for task in standing.tasks if task["status"] in ("succeeded", "cached")]
     cached = sum(task["status"] == "cached" for task in done)
     calls = sum(int(task.get("calls") or 0) for task in standing.tasks)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components.core.engine.record import TASKS, RunRecord
-from components.core.engine.run_summary import cause_in, task_of
+from components.core.engine.run_summary import cause_in, nothing_to_do_in, task_of
 from components.core.errors import InputError
 from pipelines.ir.prune import tasks_in
 from pipelines.launch.cluster.api import KfpApi
@@ -54,6 +54,8 @@ class Standing:
     """The first task that failed and why, as far as anybody wrote it down; empty where nothing failed."""
     note: str = ""
     """Why the record could not be read."""
+    nothing_to_do: str = ""
+    """Why the run did nothing, where it had nothing to do."""
 
     @property
     def has_ended(self) -> bool:
@@ -104,6 +106,7 @@ class ClusterRun:
             ((ended or datetime.now(UTC)) - began).total_seconds(),
             error if status in ("failed", "cancelled") or failed else {},
             note,
+            nothing_to_do_in(records),
         )
 
     def _read_records(self) -> str:

@@ -45,6 +45,12 @@ def context_of(profile: Profile) -> Context:
                 f"The endpoint '{name}' takes its key from {endpoint.api_key_env}, which no pod is given.",
                 "Add it to platform.secret_keys.",
             )
+    for name, section in profile.stages.items():
+        for variable in getattr(section, "webhooks", ()):
+            if variable not in profile.platform.secret_keys:
+                raise SettingsError(
+                    f"{name}.webhooks names {variable}, which no pod is given.", "Add it to platform.secret_keys."
+                )
     return Context(
         state_root=launch.state.rstrip("/"),
         scratch=launch.scratch or SCRATCH,

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 
 from components.core.engine.record import HEADER, LOGS
-from components.core.engine.run_summary import DIED, cause_in
+from components.core.engine.run_summary import DIED, cause_in, nothing_to_do_in
 from components.core.errors import DiskFull
 from pipelines.launch.local.folders import RESERVE_BYTES, RunFolder
 from pipelines.launch.local.progress import Record, RunWatcher
@@ -45,6 +45,8 @@ def tell_success(folder: RunFolder, watcher: RunWatcher, seconds: float, say: Ca
     calls = sum(int(record.get("calls") or 0) for record in records)
     cached = sum(record["status"] == "cached" for record in records)
     cpu = sum(float(record.get("cpu_seconds") or 0) for record in records)
+    if note := nothing_to_do_in(list(records)):
+        say(f"\n{note}")
     say(
         f"\nsucceeded in {seconds:.0f} s: {len(records)} tasks, {cached} of them from the cache, "
         f"{cpu:.0f} CPU seconds, {calls} teacher calls"

@@ -42,6 +42,7 @@ class FakeKfp:
         self.multi_user = False
         self.failing = 0
         """How many of the next requests are answered with 503."""
+        self.made = 0
         self.kept: dict[str, list[Item]] = {kind: [] for kind in IDS}
         self.requests: list[str] = []
         """Method and path of every request that was not refused."""
@@ -55,7 +56,8 @@ class FakeKfp:
 
     def add(self, kind: str, item: Item) -> Item:
         """Keep an item under a new id; each is a second younger than the one before."""
-        number = sum(map(len, self.kept.values())) + 1
+        self.made += 1
+        number = self.made
         born = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
         made = {**item, IDS[kind]: f"{kind[:-1]}-{number}", "created_at": _text(born)}
         self.kept[kind].append(made)
@@ -146,8 +148,8 @@ def _route(kfp: FakeKfp, method: str, path: str, query: Item, body: bytes, kind_
     parts = path.removeprefix("/apis/v2beta1/").split("/")
     if parts == ["healthz"]:
         return {"commit_sha": "c0ffee", "tag_name": "2.17.0", "multi_user": kfp.multi_user}
-    if parts[:2] == ["pipelines", "upload"] or parts[:2] == ["pipelines", "upload_version"]:
-        return _upload(kfp, parts[1], query, body, kind_of_body)
+    if parts == ["pipelines", "upload_version"]:
+        return _upload(kfp, query, body, kind_of_body)
     kind, above = parts[0], {}
     if kind == "pipelines" and len(parts) > 2:
         kind, above = "versions", {"pipeline_id": parts[1]}
@@ -162,6 +164,8 @@ def _route(kfp: FakeKfp, method: str, path: str, query: Item, body: bytes, kind_
         raise _Refused(404, f"ResourceNotFoundError: {kind[:-1].capitalize()} {id} not found")
     if method == "DELETE":
         kfp[kind].remove(item)
+        if kind == "pipelines":
+            kfp.kept["versions"] = [it for it in kfp["versions"] if it["pipeline_id"] != id]
         return {}
     if verb == "terminate":
         item["state"] = "CANCELING"
@@ -182,9 +186,12 @@ def _create(kfp: FakeKfp, kind: str, item: Item) -> Item:
         _check(kfp, item)
         cron = item.get("trigger", {}).get("cron_schedule", {}).get("cron", "")
         if not cron.startswith("@") and len(cron.split()) not in (5, 6):
-            raise _Refused(400, f"Schedule cron is not a supported format. Error: Expected 5 to 6 fields, found {cron!r}")
+            raise _Refused(
+                400, f"Schedule cron is not a supported format. Error: Expected 5 to 6 fields, found {cron!r}"
+            )
         if not 1 <= int(item.get("max_concurrency") or 0) <= 10:
             raise _Refused(400, "The max concurrency of the recurring run is out of range")
+        item["max_concurrency"] = str(item["max_concurrency"])
         return kfp.add(kind, {**item, "status": f"{item.pop('mode')}D"})
     return kfp.add(kind, item)
 
@@ -196,7 +203,9 @@ def _check(kfp: FakeKfp, item: Item) -> None:
     reference = item.get("pipeline_version_reference")
     if reference:
         versions = [it for it in kfp["versions"] if it["pipeline_id"] == reference["pipeline_id"]]
-        if not versions or not kfp.find("versions", reference.get("pipeline_version_id", versions[-1][IDS["versions"]])):
+        if not versions or not kfp.find(
+            "versions", reference.get("pipeline_version_id", versions[-1][IDS["versions"]])
+        ):
             raise _Refused(404, "ResourceNotFoundError: PipelineVersion not found")
         spec = versions[-1]["pipeline_spec"]
     else:
@@ -224,26 +233,20 @@ def _list(kfp: FakeKfp, kind: str, above: Item, query: Item) -> Item:
     return page | ({"next_page_token": str(start + size)} if items[start + size :] else {})
 
 
-def _upload(kfp: FakeKfp, what: str, query: Item, body: bytes, kind_of_body: str) -> Item:
+def _upload(kfp: FakeKfp, query: Item, body: bytes, kind_of_body: str) -> Item:
     message = BytesParser().parsebytes(f"Content-Type: {kind_of_body}\r\n\r\n".encode() + body)
     (part,) = message.get_payload()  # type: ignore[misc]
     documents = list(yaml.safe_load_all(part.get_payload(decode=True)))  # type: ignore[union-attr]
     spec = documents[0] if len(documents) == 1 else {"pipeline_spec": documents[0], "platform_spec": documents[1]}
     if "root" not in documents[0]:
         raise _Refused(400, "Invalid input error: unknown template format")
-    if what == "upload_version":
-        pipeline_id = query["pipelineid"]
-        if any(it["pipeline_id"] == pipeline_id and it["display_name"] == query["name"] for it in kfp["versions"]):
-            raise _Refused(409, "AlreadyExistsError: the version exists")
-        return kfp.add(
-            "versions", {"pipeline_id": pipeline_id, "display_name": query["name"], "pipeline_spec": spec}
-        )
-    if any(it["display_name"] == query["name"] for it in kfp["pipelines"]):
-        raise _Refused(409, "AlreadyExistsError: the pipeline exists")
-    pipeline = kfp.add("pipelines", {"display_name": query["name"], "description": query.get("description", "")})
-    version = {"pipeline_id": pipeline["pipeline_id"], "display_name": query["name"], "pipeline_spec": spec}
-    kfp.add("versions", version)
-    return pipeline
+    pipeline_id = query["pipelineid"]
+    if not kfp.find("pipelines", pipeline_id):
+        raise _Refused(404, f"ResourceNotFoundError: Pipeline {pipeline_id} not found")
+    if any(it["pipeline_id"] == pipeline_id and it["name"] == query["name"] for it in kfp["versions"]):
+        raise _Refused(409, "AlreadyExistsError: the version exists")
+    told = {"name": query["name"], "display_name": query["display_name"], "tags": json.loads(query.get("tags", "{}"))}
+    return kfp.add("versions", {"pipeline_id": pipeline_id, "pipeline_spec": spec, **told})
 
 
 def _text(time: datetime) -> str:

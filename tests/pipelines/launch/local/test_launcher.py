@@ -15,10 +15,11 @@ from pipelines.launch.local.cache import forget_failed
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.launch.local.launcher import LocalRun
 from pipelines.launch.local.progress import RunWatcher
+from pipelines.launch.settings import LaunchSettings
 from pipelines.launch.status import print_runs
 from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
-from pipelines.profile import LaunchSettings, Profile
+from pipelines.profile import Profile
 from tests.pipelines import fake_pipeline, nested_loops
 
 OTHER_SETTINGS = (LaunchSettings(), {}, {}, VideoSettings(), Platform(), {})
