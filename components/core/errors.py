@@ -3,6 +3,7 @@
 RewatchError                   says what, where and the remedy
 ├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
 │   ├── MissingObject          one file or object is not there, or may not be read
+│   ├── ApiAway                what starts and follows runs on a cluster does not answer
 │   └── SettingsError          an unknown or invalid setting
 ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
 │   ├── VideoError             unreadable, unsafe or over a limit
@@ -50,6 +51,10 @@ class InputError(RewatchError):
 
 class MissingObject(InputError):
     """One file or object is not there, or may not be read: where it is one record of many, that record's failure."""
+
+
+class ApiAway(InputError):
+    """What starts and follows runs on a cluster does not answer at the address that was given."""
 
 
 class SettingsError(InputError):

@@ -11,7 +11,6 @@ when one of its videos does. Split and shard read different digits of the hash: 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,8 @@ from dataclasses import dataclass
 from components.core.data.rows import Split, digest_of
 from components.core.errors import MissingObject
 from components.core.stores.files import StoredObject, is_s3, storage_for
+from components.core.stores.watermark import content_key, keep_contents, known_contents
 
-HASHES = "ingestion/hashes.json"
 _THREADS = 4
 _DIGITS = 8
 _BLOCK = 1 << 20
@@ -44,22 +43,18 @@ def fingerprints(stored: Sequence[StoredObject], state_root: str, buckets: tuple
     Raises:
         InputError: the bucket cannot be asked, or may not be.
     """
-    storage = storage_for(state_root)
-    address = f"{state_root.rstrip('/')}/{HASHES}"
-    known: dict[str, str] = json.loads(storage.read(address)) if storage.exists(address) else {}
-    found = {_key(item): Fingerprint(known[_key(item)]) for item in stored if _key(item) in known}
-    missing = [item for item in stored if _key(item) not in known]
+    known = known_contents(state_root)
+    by_key = {content_key(item): item for item in stored}
+    found = {key: Fingerprint(known[key]) for key in by_key if key in known}
+    missing = {key: item for key, item in by_key.items() if key not in known}
     if missing:
         with ThreadPoolExecutor(_THREADS) as pool:
-            fresh = dict(zip(map(_key, missing), pool.map(lambda item: _take(item, buckets), missing), strict=True))
+            taken_now = pool.map(lambda item: _take(item, buckets), missing.values())
+            fresh = dict(zip(missing, taken_now, strict=True))
         found |= fresh
         known |= {key: taken.digest for key, taken in fresh.items() if not taken.problem}
-        storage.write(address, json.dumps(known, indent=0, sort_keys=True).encode())
-    return [found[_key(item)] for item in stored]
-
-
-def _key(item: StoredObject) -> str:
-    return f"{item.size_bytes} {item.version} {item.uri}"
+        keep_contents(state_root, known)
+    return [found[content_key(item)] for item in stored]
 
 
 def _take(item: StoredObject, buckets: tuple[str, ...]) -> Fingerprint:

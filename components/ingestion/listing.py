@@ -12,7 +12,7 @@ from components.core.errors import InputError, MissingObject
 from components.core.stores.addresses import address_of, local
 from components.core.stores.files import Storage, StoredObject, is_s3, storage_for
 from components.core.video.containers import VIDEO_SUFFIXES
-from components.ingestion.settings import IngestionSettings
+from components.ingestion.settings import IngestionSettings, as_of_seconds
 
 MANIFEST_SUFFIX = ".jsonl"
 _COMMENT = re.compile(r"(?:^|\s)#")
@@ -52,6 +52,9 @@ def list_videos(settings: IngestionSettings) -> list[Listed]:
     else:
         found = (stored for stored in storage.list(where) if _may_be_video(stored))
         listed = [Listed(stored, settings.source, settings.licence) for stored in found]
+    listed = [item for item in listed if item.stored.written_s <= as_of_seconds(settings.as_of)]
+    if not listed and settings.as_of:
+        raise InputError(f"There were no videos at {where} by {settings.as_of}.", "Give a later time, or none.")
     if not listed:
         known = " ".join(sorted(VIDEO_SUFFIXES))
         raise InputError(f"There are no videos at {where}.", f"Put files there whose names end in one of: {known}.")

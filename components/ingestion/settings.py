@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.core.data.settings import WorkSettings
 from components.core.video.settings import VideoStageSettings
+
+
+def as_of_seconds(as_of: str) -> float:
+    """Seconds since 1970 of a time in ISO 8601; without an offset it is meant in UTC. Infinity of an empty one.
+
+    >>> as_of_seconds("2026-01-01"), as_of_seconds("2026-01-01T01:00+01:00")
+    (1767225600.0, 1767225600.0)
+    """
+    if not as_of:
+        return math.inf
+    time = datetime.fromisoformat(as_of)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 class IngestionWork(WorkSettings):
@@ -23,7 +37,7 @@ class IngestionWork(WorkSettings):
 class IngestionSettings(VideoStageSettings):
     """What is listed, how it is split, and what is refused."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards"})
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "as_of"})
 
     videos: str = ""
     """Local folder or file, `s3://bucket/prefix`, or a manifest (`.jsonl` with uri, source, licence). A parameter of
@@ -38,6 +52,10 @@ class IngestionSettings(VideoStageSettings):
     eval_share: float = Field(default=0.02, ge=0, lt=1)
     """Share of videos held out, by hash. Ours: 220 of the paper's 10,989 videos with some eight questions each, a
     standard error of about 1.2 points; the paper measures on benchmarks alone."""
+
+    as_of: str = ""
+    """Only files written by then, ISO 8601, UTC unless it says otherwise: the corpus as it was, but for what was
+    replaced since. Empty: all. Ours: for backfills."""
 
     min_duration_s: float = Field(default=1.0, ge=0)
     """Shorter videos are rejected: nothing can be asked about them. Ours."""
@@ -61,3 +79,9 @@ class IngestionSettings(VideoStageSettings):
 
     work: IngestionWork = IngestionWork()
     """Concurrency and limits."""
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        as_of_seconds(value)  # raises where it is none
+        return value

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from components.core.engine.terminal import say
-from components.core.errors import InputError
+from components.core.errors import ApiAway, InputError
 from pipelines.commands.arguments import (
     Commands,
     add_command,
@@ -113,7 +113,12 @@ def _status(parsed: argparse.Namespace) -> int:
     profile = profile_of(parsed)
     root = where_runs_are(parsed)
     if profile.launch.runner == "cluster" and not parsed.runs:
-        return _status_of_cluster(parsed, profile)
+        try:
+            return _status_of_cluster(parsed, profile)
+        except ApiAway as error:
+            if parsed.watch:
+                raise
+            say(f"{error.what} What follows is what tasks wrote down.")
     if not parsed.run_id:
         print_runs(root)
     run = find_run(root, parsed.run_id)

@@ -1,5 +1,6 @@
-"""What successful runs have seen.
+"""What is known of the corpus: the content behind each address, and what successful runs have seen.
 
+Hashes are kept by address, size and version, so that nothing is read twice to know it again.
 Discovery notes what a run lists as pending; the exit task calls `advance` once that run has succeeded. A run that
 failed leaves the watermark where it was, so that nothing it lost is taken for done.
 """
@@ -7,12 +8,31 @@ failed leaves the watermark where it was, so that nothing it lost is taken for d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from components.core.stores.files import storage_for
+from components.core.stores.files import StoredObject, storage_for
 
 WATERMARK = "ingestion/watermark.json"
+HASHES = "ingestion/hashes.json"
+
+
+def content_key(item: StoredObject) -> str:
+    """What a file is filed under until it changes."""
+    return f"{item.size_bytes} {item.version} {item.uri}"
+
+
+def known_contents(state_root: str | Path) -> dict[str, str]:
+    """The content hashes of files that were read before, by `content_key`."""
+    address = f"{_root(state_root)}/{HASHES}"
+    storage = storage_for(address)
+    return dict(json.loads(storage.read(address))) if storage.exists(address) else {}
+
+
+def keep_contents(state_root: str | Path, known: Mapping[str, str]) -> None:
+    """Replace what `known_contents` gives."""
+    address = f"{_root(state_root)}/{HASHES}"
+    storage_for(address).write(address, json.dumps(known, indent=0, sort_keys=True).encode())
 
 
 def seen(state_root: str | Path) -> set[str]:

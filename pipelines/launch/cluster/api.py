@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.core.errors import InputError, RewatchError
+from components.core.errors import ApiAway, InputError, RewatchError
 
 if TYPE_CHECKING:
     from pipelines.launch.settings import LaunchSettings
@@ -75,7 +75,8 @@ class KfpApi:
         """Make one call.
 
         Raises:
-            InputError: the API cannot be reached, or refuses the login, or the request.
+            ApiAway: the API cannot be reached.
+        InputError: it refuses the login, or the request.
             RewatchError: it failed.
         """
         from kfp_server_api.exceptions import ApiException, ApiTypeError, ApiValueError
@@ -87,7 +88,7 @@ class KfpApi:
             raise self._refusal(error) from error
         except (HTTPError, OSError) as error:
             reason = str(getattr(error, "reason", None) or error).rpartition(": ")[2]
-            raise InputError(
+            raise ApiAway(
                 f"The KFP API at {self.address} cannot be reached ({reason}).", _where("launch.host")
             ) from error
         except (ApiTypeError, ApiValueError, ValueError, AttributeError) as error:

@@ -8,7 +8,7 @@ ends what this one began. Its name is the published pipeline's; what it was made
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from components.core.data.rows import digest_of
@@ -94,12 +94,12 @@ def remove(profile: Profile, pipeline_too: bool = False) -> int:
 
 def arguments_of(profile: Profile, videos: str) -> dict[str, str]:
     """What a run that nobody asked for is given: it ends at once where no video is new."""
-    arguments = profile.arguments()
-    ingestion = profile.stages.get("ingestion")
-    if ingestion is not None and "end_without_new" in type(ingestion).model_fields:
-        waiting = ingestion.model_copy(update={"end_without_new": True})
-        arguments["ingestion"] = waiting.to_json()
-    return {"videos": videos, **arguments}
+    waiting = {
+        name: section.model_copy(update={"end_without_new": True})
+        for name, section in profile.stages.items()
+        if "end_without_new" in type(section).model_fields
+    }
+    return {"videos": videos, **replace(profile, stages={**profile.stages, **waiting}).arguments()}
 
 
 def _schedules(api: KfpApi, name: str) -> list[Any]:
