@@ -14,12 +14,13 @@ from pipelines.commands.arguments import (
     add_runs,
     model_of,
     profile_of,
+    reach_store,
     reach_tracking,
 )
 
 
 def add(commands: Commands) -> None:
-    """`promote`, `rollback`, `cache`."""
+    """`promote`, `rollback`, `forget`, `cache`."""
     promote = add_command(commands, "promote", _promote, "make a registered model version the champion by hand")
     add_runs(promote)
     promote.add_argument("version", help="its number in MLflow's registry")
@@ -28,6 +29,13 @@ def add(commands: Commands) -> None:
     rollback = add_command(commands, "rollback", _rollback, "return to the champion before this one")
     add_runs(rollback)
     add_model(rollback)
+
+    told = "remove a video with all that was made of it; tells what without --yes"
+    gone = add_command(commands, "forget", _forget, told)
+    gone.add_argument("video_id", help="sha256 of its file, as rows and the report name it")
+    gone.add_argument("--yes", action="store_true", help="remove it; without, nothing is removed")
+    add_runs(gone)
+    add_profile(gone)
 
     cache = commands.add_parser("cache", help="what is stored for later runs: show it, free what no run reaches")
     actions = cache.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -59,6 +67,33 @@ def _rollback(parsed: argparse.Namespace) -> int:
     from components.promotion.promote import rollback
 
     say(rollback(model_of(parsed)))
+    return 0
+
+
+def _forget(parsed: argparse.Namespace) -> int:
+    from pipelines.launch.forgetting import forget
+    from pipelines.launch.local.folders import RunsRoot
+
+    profile = profile_of(parsed)
+    reach_store(profile)
+    launch = profile.launch
+    on_cluster = launch.runner == "cluster" and parsed.runs is None
+    runs = RunsRoot(parsed.runs or Path(launch.runs))
+    state = launch.state if launch.state and parsed.runs is None else str(runs.state)
+    traces = forget(state, parsed.video_id, None if on_cluster else runs.path, parsed.yes)
+    verb = "removed" if parsed.yes else "to be removed"
+    say(f"{verb}: {len(traces.records)} records, {len(traces.calls)} stored replies")
+    for kind, paths in (("dataset", traces.datasets), ("model", traces.models)):
+        for path in paths:
+            say(f"  {kind}  {path}")
+    if on_cluster:
+        say("datasets and models are KFP's artifacts: remove those of the runs that saw it, and KFP's cache with them")
+    if traces.addresses:
+        say(
+            f"its file lies at {traces.addresses} known addresses: take it away there, or the next run ingests it again"
+        )
+    if not parsed.yes:
+        say("next: the same with --yes")
     return 0
 
 

@@ -30,7 +30,11 @@ def add(commands: Commands) -> None:
     submit = add_command(commands, "submit", _submit, "check, compile and start a run on a KFP cluster")
     add_profile(submit, default="cluster")
     submit.add_argument("--videos", help="s3:// prefix or manifest of videos (default: the profile's)")
+    submit.add_argument("--as-of", default="", metavar="TIME", help="only videos written by then, such as 2026-01-31")
     submit.add_argument("--run-name", default="", help="name of the run in KFP's pages")
+    submit.add_argument(
+        "--dry-run", action="store_true", help="check, say what would be done and bought, start nothing"
+    )
     _add_watch(submit)
 
     status = add_command(commands, "status", _status, "list the runs, or the tasks of one")
@@ -65,10 +69,22 @@ def _add_watch(command: argparse.ArgumentParser) -> None:
 
 
 def _submit(parsed: argparse.Namespace) -> int:
-    from pipelines.launch.cluster.submit import submit
+    from pipelines.launch.cluster.submit import prepare, submit
 
+    if parsed.as_of:
+        parsed.overrides.append(f"ingestion.as_of='{parsed.as_of}'")
     profile = cluster_profile_of(parsed)
-    api, run_id = submit(profile, parsed.videos or profile.launch.videos, parsed.run_name)
+    videos = parsed.videos or profile.launch.videos
+    if parsed.dry_run:
+        from pipelines.launch.forecast import forecast
+
+        prepared = prepare(profile, videos)
+        say(f"checks   passed: {prepared.api.address} answers, the pipeline has {len(prepared.tasks)} tasks")
+        for line in forecast(profile, videos, profile.launch.state, runs_of(profile)):
+            say(line)
+        say("nothing was started; next: the same without --dry-run")
+        return 0
+    api, run_id = submit(profile, videos, parsed.run_name)
     say(f"submitted {run_id}")
     return _started(profile, api, run_id, parsed)
 

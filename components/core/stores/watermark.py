@@ -55,6 +55,17 @@ def advance(state_root: str | Path, run_id: str) -> int:
     return len(listed - before)
 
 
+def forget_content(state_root: str | Path, digest: str, free: bool = True) -> int:
+    """Take a content for unknown and unseen; returns how many addresses it is known to lie at."""
+    known = known_contents(state_root)
+    left = {key: value for key, value in known.items() if value != digest}
+    if free and len(left) < len(known):
+        keep_contents(state_root, left)
+    if free and digest in (before := seen(state_root)):
+        _write(f"{_root(state_root)}/{WATERMARK}", before - {digest})
+    return len(known) - len(left)
+
+
 def _root(state_root: str | Path) -> str:
     return str(state_root).rstrip("/")
 

@@ -6,6 +6,8 @@ profile's `platform`), so the parameters are those of a laptop run and the cache
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,7 @@ from components.core.engine.terminal import say
 from components.core.errors import InputError
 from pipelines.ir.compilation import compile_pipeline
 from pipelines.ir.lint import Compiled
+from pipelines.ir.prune import tasks_in
 from pipelines.launch.cluster.api import KfpApi
 from pipelines.launch.cluster.preflight import check_arguments, check_images, check_videos, told
 from pipelines.launch.cluster.progress import ENDED, RUN_STATES
@@ -34,15 +37,26 @@ def compiled_for(profile: Profile) -> Compiled:
         return Compiled.read(compile_pipeline(profile.pipeline, platform_of(profile), path))
 
 
-def submit(profile: Profile, videos: str, run_name: str = "") -> tuple[KfpApi, str]:
-    """Compile, check all that can be checked, and start a run with caching on; returns the API and the run's id.
+@dataclass(frozen=True)
+class Prepared:
+    """A run that could be started."""
+
+    api: KfpApi
+    compiled: Compiled
+    arguments: Mapping[str, str]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of its tasks."""
+        return tasks_in(self.compiled.ir)
+
+
+def prepare(profile: Profile, videos: str) -> Prepared:
+    """Compile, and check all that can be checked; nothing is created.
 
     Raises:
         InputError: the API cannot be reached; the videos lie on this machine; an image or a parameter is missing.
-        RewatchError: the KFP API did not accept the run.
     """
-    import kfp_server_api as kfp
-
     check_videos(videos)
     arguments = {"videos": videos, **profile.arguments()}
     api = KfpApi.of(profile.launch)
@@ -50,11 +64,25 @@ def submit(profile: Profile, videos: str, run_name: str = "") -> tuple[KfpApi, s
     check_arguments(compiled, arguments)
     if profile.launch.check_images and (note := told(check_images(compiled))):
         say(note)
+    return Prepared(api, compiled, arguments)
+
+
+def submit(profile: Profile, videos: str, run_name: str = "") -> tuple[KfpApi, str]:
+    """Start a run with caching on, once everything was checked; returns the API and the run's id.
+
+    Raises:
+        InputError: as `prepare`.
+        RewatchError: the KFP API did not accept the run.
+    """
+    import kfp_server_api as kfp
+
+    prepared = prepare(profile, videos)
+    api = prepared.api
     run = kfp.V2beta1Run(
         experiment_id=api.experiment(profile.launch.experiment),
         display_name=run_name or named_by_time(profile.pipeline.name),
-        pipeline_spec=spec_of(compiled),
-        runtime_config=kfp.V2beta1RuntimeConfig(parameters=arguments),
+        pipeline_spec=spec_of(prepared.compiled),
+        runtime_config=kfp.V2beta1RuntimeConfig(parameters=dict(prepared.arguments)),
         service_account=profile.launch.service_account or None,
     )
     return api, str(api.ask(api.runs.run_service_create_run, run=run).run_id)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from components.core.data.rows import digest_of
+from components.core.errors import InputError
 from components.core.stores.watermark import advance, seen
 from components.ingestion.discover import discover_shards
 from components.ingestion.fingerprints import shard_ids, shard_of, split_of
+from components.ingestion.listing import list_videos
+from components.ingestion.settings import IngestionSettings
 from components.sandbox.corpus.generate import Corpus
 
 IDS = [digest_of(number) for number in range(4000)]
@@ -80,3 +84,18 @@ def test_the_held_out_share_is_what_was_asked_for_in_every_shard() -> None:
 def test_shard_ids_do_not_depend_on_order_or_copies() -> None:
     assert shard_ids(IDS, 8) == shard_ids([*reversed(IDS), IDS[0]], 8)
     assert len(shard_ids(IDS, 8)) == 8
+
+
+def test_a_corpus_as_of_a_time_holds_what_was_written_by_then(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.mp4", tmp_path / "new.mp4"
+    for path, written_s in ((old, 1_000_000_000), (new, 1_700_000_000)):
+        path.write_bytes(b"film")
+        os.utime(path, (written_s, written_s))
+    given = {"videos": str(tmp_path)}
+    names = lambda as_of: [item.stem for item in list_videos(IngestionSettings(**given, as_of=as_of))]  # noqa: E731
+    assert names("") == ["new", "old"]
+    assert names("2001-09-09T01:46:40") == ["old"]
+    assert names("2001-09-09T03:46:40+02:00") == ["old"]
+    with pytest.raises(InputError, match="by 2001-09-09T01:46:39Z"):
+        names("2001-09-09T01:46:39Z")
+    assert IngestionSettings(**given).digest() == IngestionSettings(**given, as_of="2001-09-09").digest()
