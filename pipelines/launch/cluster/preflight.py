@@ -28,7 +28,7 @@ def check_videos(videos: str) -> None:
         InputError: they lie on this machine.
     """
     if not videos.startswith("s3://"):
-        raise InputError(f"A cluster cannot read {videos!r}.", "Give an s3:// prefix or manifest with --videos.")
+        raise InputError(f"A cluster cannot read {videos}.", "Give an s3:// prefix or manifest with --videos.")
 
 
 def check_arguments(compiled: Compiled, arguments: Mapping[str, str]) -> None:

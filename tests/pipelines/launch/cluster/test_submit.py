@@ -40,7 +40,7 @@ def test_a_run_is_given_the_compiled_pipeline_the_videos_and_every_section(kfp: 
     [
         (["--set", "reading.sufix=.md"], "did you mean 'suffix'"),
         (["--set", "redding.suffix=.md"], "did you mean 'reading'"),
-        (["--videos", "/my/videos"], "A cluster cannot read '/my/videos'"),
+        (["--videos", "/my/videos"], "A cluster cannot read /my/videos"),
         (["--videos", "gs://bucket/videos"], "A cluster cannot read"),
         (["--set", "launch.host=http://127.0.0.1:1"], "cannot be reached"),
         (["--set", "launch.host=ml-pipeline:8888"], "has no scheme"),
