@@ -6,6 +6,7 @@ VIDEOS  ?=
 SET     ?=
 RUNS    ?= runs
 PORT    ?= 5000
+BUILDER ?= docker
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -19,7 +20,7 @@ export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run corpus test test-full ui bench audit lint format lock images manifests clean distclean
+.PHONY: help setup run corpus test test-full ui bench audit lint format lock images push manifests clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -77,15 +78,22 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## rewrite images/rewatch.lock from the present environment
+lock: ## rewrite images/*.lock, but serving's and lmms-eval's, from the present environment
 	@{ sed -n '/^#/p' images/rewatch.lock; echo "$(TORCH)"; \
 	  $(BIN)/python -m pip freeze --all --exclude pip --exclude rewatch --exclude torch | sort -f; } > images/rewatch.lock.new
 	@mv images/rewatch.lock.new images/rewatch.lock
+	@$(BIN)/python -m pipelines.locks
 
-images: setup ## build the container image of every stage (needs Docker)
-	@command -v docker > /dev/null || { echo "there is no docker command on this machine"; exit 2; }
-	@$(BIN)/python -m pipelines.images | while read -r image dockerfile stage; do \
-	  docker build --quiet --tag "$$image" --file "$$dockerfile" --build-arg STAGE="$$stage" . && echo "$$image" || exit 1; done
+images: setup ## build the container images; BASE_IMAGE=, INDEX=, CA=file, BUILDER=docker, ONLY="captioning teacher"
+	@$(BIN)/python -m pipelines.images --builder '$(BUILDER)' build $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)') \
+	  $(if $(INDEX),--index '$(INDEX)') $(if $(EXTRA_INDEX),--extra-index '$(EXTRA_INDEX)') \
+	  $(if $(CA),--authority '$(CA)') $(if $(BUILD_OPTIONS),--options='$(BUILD_OPTIONS)') $(ONLY)
+	@echo "built; next: 'make run PROFILE=docker', or 'make push REGISTRY=registry.example.org/team'"
+
+push: setup ## push the images to REGISTRY
+	@test -n "$(REGISTRY)" || { echo "to which registry? make push REGISTRY=registry.example.org/team"; exit 2; }
+	@$(BIN)/python -m pipelines.images --builder '$(BUILDER)' push '$(REGISTRY)' $(ONLY)
+	@echo "pushed; next: export REWATCH_REGISTRY=$(REGISTRY), by which compile and submit name them"
 
 manifests: setup ## render every overlay and check it strictly (needs kustomize or kubectl)
 	@$(BIN)/python -m tests.manifests

@@ -1,20 +1,17 @@
-# The image of one data stage: decoding, teachers, gates, reports. No CUDA: torch is the CPU build where the index has it.
-#   docker build --file images/data.Dockerfile --build-arg STAGE=captioning .
-FROM python:3.11-slim-bookworm
+# The image of a data stage: decoding, teachers, gates, reports. No torch, no tools of development.
+# `make images` puts together what is copied here, and builds it: see README.md.
+ARG BASE_IMAGE=python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+FROM ${BASE_IMAGE}
 
-RUN useradd --uid 1000 --create-home rewatch \
- && python3 -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/rewatch PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
+# All that stages share comes first: built once, then each adds its own code.
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+COPY install.sh packages.lock ca/ /opt/setup/
+RUN sh /opt/setup/install.sh
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/rewatch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp USER=rewatch \
     MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 GX_ANALYTICS_ENABLED=false
 
-# The lock first: this layer is built once for all stages.
-COPY images/rewatch.lock /tmp/rewatch.lock
-RUN pip install --no-cache-dir --quiet "$(grep '^torch==' /tmp/rewatch.lock)" \
- && DS_BUILD_OPS=0 pip install --no-cache-dir --quiet -r /tmp/rewatch.lock
-
-COPY components/__init__.py /opt/rewatch/components/__init__.py
-COPY components/core /opt/rewatch/components/core
-ARG STAGE
-COPY components/${STAGE} /opt/rewatch/components/${STAGE}
-USER 1000
+COPY code/ /opt/rewatch/
+USER 1000:1000
 WORKDIR /tmp

@@ -53,8 +53,9 @@ def is_held(path: Path) -> bool:
 
 
 def end_self() -> None:
-    """End this process at once."""
+    """End this process at once. The first one in a container hears no signal that comes from within it, so it exits."""
     os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(128 + signal.SIGKILL)
 
 
 def end_group() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from components.core.data.settings import Settings
 from components.core.stores.files import is_s3
 from components.core.teachers.budget import Budget
+from pipelines.launch.local.docker import DockerSettings
 
 _FIELD = re.compile(r"[0-9A-Za-z*?/,-]+")
 
@@ -96,8 +97,8 @@ class LaunchSettings(Settings):
     shared_model_accepted: tuple[str, ...] = ()
     """Roles of which one accepts that they share a model, though the probes and the auditor are worth something only as
     models of their own: two probes that are one count as one, and an auditor that filters measures its own filter."""
-    docker: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of kfp's DockerRunner, such as `shm_size` and `network_mode`."""
+    docker: DockerSettings = DockerSettings()
+    """What containers get beside what their run needs (docker)."""
     host: str = ""
     """Address of the KFP API (cluster)."""
     namespace: str = ""

@@ -5,7 +5,7 @@ at the top of a file or inside a function; what only a type checker imports does
 syntax tree without docstrings, so that comments, layout and documentation change no identity. Of other projects' code,
 the release that is installed counts, package by package, as far as these modules import it.
 
-    identity_of("components.captioning.caption").digest      what a container runs: the image's tag
+    identity_of("components.captioning.caption").digest      what a container runs
     work_identity("components.captioning.caption").digest    what its records depend on, however they are driven
 """
 
@@ -75,6 +75,11 @@ def identity_of(*entries: str, without: Iterable[str] = ()) -> Identity:
 def work_identity(module: str) -> Identity:
     """The identity of the work in a module, whatever drives it: part of the keys of records and checkpoints."""
     return identity_of(module, without=DRIVERS)
+
+
+def file_of(name: str) -> Path:
+    """The file of one of an identity's `modules`: a module by its name, or a data file by its path."""
+    return ROOT / name if "/" in name else _path_of(name) or ROOT
 
 
 def filed_under(module: str, settings_digest: str) -> str:

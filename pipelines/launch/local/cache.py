@@ -34,8 +34,8 @@ def forget_failed(runs: Path, cache: Path) -> int:
 
 
 def forget_tasks(cache: Path) -> int:
-    """Remove every cache entry; returns how many there were."""
-    entries = list(cache.glob("*.json"))
+    """Remove every cache entry of every runner; returns how many there were."""
+    entries = list(cache.glob("*/*.json"))
     for entry in entries:
         entry.unlink()
     return len(entries)

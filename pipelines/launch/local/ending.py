@@ -10,6 +10,7 @@ from components.core.engine.record import HEADER, LOGS
 from components.core.engine.run_summary import DIED, cause_in, nothing_to_do_in
 from components.core.errors import DiskFull
 from pipelines.launch.local.folders import RESERVE_BYTES, RunFolder
+from pipelines.launch.local.observer import COLOURS
 from pipelines.launch.local.progress import Record, RunWatcher
 
 TAIL_LINES = 8
@@ -62,8 +63,10 @@ def last_lines(folder: RunFolder, error: Record) -> list[str]:
     if log is not None:
         return [line for line in map(_logged, log.decode(errors="replace").splitlines()[-TAIL_LINES:]) if line]
     if folder.kfp_log.exists():
-        lines = [line.strip() for line in folder.kfp_log.read_text(errors="replace").splitlines()]
-        return [line for line in lines if line and not line.startswith("---")][-TAIL_LINES:]
+        lines = [COLOURS.sub("", line).strip() for line in folder.kfp_log.read_text(errors="replace").splitlines()]
+        ended = f"Task '{error.get('task')}' finished with status FAILURE"
+        until = next((number for number, line in enumerate(lines) if ended in line), len(lines))  # `finish` comes after
+        return [line for line in lines[:until] if line and not line.startswith("---")][-TAIL_LINES:]
     return []
 
 

@@ -32,7 +32,11 @@ class RunsRoot:
     @property
     def cache(self) -> Path:
         """KFP's cache entries. Outside any run's folder: a cache in a new pipeline root would never hit."""
-        return self.path / "cache" / "kfp"
+        return self.path / "cache"
+
+    def cache_of(self, runner: str) -> Path:
+        """The entries of one runner: what ran on the laptop proves nothing of an image."""
+        return self.cache / ("kfp" if runner == "subprocess" else f"kfp-{runner}")
 
     @property
     def scratch(self) -> Path:

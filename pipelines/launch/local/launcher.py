@@ -25,6 +25,7 @@ from components.core.errors import InputError, RewatchError, as_disk_full
 from components.core.processes import LIFELINE_VARIABLE, as_interrupt, lifeline
 from components.core.stores.files import is_s3
 from components.core.teachers.endpoints import EndpointSettings
+from pipelines.launch.local.docker import containers_of
 from pipelines.launch.local.ending import cause_of, tell_failure, tell_success
 from pipelines.launch.local.folders import RunFolder, RunsRoot
 from pipelines.launch.local.mlflow_parent import Tracker, tracked
@@ -75,8 +76,8 @@ class LocalRun:
             InputError: the input cannot be used; nothing was written.
             RewatchError: the run could not be started, or the launcher itself failed; run.json says why.
         """
-        check_run(self.profile, self.videos, self.runs.path)
-        with self._alone(), _no_room_explained(self.runs.path):
+        check_run(self.profile, self.videos, self.runs.path, self.until)
+        with self._alone(), _no_room_explained(self.runs.path), self._containers():
             folder = self.runs.new_run()
             with lifeline(folder.lifeline), as_interrupt(signal.SIGTERM, signal.SIGHUP):
                 return self._follow(folder)
@@ -123,6 +124,12 @@ class LocalRun:
                 raise InputError(f"Another run is using {self.runs.path}.", "Wait for it, or give --runs.") from error
             yield
 
+    def _containers(self) -> contextlib.AbstractContextManager[None]:
+        """Ends what works for the runs folder in containers: before, from a launcher that was killed, and after."""
+        if self.profile.launch.runner == "docker":
+            return containers_of(self.runs.path.absolute())
+        return contextlib.nullcontext()
+
     def _header(self, folder: RunFolder) -> Record:
         return {
             "run_id": folder.id,
@@ -136,15 +143,16 @@ class LocalRun:
         import yaml
 
         folder.resolved.write_text(yaml.safe_dump({"videos": self.videos, **self.profile.resolved()}, sort_keys=False))
+        endpoints = self.profile.endpoints.values()
         job = {
             "pipeline": self.profile.pipeline.module,
             "arguments": {"videos": str(self._videos_argument()), **self.profile.arguments()},
             "platform": self.profile.platform.model_dump(mode="json"),
             "runner": self.profile.launch.runner,
-            "docker": self.profile.launch.docker,
-            "keys": [it.api_key_env for it in self.profile.endpoints.values() if it.api_key_env],
+            "docker": self.profile.launch.docker.model_dump(mode="json"),
+            "keys": [*self.profile.platform.secret_keys, *(it.api_key_env for it in endpoints if it.api_key_env)],
             "until": self.until,
-            "cache": str(self.runs.cache.absolute()),
+            "cache": str(self.runs.cache_of(self.profile.launch.runner).absolute()),
         }
         folder.record.write_object(folder.job.name, job)
 

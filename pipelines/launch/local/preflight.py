@@ -12,18 +12,21 @@ from components.core.errors import InputError, TeacherUnavailable
 from components.core.stores.addresses import local
 from components.core.stores.files import LocalStorage
 from components.core.teachers.endpoints import EndpointSettings
+from pipelines.images import references
+from pipelines.launch.local.docker import check_docker
 from pipelines.profile import Profile
 
 MAX_ARGUMENT_BYTES = 100_000
 """Parameters travel as arguments of a command; Linux refuses one over 128 KiB."""
 
 
-def check_run(profile: Profile, videos: str, runs: Path) -> None:
-    """Check a local run's input: videos, output folder, parameters and external teachers.
+def check_run(profile: Profile, videos: str, runs: Path, until: str = "") -> None:
+    """Check a local run's input: videos, output folder, parameters, external teachers, and Docker where it is to run.
 
     Raises:
-        InputError: the videos, the runs folder or a parameter cannot be used.
+        InputError: the videos, the runs folder or a parameter cannot be used, or images are missing.
         TeacherUnavailable: an endpoint of the profile does not answer.
+        RewatchError: Docker does not answer.
     """
     check_videos(videos)
     check_arguments({"videos": videos, **profile.arguments()})
@@ -32,6 +35,8 @@ def check_run(profile: Profile, videos: str, runs: Path) -> None:
     for name, endpoint in profile.endpoints.items():
         if name in used and endpoint.base_url:
             check_endpoint(name, endpoint)
+    if profile.launch.runner == "docker":
+        check_docker(references(profile.pipeline, until))
 
 
 def check_videos(videos: str) -> None:

@@ -20,6 +20,7 @@ from components.core.engine.record import PLAN
 from components.core.errors import RewatchError
 from components.core.processes import end_group, join_run
 from pipelines.launch.local.cache import forget_failed
+from pipelines.launch.local.docker import DockerSettings, container_arguments, run_container
 from pipelines.launch.local.folders import RunFolder
 from pipelines.launch.local.observer import TaskObserver
 from pipelines.pipeline import load_pipeline
@@ -67,10 +68,12 @@ def run(pipeline: Any, job: dict[str, Any], folder: RunFolder) -> int:
     root.addFilter(TaskObserver(folder, Path(job["cache"])))
     runner: Any = local.SubprocessRunner(use_venv=False)
     if job["runner"] == "docker":
-        from pipelines.launch.local.docker import container_arguments
+        from kfp.local import docker_task_handler
 
-        videos, keys = job["arguments"]["videos"], tuple(job["keys"])
-        runner = local.DockerRunner(**container_arguments(job["docker"], folder.path.parent, videos, os.environ, keys))
+        settings, runs = DockerSettings.model_validate(job["docker"]), folder.path.parent
+        given = container_arguments(settings, runs, job["arguments"], os.environ, job["keys"])
+        runner = local.DockerRunner(**given)
+        docker_task_handler.run_docker_container = run_container
     local.init(
         runner,
         pipeline_root=str(folder.artifacts),

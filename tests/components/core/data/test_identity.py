@@ -126,12 +126,29 @@ def test_a_release_moves_the_work_that_imports_it(tree: Path, monkeypatch: pytes
     def upgrade() -> None:
         monkeypatch.setattr("importlib.metadata.version", lambda name: "99" if name == "torch" else version(name))
 
-    assert moved_by(upgrade) == both("sft", "grpo", "evaluation")
+    assert moved_by(upgrade) == {"sft", "grpo", "evaluation"}, "images hold what is pinned, whatever is installed here"
 
 
-def test_the_dockerfile_moves_the_images_built_from_it(tree: Path) -> None:
-    moved = moved_by(lambda: append(tree / "images/train.Dockerfile", "RUN true\n"))
-    assert moved == {"sft image", "grpo image", "evaluation image"}
+TRAINING_IMAGES = {"sft image", "grpo image", "evaluation image"}
+
+
+@pytest.mark.parametrize(
+    ("path", "moved"),
+    [
+        ("images/train.Dockerfile", TRAINING_IMAGES),
+        ("images/train.lock", TRAINING_IMAGES),
+        ("images/data.lock", IMAGES - TRAINING_IMAGES),
+        ("images/install.sh", IMAGES),
+        ("images/teacher.Dockerfile", set()),
+        ("images/README.md", set()),
+    ],
+)
+def test_how_an_image_is_built_moves_its_tag(tree: Path, path: str, moved: set[str]) -> None:
+    assert moved_by(lambda: append(tree / path, "# another line\n")) == moved
+
+
+def test_code_of_the_package_that_holds_all_moves_every_key(tree: Path) -> None:
+    assert moved_by(lambda: append(tree / "components/__init__.py", "LIMIT = 3\n")) == {*keys()}
 
 
 def test_what_only_a_type_checker_imports_does_not_count(tree: Path) -> None:
