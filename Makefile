@@ -93,7 +93,8 @@ images: setup ## build the container images; BASE_IMAGE=, INDEX=, CA=file, BUILD
 push: setup ## push the images to REGISTRY
 	@test -n "$(REGISTRY)" || { echo "to which registry? make push REGISTRY=registry.example.org/team"; exit 2; }
 	@$(BIN)/python -m pipelines.images --builder '$(BUILDER)' push '$(REGISTRY)' $(ONLY)
-	@echo "pushed; next: export REWATCH_REGISTRY=$(REGISTRY), by which compile and submit name them"
+	@$(BIN)/python -m pipelines.images pin '$(REGISTRY)'
+	@echo "pushed, and named in manifests/images; next: export REWATCH_REGISTRY=$(REGISTRY), by which compile and submit name them"
 
 manifests: setup ## render every overlay and check it strictly (needs kustomize or kubectl)
 	@$(BIN)/python -m tests.manifests

@@ -7,11 +7,13 @@ fails there at once. Images of one recipe share all layers but their own code: s
     python -m pipelines.images                         prints "reference recipe what", a line for each
     python -m pipelines.images build [what …]          `make images`
     python -m pipelines.images push REGISTRY [what …]  `make push`
+    python -m pipelines.images pin [REGISTRY]          tells the manifests which servers' images those are
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,6 +31,8 @@ from pipelines.ir.lint import Compiled
 from pipelines.pipeline import DEFAULT, Pipeline, load_pipeline
 from pipelines.platform import Platform
 
+PINS = Path("manifests/images/kustomization.yaml")
+"""Where the manifests say which images of ours they mean."""
 CONTEXTS = Path("build/images")
 """Where images are put together, each in a folder of its own: what a builder is given."""
 
@@ -158,11 +162,21 @@ def push(image: Image, builder: Sequence[str], registry: str) -> str:
     Raises:
         RewatchError: it failed.
     """
-    reference = f"{registry.rstrip('/')}/{image.reference.removeprefix(f'{REGISTRY}/')}"
+    reference = _in(registry, image)
     if reference != image.reference:
         _run([*builder, "tag", image.reference, reference])
     _run([*builder, "push", reference])
     return reference
+
+
+def pin(found: Sequence[Image], registry: str, path: Path) -> None:
+    """Write the names and tags of servers' images, in a registry, into the manifests."""
+    text = path.read_text()
+    for image in found:
+        name, _, tag = _in(registry, image).rpartition(":")
+        entry = rf"(- name: rewatch/{image.what}\n  newName: )\S+(\n  newTag: )\S+"
+        text = re.sub(entry, rf"\g<1>{name}\g<2>{tag}", text)
+    path.write_text(text)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -179,14 +193,17 @@ def main(given: Sequence[str] | None = None) -> int:
     building.add_argument("--authority", type=Path, help="certificate (PEM) of the index's authority")
     pushing = actions.add_parser("push", help="push images to a registry")
     pushing.add_argument("registry")
+    pinning = actions.add_parser("pin", help="write the servers' images into the manifests")
+    pinning.add_argument("registry", nargs="?", default=REGISTRY)
     for action in (building, pushing, actions.add_parser("list", help="print them")):
         action.add_argument("names", nargs="*", help="such as captioning or teacher; all by default")
     parsed = parser.parse_args(given)
     try:
-        wanted, builder = (
-            chosen(load_pipeline(parsed.pipeline), getattr(parsed, "names", [])),
-            shlex.split(parsed.builder),
-        )
+        if parsed.action == "pin":
+            pin(list(servers()), parsed.registry, ROOT / PINS)
+            return 0
+        builder = shlex.split(parsed.builder)
+        wanted = chosen(load_pipeline(parsed.pipeline), getattr(parsed, "names", []))
         for number, image in enumerate(wanted, start=1):
             if parsed.action == "build":
                 print(f"[{number}/{len(wanted)}] {image.reference}", flush=True)
@@ -201,6 +218,11 @@ def main(given: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _in(registry: str, image: Image) -> str:
+    """An image's reference in a registry."""
+    return f"{registry.rstrip('/')}/{image.reference.removeprefix(f'{REGISTRY}/')}"
 
 
 def _copy(source: Path, target: Path) -> None:

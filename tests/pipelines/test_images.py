@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.core.errors import InputError, RewatchError
-from pipelines.images import ROOT, Image, build, chosen, main, push
+from pipelines.images import PINS, ROOT, Image, build, chosen, main, pin, push
 from pipelines.pipeline import DEFAULT, load_pipeline
 
 RECIPES = {path.stem: path.read_text() for path in sorted((ROOT / "images").glob("*.Dockerfile"))}
@@ -116,6 +117,16 @@ def test_push_names_an_image_after_the_registry(every: list[Image], builder: lis
     assert told(tmp_path) == [f"tag {image.reference} {pushed}", f"push {pushed}"]
     with pytest.raises(RewatchError, match=r"push down/rewatch-teacher:\w+ ended with 3"):
         push(image, builder, "down")
+
+
+def test_the_manifests_are_told_the_servers_images(every: list[Image], tmp_path: Path) -> None:
+    pins = tmp_path / "kustomization.yaml"
+    pins.write_text((ROOT / PINS).read_text())
+    pin(every, "registry.example.org/team", pins)
+    for what in ("teacher", "mlflow", "launcher"):
+        name, _, tag = of(every, what).reference.rpartition("/")[2].partition(":")
+        entry = {"name": f"rewatch/{what}", "newName": f"registry.example.org/team/{name}", "newTag": tag}
+        assert entry in yaml.safe_load(pins.read_text())["images"]
 
 
 def test_a_missing_builder_and_an_unknown_image_are_said_in_one_line(
