@@ -77,10 +77,11 @@ class Image:
         return folder
 
 
+TEACHER = "components.sandbox.teacher.__main__"
 SERVERS = {
-    "teacher": ("components.sandbox.teacher.__main__",),
+    "teacher": (TEACHER,),
     "mlflow": (),
-    LAUNCHER: ("pipelines.cli", "pipelines.images", DEFAULT),
+    LAUNCHER: ("pipelines.cli", "pipelines.images", DEFAULT, TEACHER),  # a profile names the teacher's revision
     SERVING: (),
 }
 """Whose code each server's image carries. vLLM's own image is large and is built when it is named."""

@@ -32,7 +32,7 @@ def of(every: list[Image], what: str) -> Image:
 def builder(tmp_path: Path) -> list[str]:
     """A command that notes what it is told, and fails where it is told to push to a registry called `down`."""
     script = tmp_path / "builder"
-    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/told\ncase "$*" in *down/*) exit 3;; esac\n')
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/told\ncase "$*" in "push down/"*) exit 3;; esac\n')
     script.chmod(0o755)
     return [str(script)]
 
