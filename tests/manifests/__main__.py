@@ -9,6 +9,7 @@ from functools import cache
 
 from pipelines.profile import load_profile
 from tests.manifests import agreement, network, policy, references, strictness
+from tests.manifests.objects import pods
 from tests.manifests.render import Object, overlays, parse, render
 
 CHECKS = {
@@ -37,7 +38,7 @@ def faults(overlay: str, objects: list[Object]) -> list[str]:
 
 def main() -> int:
     """Print what was checked, and every fault; the exit code is 1 if there was one."""
-    broken, built = 0, agreement.built_images()
+    broken, unbuilt, built = 0, False, agreement.built_images()
     for overlay, folder in overlays().items():
         started = time.perf_counter()
         try:
@@ -52,6 +53,12 @@ def main() -> int:
         seconds = time.perf_counter() - started
         counts = f"{len(objects)} objects, {len(checks_of(overlay)) + 1} checks, {len(found)} faults"
         print(f"{overlay}: {counts}, {seconds:.1f} s")
+        images = [container["image"] for pod in pods(objects) for _, container in pod.containers()]
+        unbuilt |= any(image.endswith(f":{agreement.UNBUILT}") for image in images)
+    if unbuilt:
+        print(
+            "images are not pinned yet: `make images`, then `make push REGISTRY=…` (or python -m pipelines.images pin)"
+        )
     return 1 if broken else 0
 
 

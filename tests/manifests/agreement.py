@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +35,10 @@ def faults(objects: list[Object], profile: Any) -> Iterator[str]:
         yield f"profile {profile.name}: the Secret {KUBEFLOW}/{secret} has no {', '.join(sorted(missing))}"
 
 
+UNBUILT = "unbuilt"
+"""Tag of images that nobody has built and pinned yet: what the repository holds, since a registry is everyone's own."""
+
+
 def image_faults(objects: list[Object], built: set[str]) -> Iterator[str]:
     """Images of ours that no recipe builds, or that are named by the tag of other code.
 
@@ -46,17 +47,18 @@ def image_faults(objects: list[Object], built: set[str]) -> Iterator[str]:
     """
     for pod in pods(objects):
         for where, container in pod.containers():
-            name = container["image"].rpartition("/")[2]
-            if not name.startswith("rewatch-") or name in built:
+            name, _, tag = container["image"].rpartition("/")[2].partition(":")
+            if not name.startswith("rewatch-") or f"{name}:{tag}" in built:
                 continue
-            same = [other for other in built if other.partition(":")[0] == name.partition(":")[0]]
-            remedy = f"this code's is {same[0]}; pin it in manifests/images" if same else "no recipe builds it"
-            yield f"{where}: image {name}: {remedy}"
+            same = [other.partition(":")[2] for other in built if other.partition(":")[0] == name]
+            if not same:
+                yield f"{where}: no recipe builds an image {name}"
+            elif tag != UNBUILT:
+                yield f"{where}: image {name}:{tag} is of other code, this one's is {same[0]}; `make push` pins it"
 
 
 def built_images() -> set[str]:
-    """Name and tag of every image that this code builds, without a registry."""
-    command = [sys.executable, "-m", "pipelines.images"]
-    root = Path(__file__).parents[2]
-    lines = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[0].rpartition("/")[2] for line in lines if line.strip()}
+    """Name and tag of every server's image that this code builds, without a registry."""
+    from pipelines.images import servers
+
+    return {image.reference.rpartition("/")[2] for image in servers()}

@@ -544,10 +544,20 @@ def test_what_is_for_development_stays_there(rendered: dict[str, list[Object]]) 
 
 
 def test_an_image_of_other_code_or_of_no_recipe_is_caught(rendered: dict[str, list[Object]]) -> None:
-    built = {"rewatch-mlflow:golden", "rewatch-teacher:123", "rewatch-launcher:golden"}
-    found = list(agreement.image_faults(rendered["dev"], built))
-    assert len(found) == 1 and "rewatch-teacher:golden: this code's is rewatch-teacher:123" in found[0]
-    assert "no recipe builds it" in next(iter(agreement.image_faults(rendered["dev"], built - {"rewatch-teacher:123"})))
+    built = {"rewatch-mlflow:golden", "rewatch-teacher:123"}
+    assert list(agreement.image_faults(rendered["dev"], built)) == [
+        "Deployment rewatch/teacher, container teacher: image rewatch-teacher:golden is of other code, "
+        "this one's is 123; `make push` pins it"
+    ]
+    assert list(agreement.image_faults(rendered["dev"], built - {"rewatch-teacher:123"})) == [
+        "Deployment rewatch/teacher, container teacher: no recipe builds an image rewatch-teacher"
+    ]
+
+
+def test_every_image_of_ours_is_built_by_a_recipe(rendered: dict[str, list[Object]]) -> None:
+    names = {image.partition(":")[0] for image in agreement.built_images()}
+    for objects in rendered.values():
+        assert not list(agreement.image_faults(objects, {f"{name}:golden" for name in names}))
 
 
 def test_the_golden_copies_are_of_these_sources(rendered: dict[str, list[Object]]) -> None:
