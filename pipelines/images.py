@@ -176,7 +176,7 @@ def pin(found: Sequence[Image], registry: str, path: Path) -> None:
     for image in found:
         name, _, tag = _in(registry, image).rpartition(":")
         entry = rf"(- name: rewatch/{image.what}\n  newName: )\S+(\n  newTag: )\S+"
-        text = re.sub(entry, rf"\g<1>{name}\g<2>{tag}", text)
+        text = re.sub(entry, rf'\g<1>{name}\g<2>"{tag}"', text)  # a tag of digits alone is no number
     path.write_text(text)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from pipelines.images import Image, pin
 from tests.manifests import agreement, policy
 from tests.manifests.__main__ import checks_of, faults
 from tests.manifests.objects import title
@@ -571,6 +574,14 @@ def test_the_golden_copies_are_of_these_sources(rendered: dict[str, list[Object]
 @pytest.mark.parametrize("overlay", overlays())
 def test_an_overlay_renders_to_its_golden_copy(overlay: str) -> None:
     assert golden(overlay) == (GOLDEN / f"{overlay}.yaml").read_text(), "python -m tests.manifests.render"
+
+
+def test_a_tag_of_digits_alone_is_a_text_once_it_is_pinned(tmp_path: Path) -> None:
+    path = tmp_path / "kustomization.yaml"
+    path.write_text((MANIFESTS / "images" / "kustomization.yaml").read_text())
+    pin([Image("registry/rewatch-teacher:012345678901", "teacher", "teacher")], "registry", path)
+    (teacher,) = [image for image in yaml.safe_load(path.read_text())["images"] if image["name"] == "rewatch/teacher"]
+    assert teacher["newTag"] == "012345678901"
 
 
 def test_no_overlay_fetches_anything() -> None:
