@@ -1,7 +1,11 @@
-"""Where tasks run: pools, accelerators, tolerations, retries, timeouts and /dev/shm, in this one place.
+"""Where tasks run: pools, accelerators, tolerations, retries, timeouts, volumes and labels, in this one place.
 
-A DAG says which pool a task belongs to (`data`, `teacher`, `gate`, `training`); the profile says what a pool is. On
-the laptop and in Docker a pool is empty and `place` changes nothing, because kfp.local ignores all of it.
+A DAG says which pool a task belongs to (`data`, `teacher`, `gate`, `training`); the profile's table says what a pool
+is, and must say it of every pool that the DAG names. On the laptop and in Docker there is no table and `place` changes
+nothing, because kfp.local ignores all of it.
+
+What KFP 2.17 cannot be told of a task, its installation is told (manifests/kubeflow-pipelines): which ends of a pod are
+tried again, the time a pod is given to stop, the priority that a label stands for, and everything about driver pods.
 """
 
 from __future__ import annotations
@@ -10,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
-from components.core.data.rows import Strict
+from components.core.data.rows import Strict, canonical_json
 from components.core.engine.context import VARIABLES, Context
+from components.core.errors import SettingsError
 from components.core.lineage import SECRET
 
 if TYPE_CHECKING:
@@ -19,6 +24,14 @@ if TYPE_CHECKING:
 
 RUN_ID_LABEL = "metadata.labels['pipeline/runid']"
 """KFP labels each pod with the id of its run; tasks read it from their environment, never from a parameter."""
+
+
+POOL_LABEL, PRIORITY_LABEL = "rewatch.io/pool", "rewatch.io/priority"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+SCRATCH_MOUNT = "/tmp"
+UNBOUNDED_S = 30 * 24 * 3600
+"""For how long a task without a timeout is tried again: Argo counts from the start of the first attempt, and takes what
+KFP's SDK writes by default, an hour, for the end of all attempts together."""
 
 
 class Toleration(Strict):
@@ -31,7 +44,11 @@ class Toleration(Strict):
 
 
 class Retry(Strict):
-    """How often a task is tried again after its pod failed, and how long in between."""
+    """How often a task is tried again after its pod failed, and how long in between: twice as long each time.
+
+    Not every end is tried again: a task says that it would end the same way (core/engine/run.py), and the cluster's
+    retry strategy heeds that.
+    """
 
     count: int = Field(default=0, ge=0, le=10)
     backoff_s: int = Field(default=30, ge=1)
@@ -58,6 +75,24 @@ class Pool(Strict):
     retry: Retry = Retry()
     timeout_s: int = Field(default=0, ge=0)
     """Seconds after which Kubernetes ends the pod; 0 leaves it unbounded."""
+    scratch: str = ""
+    """Size of the volume at /tmp, such as "50Gi", where copies of videos and checkpoints on their way lie; a pod that
+    writes more is evicted. Empty: /tmp is the container's own disk, which it needs to be able to write."""
+    scratch_class: str = ""
+    """Storage class from which each pod gets a volume of that size for itself; empty: a folder on the node's disk."""
+    claims: dict[str, str] = Field(default_factory=dict)
+    """Paths by the PersistentVolumeClaims mounted there, such as one that holds downloaded models (`HF_HOME`)."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels of the pods; `rewatch.io/pool` is always there."""
+    priority: str = ""
+    """PriorityClass of the pods: a label, which a policy of the cluster turns into the class, as KFP cannot."""
+    queue: str = ""
+    """Kueue's LocalQueue, through which the pods are admitted."""
+
+    def all_labels(self, name: str) -> dict[str, str]:
+        """The labels of the pods of this pool."""
+        own = {POOL_LABEL: name, PRIORITY_LABEL: self.priority, QUEUE_LABEL: self.queue}
+        return {**self.labels, **{key: value for key, value in own.items() if value}}
 
 
 class Platform(Strict):
@@ -70,6 +105,9 @@ class Platform(Strict):
     secret: str = ""
     """Secret whose keys `secret_keys` become environment variables (keys of teacher endpoints, of the bucket)."""
     secret_keys: tuple[str, ...] = ()
+    """Without AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY the bucket is reached by the role of the service account."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Secrets with which images are pulled."""
 
     @field_validator("environment")
     @classmethod
@@ -85,19 +123,40 @@ class Platform(Strict):
         """This platform with the tasks' surroundings: those that no two runs share each pod finds out by itself."""
         return self.model_copy(update={"environment": {**self.environment, **context.environment()}})
 
+    def accelerators(self) -> str:
+        """What pools ask of one node, JSON: fields of `Accelerators` (core/engine/prerequisites.py)."""
+        wanted = [
+            {"pool": name, "resource": it.accelerator, "count": it.accelerators, "node_selector": it.node_selector}
+            for name, it in sorted(self.pools.items())
+            if it.accelerators
+        ]
+        return canonical_json(wanted)
+
     def place(self, task: PipelineTask, pool: str) -> PipelineTask:
-        """Give `task` what `pool` asks for and the environment every task inherits; returns the task."""
-        self._inherit_environment(task)
-        wanted = self.pools.get(pool)
-        if wanted is None:
+        """Give `task` what `pool` asks for and the environment every task inherits; returns the task.
+
+        Raises:
+            SettingsError: the table lacks the pool.
+        """
+        self._inherit(task)
+        if not self.pools:
             return task
+        if pool not in self.pools:
+            raise SettingsError(
+                f"The pool {pool!r} of the task {task.name} is not among platform.pools.",
+                f"Add it to {', '.join(sorted(self.pools))} in the profile.",
+            )
+        wanted = self.pools[pool]
         _ask_resources(task, wanted)
         if wanted.retry.count:
-            task.set_retry(num_retries=wanted.retry.count, backoff_duration=f"{wanted.retry.backoff_s}s")
+            _ask_retries(task, wanted)
         _ask_nodes(task, wanted)
+        _ask_volumes(task, wanted)
+        _label(task, wanted.all_labels(pool))
         return task
 
-    def _inherit_environment(self, task: PipelineTask) -> None:
+    def _inherit(self, task: PipelineTask) -> None:
+        """What every task of a cluster has: the environment, the Secret's keys, no rights of root."""
         if not self.environment:
             return
         from kfp import kubernetes
@@ -105,9 +164,12 @@ class Platform(Strict):
         for name, value in sorted(self.environment.items()):
             task.set_env_variable(name, value)
         kubernetes.use_field_path_as_env(task, env_name=VARIABLES["run_id"], field_path=RUN_ID_LABEL)
+        kubernetes.set_security_context(task, run_as_non_root=True)
         if self.secret:
             keys = {key: key for key in self.secret_keys}
             kubernetes.use_secret_as_env(task, secret_name=self.secret, secret_key_to_env=keys)
+        if self.image_pull_secrets:
+            kubernetes.set_image_pull_secrets(task, list(self.image_pull_secrets))
 
 
 def _ask_resources(task: PipelineTask, pool: Pool) -> None:
@@ -119,22 +181,46 @@ def _ask_resources(task: PipelineTask, pool: Pool) -> None:
         task.set_accelerator_type(pool.accelerator).set_accelerator_limit(pool.accelerators)
 
 
+def _ask_retries(task: PipelineTask, pool: Pool) -> None:
+    """Retries for as long as all attempts may take, waits included."""
+    count, backoff_s = pool.retry.count, pool.retry.backoff_s
+    longest_s = (pool.timeout_s or UNBOUNDED_S) * (count + 1) + backoff_s * 2**count
+    task.set_retry(num_retries=count, backoff_duration=f"{backoff_s}s", backoff_max_duration=f"{longest_s}s")
+
+
 def _ask_nodes(task: PipelineTask, pool: Pool) -> None:
-    if not (pool.node_selector or pool.tolerations or pool.shm or pool.timeout_s):
-        return
     from kfp import kubernetes
 
     for key, value in pool.node_selector.items():
         kubernetes.add_node_selector(task, label_key=key, label_value=value)
     for toleration in pool.tolerations:
-        kubernetes.add_toleration(
-            task,
-            key=toleration.key,
-            operator=toleration.operator,
-            value=toleration.value,
-            effect=toleration.effect,
-        )
-    if pool.shm:
-        kubernetes.empty_dir_mount(task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit=pool.shm)
+        kubernetes.add_toleration(task, **toleration.model_dump())
     if pool.timeout_s:
         kubernetes.set_timeout(task, seconds=pool.timeout_s)
+
+
+def _ask_volumes(task: PipelineTask, pool: Pool) -> None:
+    from kfp import kubernetes
+
+    if pool.shm:
+        kubernetes.empty_dir_mount(task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit=pool.shm)
+    if pool.scratch and pool.scratch_class:
+        kubernetes.add_ephemeral_volume(
+            task,
+            volume_name="scratch",
+            mount_path=SCRATCH_MOUNT,
+            access_modes=["ReadWriteOnce"],
+            size=pool.scratch,
+            storage_class_name=pool.scratch_class,
+        )
+    elif pool.scratch:
+        kubernetes.empty_dir_mount(task, volume_name="scratch", mount_path=SCRATCH_MOUNT, size_limit=pool.scratch)
+    for claim, path in pool.claims.items():
+        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=path)
+
+
+def _label(task: PipelineTask, labels: dict[str, str]) -> None:
+    from kfp import kubernetes
+
+    for key, value in sorted(labels.items()):
+        kubernetes.add_pod_label(task, label_key=key, label_value=value)

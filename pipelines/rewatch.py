@@ -3,6 +3,7 @@
 Three loops over the same shards, one gate after each. The shape follows from what KFP really does:
 loop bodies receive only the shard, pipeline parameters and artifacts (any other task's parameter would silently
 become the loop item); an uncached task hands on parameters only (a new artifact would rerun all that follows);
+`prerequisites` comes first and says whether there is anything to do; where there is not, all the rest is skipped;
 `finish` is the exit task of an outer pipeline that holds nothing else, so that it runs whatever happens inside.
 `pipelines/ir/lint.py` refuses a compiled pipeline that breaks any of this.
 
@@ -31,6 +32,20 @@ from pipelines.platform import Platform
 SHARD_PARALLELISM = 20
 """Shards of one loop that a cluster works on at once; kfp.local caps it at 2."""
 
+ASKING = (
+    "segmentation",
+    "captioning",
+    "contrastive_qa",
+    "filter_probes",
+    "agent_cot",
+    "captions_gate",
+    "questions_gate",
+    "trajectories_gate",
+    "grpo",
+    "evaluation",
+)
+"""Sections whose tasks ask teachers."""
+
 
 def build(platform: Platform) -> Any:
     """The pipeline, its tasks placed on `platform`. Parameters: `videos` and the settings (JSON) of each section."""
@@ -42,7 +57,7 @@ def build(platform: Platform) -> Any:
     from components.evaluation.component import evaluate
     from components.filter_probes.component import probe
     from components.grpo.component import grpo
-    from components.ingestion.component import discover, ingest
+    from components.ingestion.component import discover, ingest, prerequisites_of
     from components.promotion.component import find_champion, promote
     from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
     from components.reporting.component import finish, report_on
@@ -51,10 +66,12 @@ def build(platform: Platform) -> Any:
 
     place, told = platform.place, PIPELINE.outline.model_dump_json()
     report = report_on(*(output.name for output in PIPELINE.outputs))
+    check = prerequisites_of(*ASKING)
 
     @dsl.pipeline(name="rewatch-body", description="discover, caption, question, re-watch, train, evaluate, promote")
     def body(
         videos: str,
+        prerequisites: str,
         ingestion: str,
         segmentation: str,
         captioning: str,
@@ -70,70 +87,97 @@ def build(platform: Platform) -> Any:
         promotion: str,
         reporting: str,
     ) -> None:
-        shards = place(discover(videos=videos, settings=ingestion), "data").set_caching_options(False)
-        corpus = place(ingest(videos=videos, shards=shards.output, settings=ingestion), "data")
-
-        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-            segments = place(segment(shard=shard, settings=segmentation, corpus=corpus.output), "teacher")
-            captioned = place(
-                caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output), "teacher"
-            )
-        captions = place(
-            gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)), "gate"
-        )
-
-        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-            written = place(write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher")
-            probed = place(
-                probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output), "teacher"
-            )
-        questions = place(
-            gate_questions(settings=questions_gate, captions=captions.output, shards=dsl.Collected(probed.output)),
-            "gate",
-        )
-
-        with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-            rewatched = place(
-                rewatch_questions(
-                    shard=shard, settings=agent_cot, captions=captions.output, questions=questions.output
-                ),
-                "teacher",
-            )
-        trajectories = place(
-            gate_trajectories(
-                settings=trajectories_gate,
-                captions=captions.output,
-                questions=questions.output,
-                shards=dsl.Collected(rewatched.output),
-            ),
-            "gate",
-        )
-
-        data = {"captions": captions.output, "questions": questions.output}
-        sft_model = place(sft(settings=sft_settings, trajectories=trajectories.output, **data), "training")
-        grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
-        models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
-        champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
-        champion.set_caching_options(False)
-        scores = place(evaluate(settings=evaluation, champion=champion.output, **data, **models), "training")
-        decision = place(promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data")
-        place(
-            report(
-                settings=reporting,
-                pipeline=told,
-                corpus=corpus.output,
-                **data,
-                trajectories=trajectories.output,
-                **models,
-                evaluation=scores.output,
-                decision=decision.output,
+        ready = place(
+            check(
+                videos=videos,
+                settings=prerequisites,
+                accelerators=platform.accelerators(),
+                segmentation=segmentation,
+                captioning=captioning,
+                contrastive_qa=contrastive_qa,
+                filter_probes=filter_probes,
+                agent_cot=agent_cot,
+                captions_gate=captions_gate,
+                questions_gate=questions_gate,
+                trajectories_gate=trajectories_gate,
+                grpo=grpo_settings,
+                evaluation=evaluation,
             ),
             "data",
         ).set_caching_options(False)
 
+        with dsl.If(ready.output == True, name="anything-to-do"):  # noqa: E712 - KFP compiles the comparison
+            shards = place(discover(videos=videos, settings=ingestion), "data").set_caching_options(False)
+            corpus = place(ingest(videos=videos, shards=shards.output, settings=ingestion), "data")
+
+            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                segments = place(segment(shard=shard, settings=segmentation, corpus=corpus.output), "teacher")
+                captioned = place(
+                    caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output), "teacher"
+                )
+            captions = place(
+                gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)),
+                "gate",
+            )
+
+            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                written = place(
+                    write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher"
+                )
+                probed = place(
+                    probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output),
+                    "teacher",
+                )
+            questions = place(
+                gate_questions(settings=questions_gate, captions=captions.output, shards=dsl.Collected(probed.output)),
+                "gate",
+            )
+
+            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                rewatched = place(
+                    rewatch_questions(
+                        shard=shard, settings=agent_cot, captions=captions.output, questions=questions.output
+                    ),
+                    "teacher",
+                )
+            trajectories = place(
+                gate_trajectories(
+                    settings=trajectories_gate,
+                    captions=captions.output,
+                    questions=questions.output,
+                    shards=dsl.Collected(rewatched.output),
+                ),
+                "gate",
+            )
+
+            data = {"captions": captions.output, "questions": questions.output}
+            sft_model = place(sft(settings=sft_settings, trajectories=trajectories.output, **data), "training")
+            grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
+            models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
+            champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
+            champion.set_caching_options(False)
+            scores = place(evaluate(settings=evaluation, champion=champion.output, **data, **models), "training")
+            decision = place(
+                promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data"
+            )
+            place(
+                report(
+                    settings=reporting,
+                    pipeline=told,
+                    corpus=corpus.output,
+                    **data,
+                    trajectories=trajectories.output,
+                    **models,
+                    evaluation=scores.output,
+                    decision=decision.output,
+                ),
+                "data",
+            ).set_caching_options(False)
+
     @dsl.pipeline(name="rewatch", description="Long videos in, a video-reasoning model out (ReWatch-R1)")
     def rewatch(
         videos: str,
+        prerequisites: str,
         ingestion: str,
         segmentation: str,
         captioning: str,
@@ -153,6 +197,7 @@ def build(platform: Platform) -> Any:
         with dsl.ExitHandler(ending, name="rewatch"):
             body(
                 videos=videos,
+                prerequisites=prerequisites,
                 ingestion=ingestion,
                 segmentation=segmentation,
                 captioning=captioning,

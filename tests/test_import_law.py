@@ -115,6 +115,7 @@ def test_the_sandbox_is_known_to_no_stage_and_its_teacher_knows_no_corpus() -> N
 KNOW_THE_ENVIRONMENT = {
     "components/core/engine/context.py": "the one place where a task's surroundings are read",
     "components/core/engine/images.py": "an image's name is fixed when a component is imported, before any context",
+    "components/core/engine/prerequisites.py": "keys of what it asks, by the names that they have for everybody else",
     "components/core/lineage.py": "tells MLflow's library to be silent",
     "components/core/processes.py": "the lifeline, and proxies, of this process and its children",
     "components/core/teachers/endpoints.py": "an endpoint's key, by the name that the profile gives it",
@@ -128,7 +129,6 @@ KNOW_THE_ENVIRONMENT = {
     "pipelines/launch/cluster/api.py": "where KFP is, and who asks",
     "pipelines/launch/local/launcher.py": "what the tasks of a run on this machine inherit",
     "pipelines/launch/local/mlflow_parent.py": "what the process that holds MLflow's parent run inherits",
-    "pipelines/launch/local/preflight.py": "an endpoint's key, by the name that the profile gives it",
     "pipelines/launch/local/worker.py": "what containers are handed, which inherit nothing",
 }
 """Who reads or writes the environment, and why: everybody else is handed what it must know."""

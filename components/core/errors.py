@@ -4,6 +4,7 @@ RewatchError                   says what, where and the remedy
 ├── InputError                 the user's input is wrong: a path, a setting, a corpus     -> exit code 2
 │   ├── MissingObject          one file or object is not there, or may not be read
 │   ├── ApiAway                what starts and follows runs on a cluster does not answer
+│   ├── StoreUnavailable       the store of files and objects does not answer
 │   └── SettingsError          an unknown or invalid setting
 ├── RecordError                one record cannot be processed: it is quarantined, the run goes on
 │   ├── VideoError             unreadable, unsafe or over a limit
@@ -33,6 +34,8 @@ class RewatchError(Exception):
     """
 
     exit_code = 1
+    may_pass = False
+    """Whether the same task, tried again on what it is given, may succeed."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         # A file's name may hold bytes that are no text; what says so goes into rows, which hold text only.
@@ -57,6 +60,12 @@ class ApiAway(InputError):
     """What starts and follows runs on a cluster does not answer at the address that was given."""
 
 
+class StoreUnavailable(InputError):
+    """A store does not answer, or says that it cannot now. Its address may be wrong, too: nobody can tell."""
+
+    may_pass = True
+
+
 class SettingsError(InputError):
     """A setting is unknown or invalid."""
 
@@ -78,6 +87,7 @@ class TeacherUnavailable(RewatchError):
     """An endpoint does not answer; replies already stored are kept for the next run."""
 
     exit_code = 2
+    may_pass = True
 
 
 class BudgetExceeded(RewatchError):
@@ -94,6 +104,7 @@ class DiskFull(RewatchError):
     """There is no room left to write; what was written is kept."""
 
     exit_code = 2
+    may_pass = True
 
     @classmethod
     def of(cls, place: object, reason: str = "") -> DiskFull:

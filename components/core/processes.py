@@ -151,3 +151,27 @@ def _handler_of_ctrl_c() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def interrupts_wait(*numbers: int) -> Iterator[Callable[[], bool]]:
+    """Let the first of these signals wait until the block has come to a good place; the second acts at once.
+
+    Yields:
+        says whether one has come.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for other, handler in before.items():
+            signal.signal(other, handler)
+
+    main = threading.current_thread() is threading.main_thread()
+    heard = [number for number in numbers if main and callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, note) for number in heard}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

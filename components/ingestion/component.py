@@ -1,8 +1,39 @@
-"""The KFP components of ingestion: discovery, which is never cached, and ingestion."""
+"""The KFP components of ingestion: prerequisites and discovery, which are never cached, and ingestion."""
+
+import linecache
+from typing import Any
 
 from kfp.dsl import Dataset, Output, component
 
 from components.core.engine.images import image
+
+PREREQUISITES = '''def prerequisites(videos: str, settings: str, accelerators: str, {parameters}) -> bool:
+    """Check what the run needs, all at once, and whether it has videos to work on.
+
+    Args:
+        videos: local folder, `s3://` prefix or manifest.
+        settings: canonical JSON of the profile's ingestion section.
+        accelerators: what pools ask of a node, JSON; all other arguments are sections that name teachers.
+    """
+    from components.ingestion.readiness import is_anything_to_do
+
+    return is_anything_to_do(videos, settings, accelerators, {{{given}}})
+'''
+
+
+def prerequisites_of(*sections: str) -> Any:
+    """The component that checks what a run needs, with a parameter for each section that names teachers.
+
+    KFP reads a component's interface from the source of its function, so it is written here for the names of a DAG.
+    """
+    parameters = ", ".join(f"{name}: str" for name in sections)
+    source = PREREQUISITES.format(parameters=parameters, given=", ".join(f'"{name}": {name}' for name in sections))
+    file = f"<prerequisites of {' '.join(sections)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"__name__": __name__}
+    exec(compile(source, file, "exec", dont_inherit=True), scope)
+    made = component(base_image=image("components.ingestion.readiness"), install_kfp_package=False)
+    return made(scope["prerequisites"])
 
 
 @component(base_image=image("components.ingestion.discover"), install_kfp_package=False)

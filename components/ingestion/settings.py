@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator
 
-from components.core.data.settings import WorkSettings
+from components.core.data.settings import StageSettings, WorkSettings
 from components.core.video.settings import VideoStageSettings
 
 
@@ -37,7 +37,7 @@ class IngestionWork(WorkSettings):
 class IngestionSettings(VideoStageSettings):
     """What is listed, how it is split, and what is refused."""
 
-    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "as_of"})
+    not_content: ClassVar[frozenset[str]] = frozenset({"work", "videos", "shards", "as_of", "end_without_new"})
 
     videos: str = ""
     """Local folder or file, `s3://bucket/prefix`, or a manifest (`.jsonl` with uri, source, licence). A parameter of
@@ -77,6 +77,10 @@ class IngestionSettings(VideoStageSettings):
     """Ingest only what no successful run has seen. Ours: for scheduled runs; the corpus then holds
     the new videos alone."""
 
+    end_without_new: bool = False
+    """Where every video was ingested by a run that succeeded, the run ends and succeeds; else it works on the whole
+    corpus. Ours: for schedules and triggers."""
+
     work: IngestionWork = IngestionWork()
     """Concurrency and limits."""
 
@@ -85,3 +89,21 @@ class IngestionSettings(VideoStageSettings):
     def _is_a_time(cls, value: str) -> str:
         as_of_seconds(value)  # raises where it is none
         return value
+
+    def arguments(self, section: str) -> dict[str, Self]:
+        """The first task's own parameter says whether to end without new videos: it would change the key under which
+        KFP keeps what ingestion made, and with it all that follows."""
+        return {"prerequisites": self, section: self.model_copy(update={"end_without_new": False})}
+
+
+class PrerequisitesSettings(StageSettings):
+    """What a run needs, as its first task is told."""
+
+    ingestion: IngestionSettings
+    """Where the videos are."""
+
+    accelerators: tuple[dict[str, Any], ...] = ()
+    """What pools ask of a node: fields of `Accelerators` (core/engine/prerequisites.py)."""
+
+    sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """The sections that name teachers."""

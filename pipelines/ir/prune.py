@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError
-from pipelines.ir.lint import Compiled
+from pipelines.ir.lint import EXIT_STRATEGY, Compiled
 
 Ir = dict[str, Any]
 
@@ -89,7 +89,7 @@ def _prune(ir: Ir, component: Ir, last: str) -> bool:
         if name != last and not ("dag" in inner and _prune(ir, inner, last)):
             continue
         kept = _ancestors(tasks, name)
-        exits = {other for other, it in tasks.items() if "triggerPolicy" in it}
+        exits = {other for other, it in tasks.items() if it.get("triggerPolicy", {}).get("strategy") == EXIT_STRATEGY}
         for other in [other for other in tasks if other not in kept | exits]:
             del tasks[other]
         _drop_dangling_outputs(component)

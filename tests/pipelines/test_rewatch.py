@@ -16,6 +16,7 @@ from tests.pages import fetched
 from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
 
 TASKS = [
+    "prerequisites",
     "discover",
     "ingest",
     "segment",
@@ -35,7 +36,7 @@ TASKS = [
     "finish",
 ]
 LOOPED = {"segment", "caption", "write-questions", "probe", "rewatch-questions"}
-UNCACHED = {"discover", "find-champion", "report", "finish"}
+UNCACHED = {"prerequisites", "discover", "find-champion", "report", "finish"}
 
 
 def test_the_compiled_pipeline_is_the_golden_one(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from components.core.data.manifest import (
 )
 from components.core.data.settings import StageSettings, parse_settings
 from components.core.engine.context import Context
+from components.core.engine.pod import known_to_its_pod, tell_pod
 from components.core.engine.record import LEDGER, LOGS, CpuClock, RunRecord, TaskError, TaskRecord, utc_now
 from components.core.engine.stage import SettingsType, Stage, Task
 from components.core.engine.task_log import close_log, open_log
@@ -80,7 +81,7 @@ def run_task(
         output=output,
         inputs=dict(inputs),
     )
-    with _published(run, label, log):
+    with known_to_its_pod(), _published(run, label, log):
         error = _run_recorded(stage, record, context, run, log, settings)
         record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
         try:
@@ -93,6 +94,7 @@ def run_task(
             log.info("%s", _summary(record))
         close_log(log)
     if error is not None:
+        tell_pod(error, f"{label}: {_one_line(_describe(error))}")
         raise SystemExit(_exit_code(error)) from (None if isinstance(error, RewatchError) else error)
     if metadata is not None:
         metadata |= {"digest": record.digest, **{f"rows_{kind}": count for kind, count in record.rows.items()}}

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from components.core.errors import InputError, MissingObject
+from components.core.errors import InputError, MissingObject, StoreUnavailable
 from components.core.stores.files import StoredObject
 
 
@@ -133,10 +133,11 @@ def _explained(uri: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown error")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        kind = MissingObject if status in (403, 404) else InputError
+        kind = StoreUnavailable if status is None or status >= 500 or status == 429 else InputError
+        kind = MissingObject if status in (403, 404) else kind
         raise kind(f"S3 refused {uri}: {code}.", remedy) from error
     except (BotoCoreError, Boto3Error) as error:
-        raise InputError(f"S3 could not be asked for {uri}: {error}.", remedy) from error
+        raise StoreUnavailable(f"S3 could not be asked for {uri}: {error}.", remedy) from error
 
 
 def _unless(statuses: tuple[int, ...], call: Callable[[], Any]) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from components.core.data.identity import filed_under
 from components.core.data.rows import digest_of
 from components.core.errors import TrainingError
+from components.core.processes import interrupts_wait
 from components.core.students.folders import written_whole
 from components.core.students.student import Student, parameter_count
 from components.core.training.backend import Backend, SingleProcess
@@ -150,11 +152,19 @@ class Loop:
     def _make_steps(
         self, step: Callable[[int], dict[str, float]], record: Callable[[int, dict[str, float]], None]
     ) -> None:
-        for number in range(self.first, self._checkpoints.course.steps):
-            self.backend.model.train()
-            record(number, step(number))
-            if self._checkpoints.due(number + 1):
-                self._save(number + 1)
+        """Make the steps that are left. Who is told to stop does so after the step, its checkpoint written; of several
+        ranks not all are told at the same step, so that they end at once."""
+        signals = (signal.SIGTERM, signal.SIGINT) if self.ranks.size == 1 else ()
+        with interrupts_wait(*signals) as is_told_to_stop:
+            for number in range(self.first, self._checkpoints.course.steps):
+                self.backend.model.train()
+                record(number, step(number))
+                stops = is_told_to_stop()
+                if stops or self._checkpoints.due(number + 1):
+                    self._save(number + 1)
+                if stops:
+                    self._task.log.warning("told to stop: the checkpoint of step %d is written", number + 1)
+                    raise KeyboardInterrupt
 
     def _save(self, step: int) -> None:
         moments = self.backend.moments()

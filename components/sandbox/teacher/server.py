@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
+from components.core.data.identity import identity_of
 from components.core.errors import SettingsError
 from components.core.processes import end_with_parent
 from components.sandbox.teacher.faults import FaultInjector, mangle, read_fault
@@ -117,8 +118,10 @@ class TeacherServer:
         )
 
     async def list_models(self, http: web.Request) -> web.Response:
-        """The built-in models: one per role."""
-        models = [{"id": f"builtin-{role}", "object": "model", "created": 0, "owned_by": "rewatch"} for role in ROLES]
+        """The built-in models: one per role, each of the revision that this code makes it."""
+        known = {"object": "model", "created": 0, "owned_by": "rewatch"}
+        known |= {} if self.faults.faults else {"revision": identity_of(look.__module__).digest[:12]}
+        models = [{"id": f"builtin-{role}", **known} for role in ROLES]
         return web.json_response({"object": "list", "data": models})
 
     async def tell_health(self, http: web.Request) -> web.Response:

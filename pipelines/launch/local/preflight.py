@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.core.errors import InputError, TeacherUnavailable
+from components.core.engine.prerequisites import check_endpoint
+from components.core.errors import InputError
 from components.core.stores.addresses import local
 from components.core.stores.files import LocalStorage
-from components.core.teachers.endpoints import EndpointSettings
 from pipelines.images import references
 from pipelines.launch.local.docker import check_docker
 from pipelines.profile import Profile
@@ -73,34 +71,3 @@ def check_writable(runs: Path) -> None:
     nearest = next(folder for folder in (runs.absolute(), *runs.absolute().parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(f"The runs folder {runs} cannot be written.", "Give a writable folder with --runs.")
-
-
-def check_endpoint(name: str, endpoint: EndpointSettings) -> None:
-    """Ask the endpoint for its models, once, with its key."""
-    if endpoint.api_key_env and not os.environ.get(endpoint.api_key_env):
-        raise InputError(
-            f"The endpoint {name!r} takes its key from {endpoint.api_key_env}, which is not set.",
-            f"export {endpoint.api_key_env}=…",
-        )
-    headers = {"Authorization": f"Bearer {os.environ[endpoint.api_key_env]}"} if endpoint.api_key_env else {}
-    address = f"{endpoint.base_url.rstrip('/')}/models"
-    if not address.startswith(("http://", "https://")):
-        raise InputError(f"The endpoint {name!r} has the address {endpoint.base_url!r}.", "Write http://host:port/v1.")
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as reply:
-            reply.read(1)
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise TeacherUnavailable(
-                f"The teacher at {endpoint.base_url} refused its key ({error.code}).", f"Check {endpoint.api_key_env}."
-            ) from error
-        if error.code >= 500:
-            raise TeacherUnavailable(
-                f"The teacher at {endpoint.base_url} answers {error.code}.", "Look at its log."
-            ) from error
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise TeacherUnavailable(
-            f"The teacher {name!r} at {endpoint.base_url} does not answer: {reason}.",
-            "Start it, or correct endpoints in the profile.",
-        ) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,30 @@ def test_many_such_steps_in_a_row_end_the_run(tmp_path: Path, monkeypatch: pytes
     error = record(tmp_path)["error"]
     assert error["type"] == "TrainingError" and "The gradient of 5 steps in a row, up to step 5" in error["what"]
     assert "Lower the learning rate" in error["remedy"]
+
+
+def test_who_is_told_to_stop_writes_the_checkpoint_of_the_step_and_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod has seconds between SIGTERM and its end, and a checkpoint is otherwise due after 25 steps."""
+    for folder in ("whole", "stopped"):
+        (tmp_path / folder).mkdir()
+    train(tmp_path / "whole", range(0), monkeypatch)
+    with monkeypatch.context() as patched:
+        backward, calls = SingleProcess.backward, iter(range(1000))
+
+        def told(self: SingleProcess, loss: torch.Tensor) -> None:
+            if next(calls) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            backward(self, loss)
+
+        patched.setattr(SingleProcess, "backward", told)
+        data = training_data(tmp_path / "stopped", 1)
+        with pytest.raises(SystemExit) as ended:
+            run_stage(STAGE, "http://127.0.0.1:9/v1", tmp_path / "stopped" / "run", data, SETTINGS)
+    assert ended.value.code == 130
+    assert record(tmp_path / "stopped")["error"]["type"] == "Interrupted"
+    train(tmp_path / "stopped", range(0), monkeypatch)
+    said = (tmp_path / "stopped/run/run/logs/sft-s00000.jsonl").read_text()
+    assert "the checkpoint of step 3 is written" in said and "continuing at step 3 of 8" in said
+    assert record(tmp_path / "stopped")["digest"] == record(tmp_path / "whole")["digest"]

@@ -31,7 +31,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 def test_every_field_of_the_context_arrives_on_every_task(compiled: Compiled) -> None:
     platform = compiled.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     executors = list(compiled.executors())
-    assert len(executors) == 17
+    assert len(executors) == 18
     for label, container in executors:
         told = {item["name"]: item["value"] for item in container["env"]}
         own = {item["name"]: item["fieldPath"] for item in platform[label]["fieldPathAsEnv"]}

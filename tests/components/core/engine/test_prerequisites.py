@@ -1,0 +1,153 @@
+"""What must hold before a run: everything that is missing is told at once, by whom it was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from components.core.data.identity import identity_of
+from components.core.engine.context import Context
+from components.core.engine.prerequisites import Accelerators, Asked, missing, roles_in
+from components.core.teachers.budget import Budget
+from components.core.teachers.endpoints import EndpointSettings
+from components.core.teachers.roles import RoleSettings
+from components.sandbox.teacher.launch import running_teacher
+
+CAPTIONER = RoleSettings(role="captioner", endpoint="big", model="Q", max_tokens=64)
+
+
+class Server(BaseHTTPRequestHandler):
+    """A model server that takes four images and one key, and MLflow behind a password."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api/2.0/mlflow"):
+            self._say(200 if self.headers.get("Authorization") == "Basic bWU6cHc=" else 401, {})
+        elif self.headers.get("Authorization") != "Bearer k3y":
+            self._say(401, {})
+        else:
+            self._say(200, {"data": [{"id": "Q", "max_model_len": 4096}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        images = sum(part["type"] == "image_url" for part in body["messages"][0]["content"])
+        if images > 4:
+            self._say(400, {"message": "At most 4 image(s) may be provided in one request."})
+        else:
+            self._say(200, {"choices": []})
+
+    def _say(self, status: int, content: object) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        http.shutdown()
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> str:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"a")
+    return str(tmp_path / "videos")
+
+
+def surroundings(tmp_path: Path, server: str, **more: object) -> Context:
+    endpoint = EndpointSettings(base_url=f"{server}/v1", api_key_env="BIG_KEY")
+    given = {"run_id": "r", "state_root": str(tmp_path / "state"), "endpoints": {"big": endpoint}, **more}
+    return Context.model_validate(given)
+
+
+def test_nothing_is_missing_where_all_is_there(
+    tmp_path: Path, server: str, videos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIG_KEY", "k3y")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pw")
+    context = surroundings(tmp_path, server, mlflow_uri=server)
+    assert missing(context, videos, [Asked(CAPTIONER, 4, 28 * 28)]) == []
+    assert not list((tmp_path / "state").rglob("by-hand")), "what it wrote to see whether it can is gone"
+
+
+def test_everything_that_is_missing_is_told_at_once(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIG_KEY", "k3y")
+    (tmp_path / "state").write_text("a file where a folder should be")
+    judge = CAPTIONER.model_copy(update={"role": "judge", "model": "R"})
+    lost = CAPTIONER.model_copy(update={"role": "auditor", "endpoint": "nobody"})
+    context = surroundings(tmp_path, server, mlflow_uri=server, budget=Budget(tokens=3, cost=1.0))
+    asked = [Asked(CAPTIONER, 128, 28 * 28), Asked(judge, 0, 0), Asked(lost, 0, 0)]
+    found = missing(context, str(tmp_path / "none"), asked)
+    for part in (
+        "cannot be written",
+        "no file or folder",
+        "MLflow at",
+        "have no price",
+        "one reply may take 64",
+        "128 images of 784 pixels",
+        "serves Q, not 'R' that",
+        "endpoints.nobody.base_url",
+    ):
+        assert sum(part in problem for problem in found) == 1, (part, found)
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize(("key", "told"), [("", "BIG_KEY, which is not set"), ("wrong", "refused its key (401)")])
+def test_a_key_that_is_not_set_or_not_taken_is_told_without_its_value(
+    tmp_path: Path, server: str, videos: str, monkeypatch: pytest.MonkeyPatch, key: str, told: str
+) -> None:
+    monkeypatch.setenv("BIG_KEY", key)
+    (problem,) = missing(surroundings(tmp_path, server), videos, [Asked(CAPTIONER, 0, 0)])
+    assert told in problem
+    assert not key or key not in problem
+
+
+def test_a_bucket_is_asked_whether_it_keeps_what_was_first(s3_bucket: str, server: str) -> None:
+    from components.core.stores.files import storage_for
+
+    storage_for(s3_bucket).write(f"{s3_bucket}/videos/a.mp4", b"a")
+    context = Context(run_id="r", state_root=f"{s3_bucket}/state")
+    assert missing(context, f"{s3_bucket}/videos/", []) == []
+    assert [item.uri for item in storage_for(s3_bucket).list(s3_bucket)] == [f"{s3_bucket}/videos/a.mp4"]
+    (problem,) = missing(context, f"{s3_bucket}/nothing/", [])
+    assert "There is nothing at" in problem
+
+
+def test_a_built_in_teacher_of_other_code_is_found_out(tmp_path: Path, videos: str) -> None:
+    """The name of its models says nothing: the same replies would be filed under another's revision."""
+    revision = identity_of("components.sandbox.teacher.rules").digest[:12]
+    role = RoleSettings(role="captioner", endpoint="builtin", model="builtin-captioner", revision=revision)
+    with running_teacher() as address:
+        endpoints = {"builtin": EndpointSettings(base_url=address)}
+        context = Context(run_id="r", state_root=str(tmp_path / "state"), endpoints=endpoints)
+        assert missing(context, videos, [Asked(role, 16, 28 * 28)]) == []
+        old = role.model_copy(update={"revision": "0123456789ab"})
+        (problem,) = missing(context, videos, [Asked(old, 16, 28 * 28)])
+    assert f"is of the revision {revision}, the profile's is 0123456789ab" in problem
+
+
+def test_roles_are_found_wherever_a_section_holds_them() -> None:
+    probe = CAPTIONER.model_copy(update={"role": "probe_a"})
+    section = {"captioner": CAPTIONER, "frames_per_request": 8, "max_pixels": 100, "inner": {"probes": [probe]}}
+    plain = json.loads(json.dumps(section, default=lambda value: value.model_dump(mode="json")))
+    assert roles_in(plain) == [Asked(CAPTIONER, 8, 100), Asked(probe, 8, 100)]
+
+
+def test_accelerators_are_left_to_the_scheduler_where_no_nodes_can_be_listed(tmp_path: Path, videos: str) -> None:
+    context = Context(run_id="r", state_root=str(tmp_path / "state"))
+    assert missing(context, videos, [], [Accelerators("training", "nvidia.com/gpu", 8, {})]) == []
