@@ -126,7 +126,7 @@ class Platform(Strict):
     def accelerators(self) -> str:
         """What pools ask of one node, JSON: fields of `Accelerators` (core/engine/prerequisites.py)."""
         wanted = [
-            {"pool": name, "resource": it.accelerator, "count": it.accelerators, "node_selector": it.node_selector}
+            {"pool": name, "resource": it.accelerator, "amount": it.accelerators, "node_selector": it.node_selector}
             for name, it in sorted(self.pools.items())
             if it.accelerators
         ]

@@ -87,7 +87,6 @@ OF_ANOTHER_SIZE = {
     "components/core/traces/looks.py": "in timecodes.py it would tie the built-in teacher's revision to every row",
     "components/core/video/readers/packet_plan.py": "one algorithm; parts of it explain nothing",
     "components/sandbox/teacher/seeded.py": "four functions that five modules choose by",
-    "pipelines/ir/compilation.py": "the one door to KFP's compiler",
 }
 """Modules that are longer or shorter than the rule has it, each with its reason."""
 

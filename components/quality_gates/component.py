@@ -1,13 +1,17 @@
 """The three gates as KFP components. `shards` is what the loop before a gate collected."""
 
-from kfp.dsl import Dataset, Input, Output, component
+from kfp.dsl import HTML, Dataset, Input, Output, component
 
 from components.core.engine.images import image
 
 
 @component(base_image=image("components.quality_gates.gate_captions"), install_kfp_package=False)
 def gate_captions(
-    settings: str, corpus: Input[Dataset], shards: Input[list[Dataset]], captions: Output[Dataset]
+    settings: str,
+    corpus: Input[Dataset],
+    shards: Input[list[Dataset]],
+    captions: Output[Dataset],
+    docs: Output[HTML],
 ) -> None:
     """Merge the captions of all shards, and refuse them when they are unfit.
 
@@ -16,18 +20,23 @@ def gate_captions(
         corpus: the ingested videos.
         shards: what captioning wrote, one dataset per shard.
         captions: tables videos, segments and events.
+        docs: what the gate found, as a page.
     """
-    from components.core.engine.run import run_task
+    from components.quality_gates.gate import run_gate
     from components.quality_gates.gate_captions import STAGE
 
     inputs = {"corpus": corpus.path, "shards": [shard.path for shard in shards]}
-    metadata, output = captions.metadata, captions.path
-    run_task(STAGE, settings=settings, inputs=inputs, output=output, metadata=metadata, name="gate-captions")
+    paths, told = {"output": captions.path, "docs": docs.path}, captions.metadata
+    run_gate(STAGE, "gate-captions", settings=settings, inputs=inputs, metadata=told, **paths)
 
 
 @component(base_image=image("components.quality_gates.gate_questions"), install_kfp_package=False)
 def gate_questions(
-    settings: str, captions: Input[Dataset], shards: Input[list[Dataset]], questions: Output[Dataset]
+    settings: str,
+    captions: Input[Dataset],
+    shards: Input[list[Dataset]],
+    questions: Output[Dataset],
+    docs: Output[HTML],
 ) -> None:
     """Merge the questions of all shards, balance their answers, audit them, and refuse them when they are unfit.
 
@@ -36,13 +45,14 @@ def gate_questions(
         captions: what the captions gate passed.
         shards: what the filters wrote, one dataset per shard.
         questions: tables summaries, questions and verdicts.
+        docs: what the gate found, as a page.
     """
-    from components.core.engine.run import run_task
+    from components.quality_gates.gate import run_gate
     from components.quality_gates.gate_questions import STAGE
 
     inputs = {"captions": captions.path, "shards": [shard.path for shard in shards]}
-    metadata, output = questions.metadata, questions.path
-    run_task(STAGE, settings=settings, inputs=inputs, output=output, metadata=metadata, name="gate-questions")
+    paths, told = {"output": questions.path, "docs": docs.path}, questions.metadata
+    run_gate(STAGE, "gate-questions", settings=settings, inputs=inputs, metadata=told, **paths)
 
 
 @component(base_image=image("components.quality_gates.gate_trajectories"), install_kfp_package=False)
@@ -52,6 +62,7 @@ def gate_trajectories(
     questions: Input[Dataset],
     shards: Input[list[Dataset]],
     trajectories: Output[Dataset],
+    docs: Output[HTML],
 ) -> None:
     """Merge the trajectories of all shards, and refuse them when they are unfit.
 
@@ -61,11 +72,12 @@ def gate_trajectories(
         questions: what the questions gate passed.
         shards: what re-watching wrote, one dataset per shard.
         trajectories: table trajectories.
+        docs: what the gate found, as a page.
     """
-    from components.core.engine.run import run_task
+    from components.quality_gates.gate import run_gate
     from components.quality_gates.gate_trajectories import STAGE
 
-    paths = [shard.path for shard in shards]
-    inputs = {"captions": captions.path, "questions": questions.path, "shards": paths}
-    metadata, output = trajectories.metadata, trajectories.path
-    run_task(STAGE, settings=settings, inputs=inputs, output=output, metadata=metadata, name="gate-trajectories")
+    loop = [shard.path for shard in shards]
+    inputs = {"captions": captions.path, "questions": questions.path, "shards": loop}
+    paths, told = {"output": trajectories.path, "docs": docs.path}, trajectories.metadata
+    run_gate(STAGE, "gate-trajectories", settings=settings, inputs=inputs, metadata=told, **paths)

@@ -37,6 +37,7 @@ _VOID = frozenset({"area", "br", "col", "hr", "wbr", "meta", "param", "base", "e
 )
 """Elements without an end tag."""
 _LOADED = frozenset({"src", "srcset", "poster", "background", "data", "ping", "formaction", "action", "style"})
+_BODY = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL | re.IGNORECASE)
 _MODAL = re.compile(r"\bmodal\b|walkthrough")
 
 
@@ -48,6 +49,15 @@ def detach(docs: Path) -> None:
     for page in pages:
         page.write_text(standing_alone(page.read_text(encoding="utf-8")), encoding="utf-8")
     index.write_text(_index(docs, pages), encoding="utf-8")
+
+
+def on_one_page(docs: Path) -> str:
+    """All results of a site, one after the other, for who shows a page but no site; empty where there are none."""
+    results = sorted(path for path in docs.rglob("*.html") if "validations" in path.parts)
+    bodies = [_BODY.search(path.read_text(encoding="utf-8")) for path in results]
+    told = "\n<hr>\n".join(body[1] for body in bodies if body)
+    opening = f'<!doctype html>\n<html lang="en">\n<head>\n{head("Data Docs")}</head>\n'
+    return f"{opening}<body>\n{told}\n</body>\n</html>\n" if told else ""
 
 
 def standing_alone(page: str) -> str:

@@ -9,16 +9,21 @@ report.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from components.core.data.datasets import Dataset
 from components.core.data.gate_result import RESULT_NAME, GateResult
 from components.core.data.manifest import write_atomically
 from components.core.data.rows import Failure
+from components.core.engine.context import Context
 from components.core.engine.record import GATES, RunRecord
-from components.core.engine.stage import Task
+from components.core.engine.run import run_task
+from components.core.engine.stage import Stage, Task
 from components.core.errors import GateFailed
 from components.core.judging.intervals import wilson
 from components.quality_gates.checks import WORST, Figure, RowFigures
+from components.quality_gates.data_docs import on_one_page
 from components.quality_gates.expectations import judge
 from components.quality_gates.settings import LoopThresholds, QualityGatesSettings
 
@@ -103,6 +108,31 @@ def decide(
         raise GateFailed(_refusal(result), f"Data Docs: {result.data_docs}. Correct the stage, or the threshold.")
     write_atomically(task.output / RESULT_NAME, data)
     return result
+
+
+def run_gate(
+    stage: Stage[QualityGatesSettings],
+    name: str,
+    *,
+    settings: str,
+    inputs: Mapping[str, str | list[str]],
+    output: str,
+    metadata: dict[str, Any],
+    docs: str,
+) -> None:
+    """Run a gate as the task `name`, and leave what it found as one page, whatever it decided.
+
+    Args:
+        docs: the page to write; all other arguments are those of `run_task`.
+    """
+    try:
+        run_task(stage, settings=settings, inputs=inputs, output=output, metadata=metadata, name=name)
+    finally:
+        run = RunRecord.of(Context.read()) or RunRecord(str(Path(output).absolute()))
+        page = on_one_page(run.path(f"{GATES}/{name.removeprefix('gate-')}"))
+        if page:
+            Path(docs).parent.mkdir(parents=True, exist_ok=True)
+            Path(docs).write_text(page, encoding="utf-8")
 
 
 def _refusal(result: GateResult) -> str:

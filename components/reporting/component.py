@@ -3,17 +3,17 @@
 import linecache
 from typing import Any
 
-from kfp.dsl import Artifact, Input, Output, PipelineTaskFinalStatus, component
+from kfp.dsl import HTML, Artifact, Input, Output, PipelineTaskFinalStatus, component
 
 from components.core.engine.images import image
 
-REPORT = '''def report(settings: str, pipeline: str, {inputs}, page: Output[Artifact]) -> None:
+REPORT = '''def report(settings: str, pipeline: str, {inputs}, page: Output[HTML]) -> None:
     """Write the run's page, its dataset card, and the MLflow runs of its data tasks.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
         pipeline: the pipeline's outline, JSON.
-        page: the folder of index.html; all other arguments are what the run made.
+        page: the page, which KFP shows; all other arguments are what the run made.
     """
     from components.reporting.report import report_run
 
@@ -31,7 +31,7 @@ def report_on(*artifacts: str) -> Any:
     source = REPORT.format(inputs=inputs, paths=", ".join(f"{name}.path" for name in artifacts))
     file = f"<report on {' '.join(artifacts)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {"__name__": __name__, "Artifact": Artifact, "Input": Input, "Output": Output}
+    scope: dict[str, Any] = {"__name__": __name__, "Artifact": Artifact, "Input": Input, "Output": Output, "HTML": HTML}
     exec(compile(source, file, "exec", dont_inherit=True), scope)
     return component(base_image=image("components.reporting.report"), install_kfp_package=False)(scope["report"])
 

@@ -10,6 +10,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.core.data.rows import canonical_json
@@ -22,18 +23,22 @@ from components.reporting.settings import ReportingSettings
 from components.reporting.strips import frame_strips
 
 
-def report_run(settings: str, pipeline: str, artifacts: list[str], output: str, metadata: dict[str, Any]) -> None:
-    """Run the stage as the task `report`.
+def report_run(settings: str, pipeline: str, artifacts: list[str], page: str, metadata: dict[str, Any]) -> None:
+    """Run the stage as the task `report`, and leave its page as the one file that the orchestrator shows.
 
     Args:
         settings: canonical JSON of the profile's reporting section.
         pipeline: the pipeline's outline, JSON.
         artifacts: folders of what the run made.
-        output: the folder to write.
+        page: the file to write.
         metadata: filled in for the orchestrator's artifact.
     """
     section = about(settings, pipeline)
-    run_task(STAGE, settings=section, inputs={"artifacts": artifacts}, output=output, metadata=metadata, name="report")
+    inputs: dict[str, str | list[str]] = {"artifacts": artifacts}
+    with TemporaryDirectory() as output:
+        run_task(STAGE, settings=section, inputs=inputs, output=output, metadata=metadata, name="report")
+        Path(page).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(output, Path(REPORT).name), page)
 
 
 def about(settings: str, pipeline: str) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.ir.lint import check
+from pipelines.ir.lint import Compiled, check
 from pipelines.ir.prune import keep_until, task_names
 from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 
 
-def compile_pipeline(pipeline: Pipeline, platform: Platform, path: Path, until: str = "") -> Path:
+def compile_pipeline(
+    pipeline: Pipeline, platform: Platform, path: Path, until: str = "", defaults: Mapping[str, str] | None = None
+) -> Path:
     """Compile a pipeline for `platform` into `path`; returns the path.
 
     Args:
+        defaults: values of the pipeline's parameters where a run names none, as one that is started in KFP's pages.
         until: keep only this task, what it needs and the exit task; empty keeps all.
 
     Raises:
@@ -27,5 +31,20 @@ def compile_pipeline(pipeline: Pipeline, platform: Platform, path: Path, until: 
     pipeline.check(task_names(path))
     if until:
         keep_until(path, until)
+    if defaults:
+        _fill_in(path, defaults)
     check(path)
     return path
+
+
+def _fill_in(path: Path, defaults: Mapping[str, str]) -> None:
+    """Give the pipeline's parameters their defaults, and a word on what they are."""
+    import yaml
+
+    compiled = Compiled.read(path)
+    for name, parameter in compiled.ir["root"]["inputDefinitions"]["parameters"].items():
+        if name in defaults:
+            about = "Where the videos are." if name == "videos" else f"The profile's settings of {name}, JSON."
+            parameter |= {"defaultValue": defaults[name], "isOptional": True, "description": about}
+    documents = [compiled.ir, *([compiled.platform] if compiled.platform else [])]
+    path.write_text(yaml.safe_dump_all(documents, sort_keys=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -29,7 +30,8 @@ FULL = {
 def compiled(tmp_path_factory: pytest.TempPathFactory, profile: str, *overrides: str) -> Compiled:
     loaded = load_profile(profile, overrides)
     path = tmp_path_factory.mktemp(profile) / "rewatch.yaml"
-    return Compiled.read(compile_pipeline(loaded.pipeline, platform_of(loaded), path))
+    defaults = {"videos": loaded.launch.videos, **loaded.arguments()}
+    return Compiled.read(compile_pipeline(loaded.pipeline, platform_of(loaded), path, defaults=defaults))
 
 
 @pytest.fixture(scope="module", params=["cluster", "cluster-dev"])
@@ -94,3 +96,23 @@ def test_a_pool_that_the_table_lacks_is_refused() -> None:
     profile = load_profile("cluster", ["platform.pools={data: {cpu: '1'}}"])
     with pytest.raises(SettingsError, match="'teacher' of the task segment is not among"):
         profile.pipeline.build(platform_of(profile))
+
+
+def test_a_run_started_in_kfps_own_pages_needs_no_parameter_typed(shipped: Compiled) -> None:
+    parameters = shipped.ir["root"]["inputDefinitions"]["parameters"]
+    assert len(parameters) == 16
+    for name, parameter in parameters.items():
+        assert parameter["isOptional"] and parameter["description"], name
+        assert name == "videos" or json.loads(parameter["defaultValue"]), name
+
+
+def test_what_kfp_shows_as_a_page_is_one(shipped: Compiled) -> None:
+    pages = {
+        (name.removeprefix("comp-"), key)
+        for name, component in shipped.ir["components"].items()
+        if "executorLabel" in component
+        for key, artifact in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+        if artifact["artifactType"].get("schemaTitle") == "system.HTML"
+    }
+    gates = {(f"gate-{name}", "docs") for name in ("captions", "questions", "trajectories")}
+    assert pages == {("report", "page"), *gates}

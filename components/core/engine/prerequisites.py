@@ -48,7 +48,7 @@ class Accelerators(NamedTuple):
 
     pool: str
     resource: str
-    count: int
+    amount: int
     node_selector: Mapping[str, str]
 
 
@@ -242,10 +242,10 @@ def _nodes(accelerators: Sequence[Accelerators]) -> Iterator[str]:
     for wanted in accelerators:
         fit = [node for node in nodes if wanted.node_selector.items() <= node["metadata"].get("labels", {}).items()]
         most = max((int(node["status"]["allocatable"].get(wanted.resource, 0)) for node in fit), default=0)
-        if most < wanted.count:
+        if most < wanted.amount:
             labels = ", ".join(f"{key}={value}" for key, value in wanted.node_selector.items()) or "any"
             yield (
-                f"The pool {wanted.pool} asks for {wanted.count} {wanted.resource} on one node ({labels}); of "
+                f"The pool {wanted.pool} asks for {wanted.amount} {wanted.resource} on one node ({labels}); of "
                 f"{len(fit)} such nodes none has more than {most}. Add nodes, or change platform.pools.{wanted.pool}."
             )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.quality_gates.checks import Figure, RowFigures
-from components.quality_gates.data_docs import standing_alone
+from components.quality_gates.data_docs import on_one_page, standing_alone
 from components.quality_gates.expectations import judge
 from tests.pages import fetched, policy
 
@@ -94,3 +94,12 @@ def test_every_way_to_fetch_is_taken_out_and_the_text_around_it_kept(markup: str
 def test_a_link_that_a_person_clicks_stays_and_one_that_runs_goes() -> None:
     left = standing_alone('<a href="https://docs.example/">docs</a><a href=" javascript:alert(1)">no</a>')
     assert 'href="https://docs.example/"' in left and "javascript" not in left
+
+
+def test_all_results_stand_on_the_one_page_that_kfp_shows(docs: Path, tmp_path: Path) -> None:
+    page = on_one_page(docs)
+    assert fetched(page) == [] and policy(page).startswith("default-src 'none'")
+    assert page.count("<body") == page.count("</html>") == 1
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "coverage" in words and "length_s" in words
+    assert on_one_page(tmp_path) == ""

@@ -43,7 +43,7 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     write_manifest(world.roots["grpo_model"], manifest.model_copy(update=told))
     report_run('{"thumbnails": 0}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = world.run / "report" / "index.html"
-    assert page.read_bytes() == (tmp_path / "page" / "index.html").read_bytes()
+    assert page.read_bytes() == (tmp_path / "page").read_bytes()
     client = lineage.connect(uri)
     assert client is not None
     runs = client.search_runs([lineage.experiment_id(client)], "tags.`kfp.task` != ''")
@@ -67,7 +67,7 @@ def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
     monkeypatch.setenv("REWATCH_RUN_ROOT", str(world.run))
     monkeypatch.setenv("REWATCH_STATE_ROOT", str(tmp_path / "state"))
     report_run('{"thumbnails": 2}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
-    page = (tmp_path / "page" / "index.html").read_text()
+    page = (tmp_path / "page").read_text()
     assert page.count("Its frames cannot be shown: There is no file at ") == 2
     assert "Time and cost" in page
 
