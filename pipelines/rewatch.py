@@ -118,40 +118,36 @@ def build(platform: Platform) -> Any:
             captions = place(
                 gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)),
                 "gate",
-            )
+            ).outputs["captions"]
 
             with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-                written = place(
-                    write_questions(shard=shard, settings=contrastive_qa, captions=captions.output), "teacher"
-                )
+                written = place(write_questions(shard=shard, settings=contrastive_qa, captions=captions), "teacher")
                 probed = place(
-                    probe(shard=shard, settings=filter_probes, captions=captions.output, written=written.output),
+                    probe(shard=shard, settings=filter_probes, captions=captions, written=written.output),
                     "teacher",
                 )
             questions = place(
-                gate_questions(settings=questions_gate, captions=captions.output, shards=dsl.Collected(probed.output)),
+                gate_questions(settings=questions_gate, captions=captions, shards=dsl.Collected(probed.output)),
                 "gate",
-            )
+            ).outputs["questions"]
 
             with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
                 rewatched = place(
-                    rewatch_questions(
-                        shard=shard, settings=agent_cot, captions=captions.output, questions=questions.output
-                    ),
+                    rewatch_questions(shard=shard, settings=agent_cot, captions=captions, questions=questions),
                     "teacher",
                 )
             trajectories = place(
                 gate_trajectories(
                     settings=trajectories_gate,
-                    captions=captions.output,
-                    questions=questions.output,
+                    captions=captions,
+                    questions=questions,
                     shards=dsl.Collected(rewatched.output),
                 ),
                 "gate",
-            )
+            ).outputs["trajectories"]
 
-            data = {"captions": captions.output, "questions": questions.output}
-            sft_model = place(sft(settings=sft_settings, trajectories=trajectories.output, **data), "training")
+            data = {"captions": captions, "questions": questions}
+            sft_model = place(sft(settings=sft_settings, trajectories=trajectories, **data), "training")
             grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
             models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
             champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
@@ -166,7 +162,7 @@ def build(platform: Platform) -> Any:
                     pipeline=told,
                     corpus=corpus.output,
                     **data,
-                    trajectories=trajectories.output,
+                    trajectories=trajectories,
                     **models,
                     evaluation=scores.output,
                     decision=decision.output,
