@@ -106,6 +106,8 @@ class Platform(Strict):
     """Secret whose keys `secret_keys` become environment variables (keys of teacher endpoints, of the bucket)."""
     secret_keys: tuple[str, ...] = ()
     """Without AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY the bucket is reached by the role of the service account."""
+    optional_secret_keys: tuple[str, ...] = ()
+    """Those that the Secret may lack, such as HF_TOKEN for models behind a login and MLFLOW_TRACKING_TOKEN."""
     image_pull_secrets: tuple[str, ...] = ()
     """Secrets with which images are pulled."""
 
@@ -118,6 +120,11 @@ class Platform(Strict):
             if SECRET.search(name):
                 raise ValueError(f"{name} looks like a secret: name it in secret_keys")
         return value
+
+    @property
+    def all_secret_keys(self) -> tuple[str, ...]:
+        """The keys that tasks are given, those that may be missing included."""
+        return (*self.secret_keys, *self.optional_secret_keys)
 
     def within(self, context: Context) -> Platform:
         """This platform with the tasks' surroundings: those that no two runs share each pod finds out by itself."""
@@ -166,8 +173,10 @@ class Platform(Strict):
         kubernetes.use_field_path_as_env(task, env_name=VARIABLES["run_id"], field_path=RUN_ID_LABEL)
         kubernetes.set_security_context(task, run_as_non_root=True)
         if self.secret:
-            keys = {key: key for key in self.secret_keys}
-            kubernetes.use_secret_as_env(task, secret_name=self.secret, secret_key_to_env=keys)
+            for given, optional in ((self.secret_keys, False), (self.optional_secret_keys, True)):
+                if given:
+                    keys = {key: key for key in given}
+                    kubernetes.use_secret_as_env(task, self.secret, secret_key_to_env=keys, optional=optional)
         if self.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(self.image_pull_secrets))
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError
+from pipelines.ir.limits import beyond_mlflow, too_large, too_many_nodes
 
-MAX_BYTES = 1_000_000
-"""etcd and Argo refuse objects over about 1 MiB."""
 UNRESOLVED_LOCALLY = ("{{$.pipeline_job_create_time_utc}}", "{{$.pipeline_job_schedule_time_utc}}")
 SECRET_NAME = re.compile(r"(?i)(api_?key|secret|token|password)$")
 EXIT_STRATEGY = "ALL_UPSTREAM_TASKS_COMPLETED"
@@ -205,12 +204,6 @@ def unguarded_accelerator(pipeline: Compiled) -> Iterator[str]:
             yield f"[gpu] {name} asks for accelerators without {', '.join(lacks)}."
 
 
-def too_large(pipeline: Compiled) -> Iterator[str]:
-    """The compiled pipeline must fit into one Kubernetes object."""
-    if pipeline.size >= MAX_BYTES:
-        yield f"[size] The compiled pipeline has {pipeline.size} bytes; Kubernetes takes {MAX_BYTES}."
-
-
 RULES: tuple[Rule, ...] = (
     loop_takes_outer_parameter,
     nested_loops,
@@ -226,6 +219,8 @@ RULES: tuple[Rule, ...] = (
     literal_secret,
     unguarded_accelerator,
     too_large,
+    too_many_nodes,
+    beyond_mlflow,
 )
 
 

@@ -85,6 +85,8 @@ class LaunchSettings(Settings):
     s3_endpoint: str = ""
     """Address of the store that speaks S3, such as `http://seaweedfs.kubeflow:9000`; empty: Amazon's, or the one that
     the launcher's environment names."""
+    s3_region: str = ""
+    """Region of the buckets, such as `eu-central-1`; empty: the one that the environment names, or none."""
     mlflow: str = ""
     """Address of the MLflow server. Empty: on this machine the one that the environment names, else a database in the
     folder of runs; on a cluster nothing is tracked."""

@@ -32,6 +32,7 @@ VARIABLES = {
     "state_root": "REWATCH_STATE_ROOT",
     "scratch": "REWATCH_SCRATCH",
     "s3_endpoint": "AWS_ENDPOINT_URL",
+    "s3_region": "AWS_DEFAULT_REGION",
     "endpoints": "REWATCH_ENDPOINTS",
     "budget": "REWATCH_BUDGET",
     "mlflow_uri": "MLFLOW_TRACKING_URI",
@@ -62,6 +63,9 @@ class Context(Settings):
 
     s3_endpoint: str = ""
     """Address of the store that speaks S3, for boto3; empty for Amazon's."""
+
+    s3_region: str = ""
+    """Region of the buckets, for boto3; empty for stores that have none."""
 
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     """The teachers, by name, with how much may be asked of each."""

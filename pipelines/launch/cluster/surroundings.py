@@ -40,7 +40,7 @@ def context_of(profile: Profile) -> Context:
                 f"The profile {profile.name} asks the endpoint '{name}', which has no address.",
                 f"A cluster starts no teacher: set endpoints.{name}.base_url, or name another under teachers.",
             )
-        if name in used and endpoint.api_key_env and endpoint.api_key_env not in profile.platform.secret_keys:
+        if name in used and endpoint.api_key_env and endpoint.api_key_env not in profile.platform.all_secret_keys:
             raise SettingsError(
                 f"The endpoint '{name}' takes its key from {endpoint.api_key_env}, which no pod is given.",
                 "Add it to platform.secret_keys.",
@@ -55,6 +55,7 @@ def context_of(profile: Profile) -> Context:
         state_root=launch.state.rstrip("/"),
         scratch=launch.scratch or SCRATCH,
         s3_endpoint=launch.s3_endpoint,
+        s3_region=launch.s3_region,
         endpoints={name: endpoint for name, endpoint in profile.endpoints.items() if name in used},
         budget=launch.budget,
         mlflow_uri=launch.mlflow,

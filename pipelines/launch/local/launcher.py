@@ -208,6 +208,7 @@ class LocalRun:
             state_root=str(launch.state if is_s3(launch.state) else Path(launch.state or self.runs.state).absolute()),
             scratch=str(Path(launch.scratch or self.runs.scratch).absolute()),
             s3_endpoint=launch.s3_endpoint or Context.read().s3_endpoint,
+            s3_region=launch.s3_region or Context.read().s3_region,
             endpoints=dict(endpoints),
             budget=launch.budget,
         )

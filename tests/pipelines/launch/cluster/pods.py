@@ -67,8 +67,10 @@ class Cluster:
         """The variables that Kubernetes fills in: keys of Secrets, labels of the pod."""
         found = {}
         for secret in self.platform[executor].get("secretAsEnv", []):
+            held = self.job["secrets"][secret["secretName"]]
             for key in secret["keyToEnv"]:
-                found[key["envVar"]] = self.job["secrets"][secret["secretName"]][key["secretKey"]]
+                if key["secretKey"] in held or not secret["optional"]:
+                    found[key["envVar"]] = held[key["secretKey"]]
         for field in self.platform[executor].get("fieldPathAsEnv", []):
             label = field["fieldPath"].removeprefix("metadata.labels['").removesuffix("']")
             found[field["name"]] = self.job["labels"][label]

@@ -40,8 +40,10 @@ def test_every_field_of_the_context_arrives_on_every_task(compiled: Compiled) ->
         assert written == set(VARIABLES) - FOLLOWS - OF_THE_PLUGIN, label
         assert set(told) <= set(VARIABLES.values())
         assert "configMapAsEnv" not in platform[label]
-        keys = [key["secretKey"] for key in platform[label]["secretAsEnv"][0]["keyToEnv"]]
+        needed, optional = platform[label]["secretAsEnv"]
+        keys = [key["secretKey"] for key in needed["keyToEnv"]]
         assert keys == ["TEACHER_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        assert optional["optional"] and optional["keyToEnv"][0] == {"secretKey": "HF_TOKEN", "envVar": "HF_TOKEN"}
         context = Context.read({**told, "REWATCH_RUN_ID": "7f3a"})
         assert context.run_root == "s3://rewatch-state/runs/7f3a"
         assert context.endpoints["text"].max_concurrency == 9

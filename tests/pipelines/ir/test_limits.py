@@ -1,0 +1,63 @@
+"""What is too large for Kubernetes, Argo or MLflow is refused before a run, by what the pipeline's defaults ask for."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.ir.compilation import compile_pipeline
+from pipelines.ir.limits import MAX_BYTES, MAX_CHARACTERS, node_count, shard_count
+from pipelines.ir.lint import Compiled, LintError, faults
+from pipelines.launch.cluster.surroundings import platform_of
+from pipelines.profile import load_profile
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    profile = load_profile("cluster")
+    path = tmp_path_factory.mktemp("cluster") / "rewatch.yaml"
+    return Compiled.read(compile_pipeline(profile.pipeline, platform_of(profile), path, defaults=profile.arguments()))
+
+
+def with_default(pipeline: Compiled, name: str, value: str) -> Compiled:
+    changed = copy.deepcopy(pipeline)
+    changed.ir["root"]["inputDefinitions"]["parameters"][name]["defaultValue"] = value
+    return changed
+
+
+def test_the_real_job_fits_into_argos_object_and_a_hundred_shards_do_not(cluster: Compiled) -> None:
+    assert (shard_count(cluster), faults(cluster)) == (32, [])
+    assert node_count(cluster, 100) > 4000
+    section = json.loads(cluster.ir["root"]["inputDefinitions"]["parameters"]["ingestion"]["defaultValue"])
+    wide = with_default(cluster, "ingestion", json.dumps({**section, "shard_count": 100}))
+    (fault,) = faults(wide)
+    assert fault.startswith("[nodes] With 100 shards") and str(MAX_BYTES) in fault
+
+
+def test_each_shard_adds_what_its_tasks_and_its_loops_take(cluster: Compiled) -> None:
+    """Five tasks of six nodes and three iterations of four."""
+    assert node_count(cluster, 8) - node_count(cluster, 7) == 5 * 6 + 3 * 4
+
+
+def test_a_parameter_longer_than_mlflow_takes_is_refused(cluster: Compiled) -> None:
+    (fault,) = faults(with_default(cluster, "sft", "x" * (MAX_CHARACTERS + 1)))
+    assert "[mlflow] The parameter sft has 6001 characters" in fault
+
+
+def test_a_task_of_more_parameters_or_a_longer_constant_than_mlflow_takes_is_refused(cluster: Compiled) -> None:
+    changed = copy.deepcopy(cluster)
+    task = next(task for _, name, task, _ in changed.tasks() if name == "sft")
+    constant = {"runtimeValue": {"constant": "x" * (MAX_CHARACTERS + 1)}}
+    task["inputs"]["parameters"] |= {f"p{number}": constant for number in range(100)}
+    found = faults(changed)
+    assert any("The task sft has 101 parameters" in fault for fault in found)
+    assert any("p7 of sft has 6001 characters" in fault for fault in found)
+
+
+def test_the_compiler_refuses_what_the_limits_do(tmp_path: Path) -> None:
+    profile = load_profile("cluster", ["ingestion.shard_count=100"])
+    with pytest.raises(LintError, match=r"Lower ingestion\.shard_count"):
+        compile_pipeline(profile.pipeline, platform_of(profile), tmp_path / "p.yaml", defaults=profile.arguments())
