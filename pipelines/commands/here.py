@@ -75,12 +75,11 @@ def _plan(parsed: argparse.Namespace) -> int:
 
 def _compile(parsed: argparse.Namespace) -> int:
     from pipelines.ir.compilation import compile_pipeline
-    from pipelines.launch.cluster.surroundings import platform_of
+    from pipelines.launch.cluster.surroundings import defaults_of, platform_of
 
     profile = profile_of(parsed)
-    path = compile_pipeline(
-        profile.pipeline, platform_of(profile), parsed.output or Path(f"build/{profile.pipeline.name}.yaml")
-    )
+    path = parsed.output or Path(f"build/{profile.pipeline.name}.yaml")
+    compile_pipeline(profile.pipeline, platform_of(profile), path, defaults=defaults_of(profile))
     say(f"{path}: {path.stat().st_size} bytes, lint found no fault; next: `rewatch submit`, or upload it to KFP")
     return 0
 

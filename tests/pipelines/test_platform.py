@@ -10,7 +10,7 @@ import pytest
 from components.core.errors import SettingsError
 from pipelines.ir.compilation import compile_pipeline
 from pipelines.ir.lint import Compiled
-from pipelines.launch.cluster.surroundings import platform_of
+from pipelines.launch.cluster.surroundings import defaults_of, platform_of
 from pipelines.profile import load_profile
 
 FULL = {
@@ -30,8 +30,8 @@ FULL = {
 def compiled(tmp_path_factory: pytest.TempPathFactory, profile: str, *overrides: str) -> Compiled:
     loaded = load_profile(profile, overrides)
     path = tmp_path_factory.mktemp(profile) / "rewatch.yaml"
-    defaults = {"videos": loaded.launch.videos, **loaded.arguments()}
-    return Compiled.read(compile_pipeline(loaded.pipeline, platform_of(loaded), path, defaults=defaults))
+    made = compile_pipeline(loaded.pipeline, platform_of(loaded), path, defaults=defaults_of(loaded))
+    return Compiled.read(made)
 
 
 @pytest.fixture(scope="module", params=["cluster", "cluster-dev"])

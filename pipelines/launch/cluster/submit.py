@@ -21,7 +21,7 @@ from pipelines.ir.prune import tasks_in
 from pipelines.launch.cluster.api import KfpApi
 from pipelines.launch.cluster.preflight import check_arguments, check_images, check_videos, told
 from pipelines.launch.cluster.progress import ENDED, RUN_STATES
-from pipelines.launch.cluster.surroundings import platform_of
+from pipelines.launch.cluster.surroundings import defaults_of, platform_of
 from pipelines.profile import Profile
 
 
@@ -34,7 +34,8 @@ def compiled_for(profile: Profile) -> Compiled:
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{profile.pipeline.name}.yaml"
-        return Compiled.read(compile_pipeline(profile.pipeline, platform_of(profile), path))
+        platform, defaults = platform_of(profile), defaults_of(profile)
+        return Compiled.read(compile_pipeline(profile.pipeline, platform, path, defaults=defaults))
 
 
 @dataclass(frozen=True)

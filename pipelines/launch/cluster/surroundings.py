@@ -26,6 +26,14 @@ def platform_of(profile: Profile) -> Platform:
     return profile.platform.within(context_of(profile))
 
 
+def defaults_of(profile: Profile) -> dict[str, str]:
+    """The profile's values of the pipeline's parameters, for runs that name none: those started in KFP's pages. A
+    launcher on one machine names all."""
+    if profile.launch.runner != "cluster":
+        return {}
+    return {"videos": profile.launch.videos, **profile.arguments()}
+
+
 def context_of(profile: Profile) -> Context:
     """What every task of the profile's runs is told.
 
