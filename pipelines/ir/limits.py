@@ -4,7 +4,8 @@ Argo keeps a run in one object of Kubernetes, its state of every node included, 
 (its driver, the DAG round its pod, and the pod, each once more for its retries), a DAG or an iteration of a loop four.
 What a node takes was estimated by writing the nodes of the shipped cluster profile as KFP's driver fills them in (its
 pod's whole specification, three times) and compressing them: at 2, 20 and 100 shards 1.6, 7.3 and 32 MB became 0.16,
-0.53 and 2.1 MB. So a hundred shards in three loops do not fit, and `ingestion.shard_count` is 32 unless a profile says otherwise.
+0.53 and 2.1 MB. So a hundred shards in three loops do not fit, and `ingestion.shard_count` is 32 unless a profile says
+otherwise.
 """
 
 from __future__ import annotations
