@@ -53,12 +53,13 @@ def test_a_changed_schedule_replaces_the_old_one_and_a_changed_pipeline_is_uploa
     assert main(["schedule", *options, *HOURLY, "--set", "reading.suffix=.md"]) == 0
     (third,) = kfp["recurringruns"]
     assert ".md" in str(third["runtime_config"]["parameters"])
-    pool = "platform.pools={data: {cpu: 750m}}"
+    assert len(kfp["versions"]) == 2, "its parameters have other defaults"
+    pool = "platform.pools={data: {cpu: 750m}, gate: {}}"
     assert main(["schedule", *options, *HOURLY, "--set", "reading.suffix=.md", "--set", pool]) == 0
     assert kfp["recurringruns"] == [third], "a new version runs by the schedule that is there"
-    assert len(kfp["versions"]) == 2 and "750m" in str(kfp["versions"][1])
+    assert len(kfp["versions"]) == 3 and "750m" in str(kfp["versions"][2])
     assert main(["schedule", *options, *HOURLY, "--set", "reading.suffix=.md"]) == 0
-    assert len(kfp["versions"]) == 3, "what was before is the latest again"
+    assert len(kfp["versions"]) == 4, "what was before is the latest again"
 
 
 def test_no_two_schedules_are_ever_enabled_and_what_was_cut_off_is_ended_by_the_next_call(
