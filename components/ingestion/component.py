@@ -26,13 +26,17 @@ def prerequisites_of(*sections: str) -> Any:
 
     KFP reads a component's interface from the source of its function, so it is written here for the names of a DAG.
     """
+    from components.ingestion.readiness import (
+        STAGE,
+    )  # what the function written here runs: images carry what is imported
+
     parameters = ", ".join(f"{name}: str" for name in sections)
     source = PREREQUISITES.format(parameters=parameters, given=", ".join(f'"{name}": {name}' for name in sections))
     file = f"<prerequisites of {' '.join(sections)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"__name__": __name__}
     exec(compile(source, file, "exec", dont_inherit=True), scope)
-    made = component(base_image=image("components.ingestion.readiness"), install_kfp_package=False)
+    made = component(base_image=image(STAGE.module), install_kfp_package=False)
     return made(scope["prerequisites"])
 
 
