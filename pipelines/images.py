@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.core.data.identity import ROOT, file_of, identity_of
-from components.core.engine.images import ENTRY, LAUNCHER, REGISTRY, SERVING, module_of, recipe_files, stage_of, tag_of
+from components.core.engine.images import LAUNCHER, REGISTRY, SERVING, modules_of, recipe_files, stage_of, tag_of
 from components.core.errors import InputError, RewatchError
 from pipelines.ir.compilation import compile_pipeline
 from pipelines.ir.lint import Compiled
@@ -97,9 +97,9 @@ def references(pipeline: Pipeline, until: str = "") -> list[str]:
 def images(pipeline: Pipeline) -> Iterator[Image]:
     """The images of ours that the tasks of a pipeline run in."""
     for reference in references(pipeline):
-        if module := module_of(reference):
+        if modules := modules_of(reference):
             recipe = reference.removeprefix(f"{REGISTRY}/").split("-")[1]
-            yield Image(reference, recipe, stage_of(module), (module, ENTRY))
+            yield Image(reference, recipe, stage_of(modules[0]), modules)
 
 
 def servers() -> Iterator[Image]:

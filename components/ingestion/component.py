@@ -56,7 +56,7 @@ def discover(videos: str, settings: str) -> list[str]:
     return discover_shards(videos, settings)
 
 
-@component(base_image=image("components.ingestion.ingest"), install_kfp_package=False)
+@component(base_image=image("components.ingestion.ingest", "components.ingestion.discover"), install_kfp_package=False)
 def ingest(videos: str, shards: list[str], settings: str, corpus: Output[Dataset]) -> None:
     """Probe, deduplicate, split and check the videos of the shards.
 

@@ -14,7 +14,10 @@ import yaml
 
 from components.core.errors import InputError, RewatchError
 from pipelines.images import PINS, ROOT, Image, build, chosen, main, pin, push
+from pipelines.ir.compilation import compile_pipeline
+from pipelines.ir.lint import Compiled
 from pipelines.pipeline import DEFAULT, load_pipeline
+from pipelines.platform import Platform
 
 RECIPES = {path.stem: path.read_text() for path in sorted((ROOT / "images").glob("*.Dockerfile"))}
 
@@ -65,6 +68,19 @@ def test_an_image_carries_all_that_its_module_imports_and_no_other_stage(
     assert stages <= {"core", what, "quality_gates"}
     imports = f"import components, {', '.join(image.modules)}; print(components.__file__)"
     assert run(code, "-c", imports).strip() == str(code / "components/__init__.py")
+
+
+def test_what_a_component_imports_is_in_its_image(every: list[Image], tmp_path: Path) -> None:
+    """KFP sends the function's source into the image, whose imports nothing else sees before they run there."""
+    compiled = compile_pipeline(load_pipeline(DEFAULT), Platform(), tmp_path / "pipeline.yaml")
+    carried = {image.reference: {path.relative_to(ROOT) for path in image.carried()} for image in every}
+    asked = 0
+    for label, container in Compiled.read(compiled).executors():
+        for module in re.findall(r"^ +from (components[\w.]+) import", "\n".join(container["command"]), re.MULTILINE):
+            path = Path(*module.split("."))
+            assert {path.with_suffix(".py"), path / "__init__.py"} & carried[container["image"]], f"{label}: {module}"
+            asked += 1
+    assert asked > len(carried)
 
 
 def test_the_teacher_starts_from_what_its_image_carries(every: list[Image], tmp_path: Path) -> None:

@@ -25,19 +25,23 @@ LAUNCHER = "launcher"
 SERVING = "serving"
 """The image of vLLM, into which nothing is installed."""
 
-_modules: dict[str, str] = {}
+_modules: dict[str, tuple[str, ...]] = {}
 
 
-def image(module: str) -> str:
-    """The image that runs a module: `ghcr.io/rewatch/rewatch-data-python:captioning-3f2a…` for captioning's."""
-    name = f"{REGISTRY}/rewatch-{recipe_of(module)}-python:{tag(module)}"
-    _modules[name] = module
+def image(*modules: str) -> str:
+    """The image that runs a component: `ghcr.io/rewatch/rewatch-data-python:captioning-3f2a…` for captioning's.
+
+    Args:
+        modules: that the component's function imports; the engine, which most do, is in every image.
+    """
+    name = f"{REGISTRY}/rewatch-{recipe_of(*modules)}-python:{tag(*modules)}"
+    _modules[name] = (*modules, ENTRY)
     return name
 
 
-def module_of(image: str) -> str | None:
-    """The module that runs in an image which some component asked for; None for any other image."""
-    return _modules.get(image)
+def modules_of(image: str) -> tuple[str, ...]:
+    """The modules of an image which some component asked for; none for any other image."""
+    return _modules.get(image, ())
 
 
 def stage_of(module: str) -> str:
@@ -45,15 +49,15 @@ def stage_of(module: str) -> str:
     return module.split(".")[1]
 
 
-def recipe_of(module: str) -> str:
-    """Which Dockerfile builds the module's image: `train` where it reaches torch; `data` has a fifth of that size."""
-    return "train" if "torch" in identity_of(module, ENTRY).packages else "data"
+def recipe_of(*modules: str) -> str:
+    """Which Dockerfile builds the modules' image: `train` where they reach torch; `data` has a fifth of that size."""
+    return "train" if "torch" in identity_of(*modules, ENTRY).packages else "data"
 
 
 @cache
-def tag(module: str) -> str:
+def tag(*modules: str) -> str:
     """`<folder>-` and 12 hex digits of the identity of what the image carries."""
-    return f"{stage_of(module)}-{tag_of(recipe_of(module), module, ENTRY)}"
+    return f"{stage_of(modules[0])}-{tag_of(recipe_of(*modules), *modules, ENTRY)}"
 
 
 def tag_of(recipe: str, *modules: str) -> str:
