@@ -77,11 +77,17 @@ class Image:
         return folder
 
 
-TEACHER = "components.sandbox.teacher.__main__"
+def _every_module() -> Iterator[str]:
+    for folder in ("components", "pipelines"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 SERVERS = {
-    "teacher": (TEACHER,),
+    "teacher": ("components.sandbox.teacher.__main__",),
     "mlflow": (),
-    LAUNCHER: ("pipelines.cli", "pipelines.images", DEFAULT, TEACHER),  # a profile names the teacher's revision
+    LAUNCHER: tuple(_every_module()),  # from which it computes the tags of all others
     SERVING: (),
 }
 """Whose code each server's image carries. vLLM's own image is large and is built when it is named."""
