@@ -33,6 +33,13 @@ def faults(objects: list[Object], profile: Any) -> Iterator[str]:
         yield f"profile {profile.name}: there is no Secret {KUBEFLOW}/{secret}"
     elif missing := keys - there:
         yield f"profile {profile.name}: the Secret {KUBEFLOW}/{secret} has no {', '.join(sorted(missing))}"
+    classes = {item["metadata"]["name"] for item in of_kind(objects, "PriorityClass")}
+    queues = {item["metadata"]["name"] for item in of_kind(objects, "LocalQueue")}
+    for name, pool in profile.platform.pools.items():
+        if pool.priority and pool.priority not in classes:
+            yield f"profile {profile.name}, pool {name}: there is no PriorityClass {pool.priority}"
+        if pool.queue and pool.queue not in queues:
+            yield f"profile {profile.name}, pool {name}: there is no LocalQueue {pool.queue}"
 
 
 UNBUILT = "unbuilt"

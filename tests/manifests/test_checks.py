@@ -341,6 +341,13 @@ BROKEN: list[tuple[str, str, str, Break, str]] = [
     ),
     (
         "prod",
+        "PriorityClass rewatch-training",
+        "profile",
+        lambda o: o["metadata"].update(name="training"),
+        "pool training: there is no PriorityClass rewatch-training",
+    ),
+    (
+        "prod",
         "Service rewatch/teacher-probe",
         "profile",
         lambda o: o["metadata"].update(name="probe"),
