@@ -15,6 +15,7 @@ FULL = Context(
     state_root="s3://state/rewatch",
     scratch="/scratch",
     s3_endpoint="http://seaweedfs:9000",
+    s3_region="eu-central-1",
     endpoints={"text": EndpointSettings(base_url="http://text:8000/v1", concurrency=7, patience_s=30.0)},
     budget=Budget(tokens=10, cost=2.5),
     mlflow_uri="http://mlflow:5000",
