@@ -9,13 +9,25 @@ replaced; nothing is read but names, sizes and times.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Self
 
 from components.core.data.manifest import MANIFEST_NAME
 from components.core.data.rows import Strict, digest_of
 from components.core.errors import InputError
+from components.core.stores.addresses import local
+from components.core.stores.files import is_s3, storage_for
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ALIAS = "champion"
+"""The champion's alias in MLflow's registry."""
+MODEL_PATH = "rewatch.path"
+"""The tag of a version that says where its model lies."""
 GONE = "gone"
 
 
@@ -29,8 +41,6 @@ class ChampionReference(Strict):
     @classmethod
     def at(cls, version: str, location: str) -> Self:
         """The reference to what lies at a location now."""
-        from components.core.stores.files import storage_for
-
         try:
             found = list(storage_for(location).list(location))
         except InputError:
@@ -59,6 +69,39 @@ class ChampionReference(Strict):
 
     def __str__(self) -> str:
         return f"{self.version}@{self.fingerprint}@{self.location}"
+
+
+def champion_of(client: MlflowClient, name: str) -> ChampionReference | None:
+    """The champion of a registered model; None while there is none."""
+    found = client.search_registered_models(filter_string=f"name = '{name}'")
+    version = found[0].aliases.get(ALIAS) if found else None
+    if version is None:
+        return None
+    location = client.get_model_version(name, str(version)).tags.get(MODEL_PATH, "")
+    return ChampionReference.at(str(version), location)
+
+
+@contextmanager
+def as_folder(location: str) -> Iterator[Path]:
+    """A model as a local folder: itself, or a temporary copy of an s3:// prefix."""
+    if not is_s3(location):
+        yield local(location)
+        return
+    with TemporaryDirectory(prefix="rewatch-model-") as folder:
+        bring(location, Path(folder))
+        yield Path(folder)
+
+
+def bring(location: str, folder: Path) -> None:
+    """Copy a model from an s3:// prefix; files that are there already stay."""
+    storage = storage_for(location)
+    for item in storage.list(location):
+        path = folder / item.uri.removeprefix(location).lstrip("/")
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.partial")
+            storage.download(item.uri, partial)
+            partial.replace(path)
 
 
 def _relative(uri: str, location: str) -> str:

@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from components.core.champion import ChampionReference
+from components.core.champion import ChampionReference, as_folder
 from components.core.data.manifest import read_manifest
 from components.core.data.rows import canonical_json
 from components.core.errors import DatasetError, RewatchError
-from components.core.stores.files import is_s3, local, storage_for
+from components.core.stores.files import is_s3
 
 if TYPE_CHECKING:
     from components.core.students.student import Student
@@ -70,8 +67,8 @@ COMPARISONS = (
 def load_students(sft_model: Path, grpo_model: Path) -> dict[StudentName, Student]:
     """The students by name.
 
-    The untrained one lies beside the SFT model where that was built from scratch, else it is the base model that the
-    SFT manifest names.
+    The untrained one is what training started from. It lies beside the SFT model where that was built from scratch,
+    else it is the base model, or the champion, that the SFT manifest names.
 
     Raises:
         DatasetError: neither is there.
@@ -86,7 +83,9 @@ def load_students(sft_model: Path, grpo_model: Path) -> dict[StudentName, Studen
             f"{sft_model} names no base model and holds no folder '{UNTRAINED}': its start is unknown.",
             "Train it again with this version.",
         )
-    return {"untrained": load_student(base, sft.profile), "sft": sft, "grpo": load_student(grpo_model)}
+    with as_folder(base) as folder:
+        untrained = load_student(folder if is_s3(base) else base, sft.profile)
+    return {"untrained": untrained, "sft": sft, "grpo": load_student(grpo_model)}
 
 
 @dataclass
@@ -138,24 +137,9 @@ def load_champion(reference: str, log: logging.Logger) -> AskedChampion:
     from components.core.students.student import load_student
 
     try:
-        with _local_folder(named.location) as folder:
+        with as_folder(named.location) as folder:
             found.digest = read_manifest(folder).digest
             found.student = load_student(folder)
     except Exception as error:  # noqa: BLE001  # truncated weights alone raise a dozen kinds
         found.drop(error, log)
     return found
-
-
-@contextmanager
-def _local_folder(location: str) -> Iterator[Path]:
-    """The model as a local folder: itself, or a temporary copy of an s3:// prefix."""
-    if not is_s3(location):
-        yield local(location)
-        return
-    storage = storage_for(location)
-    with tempfile.TemporaryDirectory(prefix="rewatch-champion-") as folder:
-        for item in storage.list(location):
-            path = Path(folder) / item.uri.removeprefix(location).lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            storage.download(item.uri, path)
-        yield Path(folder)

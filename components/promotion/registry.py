@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.core import lineage
-from components.core.champion import ChampionReference
+from components.core.champion import ALIAS, MODEL_PATH, ChampionReference
 from components.core.engine.context import VARIABLES
 from components.core.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ALIAS = "champion"
 REPLACED = "rewatch.replaced"
 COMPARED = "rewatch.compared"
 MODEL_DIGEST = "rewatch.digest"
-MODEL_PATH = "rewatch.path"
 VERSIONS = "mlflow.modelVersions"
 
 

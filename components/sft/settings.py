@@ -6,6 +6,7 @@ samples at 1e-6, of which the best were near 29,000.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -72,6 +73,11 @@ class SftSettings(TrainingSettings):
     """The model to start from (ReWatch-R1's): a folder or Hugging Face path of a Qwen2.5-VL. Empty builds one of
     `size`."""
 
+    champion_of: str = ""
+    """Registered model whose champion training goes on from, in place of the base, once there is one; empty: always
+    from the base. Ours: going on learns what is new sooner and may drift, starting anew does not; ReWatch-R1 trains
+    once."""
+
     size: StudentSize | None = None
     """Size of a student built from scratch (ReWatch-R1 builds none); wanted where there is no base."""
 
@@ -119,6 +125,11 @@ class SftSettings(TrainingSettings):
         if not self.base and self.size is None:
             raise ValueError("a student built from scratch needs a size: say size, as laptop.yaml does, or name a base")
         return self
+
+    def from_folder(self, folder: Path) -> SftSettings:
+        """These settings for a model that was made here before, which has had its first lessons."""
+        no_words = self.visual_words.model_copy(update={"steps": 0})
+        return self.model_copy(update={"base": str(folder), "champion_of": "", "visual_words": no_words})
 
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""

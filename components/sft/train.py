@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.core.champion import ChampionReference, bring, champion_of
 from components.core.data.manifest import folder_digest
 from components.core.engine.stage import Stage, Task
-from components.core.errors import DatasetError, SettingsError
-from components.core.lineage import training_run
+from components.core.errors import DatasetError, InputError, SettingsError
+from components.core.lineage import connect, training_run
+from components.core.stores.addresses import local
+from components.core.stores.files import is_s3
 from components.core.students.build import build_student
 from components.core.students.folders import written_whole
 from components.core.students.packing import Packed, pack
@@ -108,7 +111,42 @@ class Trainer:
 
 def train(task: Task[SftSettings]) -> None:
     """Train, or continue, and write the model's folder."""
+    champion = _champion(task) if task.settings.champion_of else None
+    if champion is not None:
+        task.log.info("training goes on from the champion %s", champion)
+        task.settings = task.settings.from_folder(_folder_of(champion, Path(task.context.scratch)))
     with_ranks(task, _train)
+    if champion is not None:
+        task.info |= {"base_model": champion.location, "started_from": str(champion)}
+
+
+def _champion(task: Task[SftSettings]) -> ChampionReference | None:
+    """The champion to go on from; None while there is none, and where nothing is tracked.
+
+    KFP's cache does not see who is champion: with the data unchanged the model that was trained on it stays, and is not
+    trained on and on.
+
+    Raises:
+        InputError: there is one, and its model is gone.
+    """
+    client = connect()
+    champion = champion_of(client, task.settings.champion_of) if client else None
+    if champion is not None and not champion.is_there:
+        raise InputError(
+            f"The champion (version {champion.version}) of '{task.settings.champion_of}' is not at "
+            f"{champion.location or 'any folder'}.",
+            "Put it back, `rewatch rollback`, or start from the base (--set sft.champion_of='').",
+        )
+    return champion
+
+
+def _folder_of(champion: ChampionReference, scratch: Path) -> Path:
+    """The champion on this machine, in a folder that is the same in every attempt: checkpoints are kept by it."""
+    if not is_s3(champion.location):
+        return local(champion.location)
+    folder = scratch / "champions" / f"{champion.version}-{champion.fingerprint}"
+    bring(champion.location, folder)
+    return folder
 
 
 def _train(task: Task[SftSettings], ranks: Ranks) -> None:

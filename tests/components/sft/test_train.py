@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from components.core import lineage
 from components.core.data.datasets import Dataset
 from components.core.data.manifest import read_manifest
 from components.core.data.settings import parse_settings
 from components.core.errors import SettingsError
 from components.core.students.student import load_student
+from components.evaluation.systems import load_students
+from components.promotion.registry import Registry
 from components.sft.settings import SftSettings
 from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
+from tests.components.mlflow_store import new_store
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import SIZE, tiny_student, training_data
 from tests.laptop import laid_over, laptop
@@ -214,6 +218,34 @@ def test_a_base_that_was_made_here_is_asked_as_it_was_trained_or_refused(data: d
     model = train_base(tmp_path / "run", data, Path(base), student=asked)
     assert load_student(model, device="cpu").profile.style == "compact"
     assert not load_student(model, device="cpu").pretrained
+
+
+def test_training_goes_on_from_the_champion_where_there_is_one(
+    data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = new_store(tmp_path, "sft-test")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "sft-test")
+    registry = Registry("films")
+    begun = train(tmp_path / "first", data, champion_of="films")
+    assert read_manifest(begun).info.get("started_from") is None, "there is no champion yet"
+    run = registry.client.create_run(lineage.experiment_id(registry.client, "sft-test"))
+    registry.crown(registry.register(str(begun), read_manifest(begun).digest, "", 0.5, run.info.run_id))
+
+    model = train(tmp_path / "second", data, champion_of="films")
+    told = read_manifest(model).info
+    assert told["base_model"] == str(begun) and told["started_from"].startswith("1@")
+    assert [line["step"] for line in curve(model)] == list(range(12)), "without the first lessons, which it has had"
+    first_loss = curve(model)[0]["loss_observe"]
+    untaught = next(line["loss_observe"] for line in curve(begun) if "loss_observe" in line)
+    assert first_loss < untaught
+    assert "untrained" in load_students(model, model)
+
+    shutil.rmtree(begun)
+    with pytest.raises(SystemExit) as ended:
+        train(tmp_path / "third", data, champion_of="films")
+    assert ended.value.code == 2
+    assert "The champion (version 1) of 'films' is not at" in reason(tmp_path / "third")
 
 
 def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
