@@ -21,7 +21,8 @@ from pipelines.launch.cluster.api import KfpApi
 from pipelines.launch.cluster.submit import spec_of
 from pipelines.profile import Profile
 
-DIGEST = "rewatch.digest"
+DIGEST = "digest"
+"""Tag of a version; KFP's tags have no dots."""
 
 
 @dataclass(frozen=True)

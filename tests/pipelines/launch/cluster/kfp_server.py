@@ -246,6 +246,8 @@ def _upload(kfp: FakeKfp, query: Item, body: bytes, kind_of_body: str) -> Item:
     if any(it["pipeline_id"] == pipeline_id and it["name"] == query["name"] for it in kfp["versions"]):
         raise _Refused(409, "AlreadyExistsError: the version exists")
     told = {"name": query["name"], "display_name": query["display_name"], "tags": json.loads(query.get("tags", "{}"))}
+    if any("." in tag for tag in told["tags"]):
+        raise _Refused(400, "tag key must not contain '.' character")
     return kfp.add("versions", {"pipeline_id": pipeline_id, "pipeline_spec": spec, **told})
 
 
