@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom on a small run, and is committed without outputs."""
+"""The notebooks run from top to bottom on small runs, and are committed without outputs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from typing import Any
 
 import pytest
 
+from components.core import lineage
+from components.promotion.registry import Registry
 from pipelines.launch.local.folders import RunFolder
 from pipelines.launch.local.progress import RunWatcher
 from pipelines.rewatch import PIPELINE
+from tests.components.mlflow_store import new_store
 from tests.components.training_world import training_data
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "explore_a_run.ipynb"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
-def code_cells() -> list[dict[str, Any]]:
+def code_cells(name: str) -> list[dict[str, Any]]:
     """The cells that a kernel would run."""
-    return [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def executed(name: str) -> dict[str, Any]:
+    """The names that a notebook leaves behind."""
+    names: dict[str, Any] = {}
+    for number, cell in enumerate(code_cells(name)):
+        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    return names
 
 
 def record_run(folder: Path, outputs: dict[str, Path]) -> None:
@@ -39,15 +51,34 @@ def test_it_runs_on_the_latest_run_that_has_trajectories(tmp_path: Path, monkeyp
     record_run(tmp_path / "runs" / "20260102-000000", {"gate-captions": data["captions"]})
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")  # where Jupyter starts a notebook's kernel
-    names: dict[str, Any] = {}
-    for number, cell in enumerate(code_cells()):
-        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    names = executed("explore_a_run")
     assert names["run"]["run_id"] == "20260101-000000"
     assert names["videos"]["video_id"].nunique() == 2
     assert len(names["trajectories"]) == len(names["questions"]) > 0
 
 
-def test_it_is_committed_without_outputs() -> None:
-    for cell in code_cells():
+def test_the_registry_and_its_decisions_are_read_as_promotion_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").mkdir()
+    uri = new_store(tmp_path / "runs", "rewatch")
+    registry = Registry("rewatch-student", uri)
+    experiment = lineage.experiment_id(registry.client, "rewatch")
+    for number in (1, 2):
+        run = registry.client.create_run(experiment).info.run_id
+        version = registry.register(f"/models/{number}", f"digest-{number}", "", 0.5 + number / 10, run)
+        registry.crown(version)
+        registry.client.set_tag(run, "rewatch.decision", f"Promoted: number {number}.")
+    record_run(tmp_path / "runs" / "20260101-000000", {})
+    monkeypatch.chdir(tmp_path)
+    names = executed("retraining")
+    assert names["versions"]["champion"].tolist() == [False, True]
+    assert names["versions"]["replaced"].tolist() == ["", "1"]
+    assert names["decisions"]["decision"].tolist() == ["Promoted: number 1.", "Promoted: number 2."]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+def test_a_notebook_is_committed_without_outputs(name: str) -> None:
+    for cell in code_cells(name):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None

@@ -131,6 +131,11 @@ def held_out_questions(
     return _some(single, single_look) + _some(others, two_look)
 
 
+def version_of(questions: Iterable[Question]) -> str:
+    """Which version of the held-out set these questions are: the same for the same questions, in whatever order."""
+    return digest_of(sorted(question.question_id for question in questions))[:12]
+
+
 def chunks(videos: Iterable[Video], size: int) -> list[list[Video]]:
     """Videos by length, in chunks of about `size`: each has a neighbour of like length for the control.
 

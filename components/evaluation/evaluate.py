@@ -21,7 +21,15 @@ from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
 from components.core.traces.looks import is_single_look
 from components.evaluation import score_table
-from components.evaluation.answering import EXTRACTOR, Watched, by_video, chunks, held_out_questions, predict
+from components.evaluation.answering import (
+    EXTRACTOR,
+    Watched,
+    by_video,
+    chunks,
+    held_out_questions,
+    predict,
+    version_of,
+)
 from components.evaluation.describing import Description, describe, description_scores
 from components.evaluation.faithfulness import judge_looks
 from components.evaluation.settings import EvaluationSettings
@@ -50,6 +58,7 @@ async def run(task: Task[EvaluationSettings]) -> None:
         settings.two_look_questions,
         settings.max_duration_s,
     )
+    task.info["held_out"] = f"{version_of(questions)}: {len(questions)} questions"
     asked = by_video(questions)
     captions = captions_of(task, asked)
     sft_model, grpo_model = task.paths("sft_model")[0], task.paths("grpo_model")[0]

@@ -64,7 +64,7 @@ def promote(task: Task[PromotionSettings]) -> None:
     )
     if decision.verdict == "promoted":
         registry.crown(version, compared=evaluation.manifest.info.get("champion", ""))
-    _note(registry, run_id, decision)
+    _note(registry, run_id, decision, evaluation.manifest.info.get("held_out", ""))
     task.info.update({"verdict": decision.verdict, "decision": decision.text, "version": decision.version})
     task.log.info("%s", decision.text)
     task.output.mkdir(parents=True, exist_ok=True)
@@ -149,12 +149,13 @@ def _register(
     return registry.register(location, model.digest, model.info.get(MODEL_ID, ""), accuracy, run_id)
 
 
-def _note(registry: Registry, run_id: str, decision: Decision) -> None:
+def _note(registry: Registry, run_id: str, decision: Decision, held_out: str) -> None:
     """Leave the figures of the decision with the run that registered the model."""
     client = registry.client
     if decision.difference is not None:
         client.log_metric(run_id, "difference_to_rival", decision.difference)
     client.set_tag(run_id, "rewatch.decision", decision.text)
+    client.set_tag(run_id, "rewatch.held_out", held_out)
     client.set_terminated(run_id, "FINISHED")
 
 

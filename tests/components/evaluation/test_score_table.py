@@ -10,7 +10,7 @@ from components.core.data.rows import Prediction, Protocol, QuestionType, Score,
 from components.core.judging.matching import temporal_iou
 from components.core.traces.tags import parse
 from components.evaluation import describing, metrics
-from components.evaluation.answering import chunks, extract, held_out_questions, prediction
+from components.evaluation.answering import chunks, extract, held_out_questions, prediction, version_of
 from components.evaluation.describing import Description, description_scores, without_times
 from components.evaluation.metrics import best_ious, bleu1, meteor, rouge_l
 from components.evaluation.score_table import (
@@ -207,6 +207,7 @@ def test_only_held_out_multiple_choice_questions_are_asked_and_always_the_same()
     assert len(chosen) == 4 and {(row.video_id, row.form) for row in chosen} == {("eval", "multiple_choice")}
     assert chosen == held_out_questions(questions[::-1], videos[::-1], 4, 0, max_duration_s=16)
     assert len(held_out_questions(questions, videos, 0, 0)) == 12
+    assert version_of(chosen) == version_of(chosen[::-1]) != version_of(chosen[1:])
 
 
 @given(st.integers(1, 40), st.integers(2, 9))
