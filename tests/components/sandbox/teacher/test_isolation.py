@@ -12,6 +12,7 @@ import components.sandbox.teacher
 FOLDER = Path(components.sandbox.teacher.__file__).parent
 ALLOWED = (
     "components.sandbox.teacher",
+    "components.core.data.identity",
     "components.core.errors",
     "components.core.processes",
     "components.core.traces.timecodes",
