@@ -49,15 +49,16 @@ class TaskObserver(logging.Filter):
 
     def _note_cached(self, name: str, key: str) -> None:
         """Write the record of a cached task: the old task's, with no time and no calls of its own."""
-        for entry in self.cache.glob(f"{key}*.json"):
-            for value in json.loads(entry.read_text()).values():
-                if isinstance(value, dict) and "uri" in value:
-                    previous = self._record_of(Path(value["uri"]))
-                    shard = str(previous.get("shard") or "")
-                    kept = [field for field in ("rows", "digest", "metrics") if field in previous]
-                    told: dict[str, Any] = {field: previous[field] for field in kept}
-                    told |= {"output": value["uri"], "made_by": previous.get("run_id", "")}
-                    self._write(task_of(previous) if previous else name, shard, "cached", told)
+        entries = [json.loads(entry.read_text()).values() for entry in self.cache.glob(f"{key}*.json")]
+        outputs = [value["uri"] for entry in entries for value in entry if isinstance(value, dict) and "uri" in value]
+        # A gate has its page beside the dataset, of which alone its record tells.
+        recorded = {output: record for output in outputs if (record := self._record_of(Path(output)))}
+        for output, previous in (recorded or {output: {} for output in outputs[:1]}).items():
+            shard = str(previous.get("shard") or "")
+            kept = [field for field in ("rows", "digest", "metrics") if field in previous]
+            told: dict[str, Any] = {field: previous[field] for field in kept}
+            told |= {"output": output, "made_by": previous.get("run_id", "")}
+            self._write(task_of(previous) if previous else name, shard, "cached", told)
 
     def _record_of(self, output: Path) -> dict[str, Any]:
         """The record that the task which made `output` wrote in its own run, or an empty one."""
