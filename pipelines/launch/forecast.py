@@ -109,8 +109,8 @@ def _per_video(told: dict[str, Any]) -> tuple[float, float, float] | None:
     calls = sum(int(task.get("calls") or 0) + int(task.get("cached_calls") or 0) for task in tasks)
     if not videos or not calls:
         return None
-    spent = (sum(float(task.get(key) or 0) for task in tasks) for key in ("tokens", "cost"))
-    return (calls / videos, *(value / videos for value in spent))  # type: ignore[return-value]
+    tokens, cost = (sum(float(task.get(key) or 0) for task in tasks) for key in ("tokens", "cost"))
+    return calls / videos, tokens / videos, cost / videos
 
 
 def _name(run: RunRecord) -> str:

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -95,7 +96,7 @@ def missing(
     ]
     for name in sorted({one.role.endpoint for one in asked}):
         own = [one for one in asked if one.role.endpoint == name]
-        checks.append(lambda name=name, own=own: _teacher(name, context.endpoints.get(name), own))  # type: ignore[misc]
+        checks.append(partial(_teacher, name, context.endpoints.get(name), own))
 
     def told(check: Callable[[], Iterable[str]]) -> list[str]:
         try:
