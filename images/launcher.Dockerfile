@@ -8,6 +8,8 @@ ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 COPY install.sh packages.lock ca/ /opt/setup/
 RUN sh /opt/setup/install.sh
+RUN printf '#!/bin/sh\nexec python3 -m pipelines.cli "$@"\n' > /opt/venv/bin/rewatch \
+ && chmod 755 /opt/venv/bin/rewatch
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/rewatch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp USER=rewatch \
     MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 GX_ANALYTICS_ENABLED=false
@@ -15,4 +17,4 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/rewatch PYTHONDONTWRITEBYTECODE=1 P
 COPY code/ /opt/rewatch/
 USER 1000:1000
 WORKDIR /tmp
-ENTRYPOINT ["python3", "-m", "pipelines.cli"]
+ENTRYPOINT ["rewatch"]

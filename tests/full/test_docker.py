@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from components.core.data.manifest import read_manifest
+from components.core.engine.images import LAUNCHER
 from components.core.errors import RewatchError
-from pipelines.images import references
+from pipelines.images import chosen, references, servers
 from pipelines.launch.local.docker import LABEL, check_docker, run_container
 from pipelines.pipeline import DEFAULT, load_pipeline
 from tests.full.conftest import ROOT, TINY, command, latest
@@ -25,10 +26,13 @@ from tests.full.conftest import ROOT, TINY, command, latest
 DEADLINE_S = 120
 
 
+LAUNCHER_IMAGE = next(server.reference for server in servers() if server.what == LAUNCHER)
+
+
 def why_not() -> str:
     """Why tasks cannot run in containers here; empty where they can."""
     try:
-        check_docker(references(load_pipeline(DEFAULT)))
+        check_docker([*references(load_pipeline(DEFAULT)), LAUNCHER_IMAGE])
     except RewatchError as error:
         return str(error)
     return ""
@@ -81,6 +85,23 @@ def comparable(runs: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("code", [0, 1, 2, 3])
 def test_a_container_that_ends_at_once_ends_as_it_ended(docker: Any, images: list[str], code: int) -> None:
     assert [run_container(docker, images[0], ["sh", "-c", f"exit {code}"], {}) for _ in range(5)] == [code] * 5
+
+
+def test_the_launchers_image_starts_what_this_checkout_would(docker: Any) -> None:
+    """Its command answers, as any user, and the tags that it computes are those of here."""
+    rights = {"read_only": True, "cap_drop": ["ALL"], "tmpfs": {"/tmp": ""}, "user": "12345:0", "network_mode": "none"}
+
+    def says(*command: str) -> str:
+        """What one run of the image prints."""
+        return str(
+            docker.containers.run(
+                LAUNCHER_IMAGE, list(command[1:]), entrypoint=command[:1], remove=True, **rights
+            ).decode()
+        )
+
+    assert "submit" in says("rewatch", "--help")
+    here = [image.reference for image in chosen(load_pipeline(DEFAULT), [])]
+    assert [line.split()[0] for line in says("python3", "-m", "pipelines.images").splitlines()] == here
 
 
 def test_containers_without_rights_make_what_the_laptop_makes(
