@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.core.errors import InputError
 from pipelines.ir.lint import EXIT_STRATEGY, Compiled
@@ -24,19 +24,32 @@ def task_names(path: Path) -> list[str]:
 
 def tasks_in(ir: Ir) -> list[str]:
     """As `task_names`, of a pipeline that was read already."""
-    return list(_walk(ir, ir["root"]))
+    return [task.name for task in plan_of(ir)]
+
+
+class Planned(NamedTuple):
+    """A task that runs a component."""
+
+    name: str
+    after: frozenset[str] = frozenset()
+    """Tasks that ended well before it begins; of those in its own loop the same shard's."""
+    loop: str = ""
+    """The loop it runs in, if it does."""
+    planner: str = ""
+    """Task whose output names the shards of that loop."""
+    is_cacheable: bool = True
+    is_exit: bool = False
+    """Whether it runs at the end, whatever happened."""
+
+
+def plan_of(ir: Ir) -> list[Planned]:
+    """The tasks of a pipeline, in an order in which they can run."""
+    return list(_plan(ir, ir["root"], Planned("")))
 
 
 def planners(path: Path) -> dict[str, str]:
     """The tasks that run once per shard, each with the task whose output names its shards; "" where no task does."""
-    compiled = Compiled.read(path)
-    found: dict[str, str] = {}
-    for _, _, task, component in compiled.tasks():
-        if "parameterIterator" in task:
-            items = task["parameterIterator"]["items"].get("inputParameter", "")
-            source = task.get("inputs", {}).get("parameters", {}).get(items, {}).get("taskOutputParameter", {})
-            found |= {name: str(source.get("producerTask", "")) for name in _walk(compiled.ir, component)}
-    return found
+    return {task.name: task.planner for task in plan_of(Compiled.read(path).ir) if task.loop}
 
 
 def keep_until(path: Path, last: str) -> None:
@@ -58,14 +71,30 @@ def keep_until(path: Path, last: str) -> None:
     path.write_text(yaml.safe_dump_all(documents, sort_keys=True))
 
 
-def _walk(ir: Ir, component: Ir) -> Iterator[str]:
+def _plan(ir: Ir, component: Ir, outer: Planned) -> Iterator[Planned]:
+    """The tasks of a DAG, which `outer` stands for in the DAG above it."""
     tasks = component["dag"]["tasks"]
+    inside: dict[str, list[Planned]] = {}
     for name in _sorted(tasks):
-        inner = ir["components"][tasks[name]["componentRef"]["name"]]
+        task, inner = tasks[name], ir["components"][tasks[name]["componentRef"]["name"]]
+        is_exit = task.get("triggerPolicy", {}).get("strategy") == EXIT_STRATEGY
+        before = {it.name for need in _ancestors(tasks, name) - {name} for it in inside[need]}
+        place = outer._replace(after=frozenset() if is_exit else outer.after | before, is_exit=is_exit)
+        if "parameterIterator" in task:
+            place = place._replace(loop=name, planner=_planner(task))
         if "dag" in inner:
-            yield from _walk(ir, inner)
+            inside[name] = list(_plan(ir, inner, place))
         else:
-            yield name
+            caching = bool(task.get("cachingOptions", {}).get("enableCache"))
+            inside[name] = [place._replace(name=name, is_cacheable=caching)]
+        yield from inside[name]
+
+
+def _planner(loop: Ir) -> str:
+    """The task that names the items of a loop; "" where no task does."""
+    items = loop["parameterIterator"]["items"].get("inputParameter", "")
+    source = loop.get("inputs", {}).get("parameters", {}).get(items, {}).get("taskOutputParameter", {})
+    return str(source.get("producerTask", ""))
 
 
 def _sorted(tasks: Ir) -> list[str]:

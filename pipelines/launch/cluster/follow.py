@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from components.core.engine.record import REPORT
 from components.core.engine.terminal import printable, say
@@ -15,6 +16,9 @@ from pipelines.launch.local.progress import Record, last_message, task_line
 
 POLL_S = 3.0
 TAIL_LINES = 8
+QUIET_S = 30.0
+"""After which a table that is not redrawn says that the run goes on."""
+TOLD_AT_WORK = 3
 OUTAGE_S = 300.0
 """How long an API may be away while a run is followed: it restarts, and a port-forward is made anew."""
 
@@ -31,6 +35,7 @@ class Table:
     live: bool
     say: Callable[[str], None] = say
     _lines: list[str] = field(default_factory=list)
+    _said_s: float = field(default_factory=time.monotonic)
 
     def show(self, standing: Standing) -> None:
         """Bring the terminal up to date."""
@@ -45,18 +50,28 @@ class Table:
             known = {_without_time(line) for line in self._lines}
             for line, task in zip(lines, standing.tasks, strict=True):
                 if task["status"] != "waiting" and _without_time(line) not in known:
-                    self.say(line)
+                    self.tell(line)
         self._lines = lines
 
+    def tell(self, line: str) -> None:
+        """Print a line under what was shown; a live table is drawn anew below it."""
+        self.say(line)
+        self._lines, self._said_s = [] if self.live else self._lines, time.monotonic()
 
-def follow(run: ClusterRun, live: bool | None = None, poll_s: float = POLL_S) -> int:
+    def is_quiet(self, quiet_s: float) -> bool:
+        """Whether nothing was to be seen for so long."""
+        return not self.live and time.monotonic() - self._said_s >= quiet_s
+
+
+def follow(run: ClusterRun, live: bool | None = None, poll_s: float = POLL_S, quiet_s: float = QUIET_S) -> int:
     """Show a run until it has ended; returns 0 if it succeeded. Ctrl-C leaves it running.
 
     Raises:
         InputError: KFP knows no such run, or cannot be asked for minutes.
     """
     table = Table(sys.stdout.isatty() if live is None else live)
-    noted, silent_since = "", 0.0
+    noted: set[str] = set()
+    silent_since, seen = 0.0, False
     try:
         while True:
             try:
@@ -64,14 +79,18 @@ def follow(run: ClusterRun, live: bool | None = None, poll_s: float = POLL_S) ->
                 silent_since = 0.0
             except RewatchError:
                 silent_since = silent_since or time.monotonic()
-                if not table._lines or time.monotonic() - silent_since > OUTAGE_S:
+                if not seen or time.monotonic() - silent_since > OUTAGE_S:
                     raise
                 time.sleep(poll_s)
                 continue
             table.show(standing)
-            if standing.note and standing.note != noted:
-                say(f"rows and causes are not told: {standing.note}")
-                noted = standing.note
+            seen = True
+            for subject, told in _remarks(standing):
+                if subject not in noted:
+                    table.tell(told)
+                    noted.add(subject)
+            if table.is_quiet(quiet_s) and not standing.has_ended:
+                table.tell(at_work(standing, run))
             if standing.has_ended:
                 tell_end(run, standing)
                 return 0 if standing.status == "succeeded" else 1
@@ -79,6 +98,20 @@ def follow(run: ClusterRun, live: bool | None = None, poll_s: float = POLL_S) ->
     except KeyboardInterrupt:
         say(f"\nthe run goes on; `rewatch status {run.run_id}`, `rewatch cancel {run.run_id}`")
         return 130
+
+
+def _remarks(standing: Standing) -> list[tuple[str, str]]:
+    """What is said once: its subject, which may come up again with other figures, and the words."""
+    note = f"rows and causes are not told: {standing.note}"
+    return [(it, told) for it, told in ((standing.note, note), (standing.stuck, standing.waiting)) if it]
+
+
+def at_work(standing: Standing, run: ClusterRun) -> str:
+    """One line while nothing changes: how far a run is, and what those of its tasks that are at work said last."""
+    done = sum(task["status"] in ("succeeded", "cached") for task in standing.tasks)
+    words = [f"{name}: {words[:80] or 'started'}" for name, words in islice(run.last_words(), TOLD_AT_WORK)]
+    now = words or [task["name"] for task in standing.tasks if task["status"] == "running"] or ["between two tasks"]
+    return f"  ...     {_clock(standing.seconds)}, {done} of {len(standing.tasks)} tasks done; {'; '.join(now)}"
 
 
 def tell_end(run: ClusterRun, standing: Standing) -> None:

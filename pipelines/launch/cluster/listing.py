@@ -38,6 +38,8 @@ def print_standing(run: ClusterRun) -> None:
     if standing.note:
         say(f"  rows and causes are not told: {standing.note}")
         return
+    if standing.waiting:
+        say(f"  {standing.waiting}")
     if standing.nothing_to_do:
         say(f"  {standing.nothing_to_do}")
     tell_error(run, standing)

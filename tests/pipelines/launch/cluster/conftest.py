@@ -36,12 +36,19 @@ def options(kfp: FakeKfp, s3_bucket: str, s3_server: str) -> list[str]:
 @pytest.fixture
 def run(kfp: FakeKfp, s3_bucket: str, tmp_path: object) -> ClusterRun:
     """A run of three tasks that KFP was given, of which nothing has begun; its record is empty."""
-    tasks = {
-        "ingest": {"componentRef": {"name": "one"}},
-        "caption": {"componentRef": {"name": "one"}, "dependentTasks": ["ingest"]},
-        "train": {"componentRef": {"name": "one"}, "dependentTasks": ["caption"]},
+    cached, one = {"cachingOptions": {"enableCache": True}}, {"componentRef": {"name": "one"}}
+    loop = {
+        "componentRef": {"name": "loop"},
+        "dependentTasks": ["ingest"],
+        "parameterIterator": {"items": {"inputParameter": "shards"}},
     }
-    spec = {"components": {"one": {"executorLabel": "one"}}, "root": {"dag": {"tasks": tasks}}}
+    tasks = {
+        "ingest": {**one, **cached},
+        "for-loop-1": loop,
+        "train": {**one, **cached, "dependentTasks": ["for-loop-1"]},
+    }
+    components = {"one": {"executorLabel": "one"}, "loop": {"dag": {"tasks": {"caption": {**one, **cached}}}}}
+    spec = {"components": components, "root": {"dag": {"tasks": tasks}}}
     made = kfp.add("runs", {"display_name": "films", "pipeline_spec": spec, "state": "RUNNING"})
     record = RunRecord(f"{s3_bucket}/state/runs/{made['run_id']}", f"{tmp_path}/scratch")
     return ClusterRun(KfpApi(kfp.address), made["run_id"], record)
