@@ -3,8 +3,8 @@
 Between the two stands KFP's launcher. It ends with code 1 whatever its task ended with, so why a task failed goes to
 the container's termination log: Kubernetes shows it with the pod, Argo with the node, and the cluster's retry strategy
 tries nothing again that says it is final (manifests/kubeflow-pipelines). And it dies of SIGTERM at once, its task with
-it; so the pod's preStop hook asks the process that is named in a file, which has the whole grace period to end. Outside
-of a pod there is no termination log, and nothing is written.
+it; so the pod's preStop hook asks the process that is named in a file, which has the whole grace period to end, and
+asks nobody once the task's work is done. Outside of a pod there is no termination log, and nothing is written.
 """
 
 from __future__ import annotations

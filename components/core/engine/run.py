@@ -81,7 +81,7 @@ def run_task(
         output=output,
         inputs=dict(inputs),
     )
-    with known_to_its_pod(), _published(run, label, log):
+    with _published(run, label, log):
         error = _run_recorded(stage, record, context, run, log, settings)
         record.seconds, record.cpu_seconds = round(time.monotonic() - started, 3), round(clock.read(), 3)
         try:
@@ -110,7 +110,7 @@ def _run_recorded(
 ) -> BaseException | None:
     """Run the stage; the record tells of every end. Returns what ended it, None after success."""
     try:
-        with as_interrupt(signal.SIGTERM):
+        with as_interrupt(signal.SIGTERM), known_to_its_pod():
             if run is not None:
                 run.write_task(record)
             _run(stage, record, context, run, log, settings)
