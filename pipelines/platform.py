@@ -10,9 +10,10 @@ tried again, the time a pod is given to stop, the priority that a label stands f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.core.data.rows import Strict, canonical_json
 from components.core.engine.context import VARIABLES, Context
@@ -81,7 +82,8 @@ class Pool(Strict):
     scratch_class: str = ""
     """Storage class from which each pod gets a volume of that size for itself; empty: a folder on the node's disk."""
     claims: dict[str, str] = Field(default_factory=dict)
-    """Paths by the PersistentVolumeClaims mounted there, such as one that holds downloaded models (`HF_HOME`)."""
+    """Paths by the PersistentVolumeClaims mounted there, such as one that holds downloaded models: `HF_HOME` says so,
+    in `environment`."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels of the pods; `rewatch.io/pool` is always there."""
     priority: str = ""
@@ -121,6 +123,17 @@ class Platform(Strict):
                 raise ValueError(f"{name} looks like a secret: name it in secret_keys")
         return value
 
+    @model_validator(mode="after")
+    def _keeps_models_where_pods_can_write(self) -> Self:
+        """The file system of a task's container is read-only but for what is mounted there."""
+        home = self.environment.get("HF_HOME", "")
+        mounts = [SCRATCH_MOUNT, *(path for pool in self.pools.values() for path in pool.claims.values())]
+        if home and self.pools and not any(PurePosixPath(home).is_relative_to(path) for path in mounts):
+            raise ValueError(
+                f"HF_HOME is {home}, where no pool mounts a volume: name one there, in claims of the pool that trains"
+            )
+        return self
+
     @property
     def all_secret_keys(self) -> tuple[str, ...]:
         """The keys that tasks are given, those that may be missing included."""
@@ -130,13 +143,14 @@ class Platform(Strict):
         """This platform with the tasks' surroundings: those that no two runs share each pod finds out by itself."""
         return self.model_copy(update={"environment": {**self.environment, **context.environment()}})
 
-    def accelerators(self) -> str:
-        """What pools ask of one node, JSON: fields of `Accelerators` (core/engine/prerequisites.py)."""
-        wanted = [
-            {"pool": name, "resource": it.accelerator, "amount": it.accelerators, "node_selector": it.node_selector}
-            for name, it in sorted(self.pools.items())
-            if it.accelerators
-        ]
+    def needs(self) -> str:
+        """What pools need of the cluster, JSON: fields of `PoolNeeds` (core/engine/pools.py)."""
+        wanted = []
+        for name, it in sorted(self.pools.items()):
+            cards = {"resource": it.accelerator, "amount": it.accelerators, "node_selector": it.node_selector}
+            volumes = {"claims": sorted(it.claims)} if it.claims else {}
+            if it.accelerators or volumes:
+                wanted.append({"pool": name, **(cards if it.accelerators else {}), **volumes})
         return canonical_json(wanted)
 
     def place(self, task: PipelineTask, pool: str) -> PipelineTask:

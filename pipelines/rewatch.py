@@ -66,7 +66,7 @@ def build(platform: Platform) -> Any:
 
     place, told = platform.place, PIPELINE.outline.model_dump_json()
     report = report_on(*(output.name for output in PIPELINE.outputs))
-    check = prerequisites_of(*ASKING)
+    check = prerequisites_of(*ASKING, "sft")
 
     @dsl.pipeline(name="rewatch-body", description="discover, caption, question, re-watch, train, evaluate, promote")
     def body(
@@ -91,7 +91,7 @@ def build(platform: Platform) -> Any:
             check(
                 videos=videos,
                 settings=prerequisites,
-                accelerators=platform.accelerators(),
+                pools=platform.needs(),
                 segmentation=segmentation,
                 captioning=captioning,
                 contrastive_qa=contrastive_qa,
@@ -102,6 +102,7 @@ def build(platform: Platform) -> Any:
                 trajectories_gate=trajectories_gate,
                 grpo=grpo_settings,
                 evaluation=evaluation,
+                sft=sft_settings,
             ),
             "data",
         ).set_caching_options(False)

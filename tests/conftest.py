@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -63,3 +67,44 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     boto3.client("s3").create_bucket(Bucket=bucket)
     yield f"s3://{bucket}"
     s3_storage.cache_clear()
+
+
+class Films(NamedTuple):
+    """A bucket `films` in a store of its own, which only its owner's keys open."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+
+GUARDED = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+OWNER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+@pytest.fixture(scope="session")
+def films() -> Iterator[Films]:
+    """A second store, in a process of its own: moto keeps one set of buckets in each. It checks every signature once
+    the owner, the owner's rights and key, and the bucket are there."""
+    import boto3
+
+    guarded = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "4"}
+    command = [sys.executable, "-c", GUARDED]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=guarded) as store:
+        assert store.stdin is not None and store.stdout is not None
+        endpoint = f"http://127.0.0.1:{int(store.stdout.readline())}"
+        nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody", "region_name": "us-east-1"}
+        accounts = boto3.client("iam", endpoint_url=endpoint, **nobody)
+        accounts.create_user(UserName="owner")
+        accounts.put_user_policy(UserName="owner", PolicyName="all", PolicyDocument=json.dumps(OWNER))
+        key = accounts.create_access_key(UserName="owner")["AccessKey"]
+        boto3.client("s3", endpoint_url=endpoint, **nobody).create_bucket(Bucket="films")
+        yield Films(endpoint, key["AccessKeyId"], key["SecretAccessKey"])
+        store.stdin.close()

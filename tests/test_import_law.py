@@ -115,6 +115,7 @@ KNOW_THE_ENVIRONMENT = {
     "components/core/engine/context.py": "the one place where a task's surroundings are read",
     "components/core/engine/images.py": "an image's name is fixed when a component is imported, before any context",
     "components/core/engine/prerequisites.py": "keys of what it asks, by the names that they have for everybody else",
+    "components/core/stores/buckets.py": "which buckets lie elsewhere, as boto3 reads where all others lie",
     "components/core/lineage.py": "tells MLflow's library to be silent",
     "components/core/processes.py": "the lifeline, and proxies, of this process and its children",
     "components/core/teachers/endpoints.py": "an endpoint's key, by the name that the profile gives it",

@@ -7,22 +7,23 @@ from kfp.dsl import Dataset, Output, component
 
 from components.core.engine.images import image
 
-PREREQUISITES = '''def prerequisites(videos: str, settings: str, accelerators: str, {parameters}) -> bool:
+PREREQUISITES = '''def prerequisites(videos: str, settings: str, pools: str, {parameters}) -> bool:
     """Check what the run needs, all at once, and whether it has videos to work on.
 
     Args:
         videos: local folder, `s3://` prefix or manifest.
         settings: canonical JSON of the profile's ingestion section.
-        accelerators: what pools ask of a node, JSON; all other arguments are sections that name teachers.
+        pools: what pools need of the cluster, JSON; all other arguments are sections that name teachers, or a base.
     """
     from components.ingestion.readiness import is_anything_to_do
 
-    return is_anything_to_do(videos, settings, accelerators, {{{given}}})
+    return is_anything_to_do(videos, settings, pools, {{{given}}})
 '''
 
 
 def prerequisites_of(*sections: str) -> Any:
-    """The component that checks what a run needs, with a parameter for each section that names teachers.
+    """The component that checks what a run needs, with a parameter for each section that names teachers, or a
+    base.
 
     KFP reads a component's interface from the source of its function, so it is written here for the names of a DAG.
     """

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.core.data.rows import canonical_json
-from components.core.engine.prerequisites import Accelerators, missing, roles_in
+from components.core.engine.pools import PoolNeeds
+from components.core.engine.prerequisites import bases_in, missing, roles_in
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError
@@ -26,21 +27,21 @@ NOTHING_TO_DO = "nothing_to_do"
 """In the task record's `info`, why the run ends here."""
 
 
-def is_anything_to_do(videos: str, settings: str, accelerators: str, sections: Mapping[str, str]) -> bool:
+def is_anything_to_do(videos: str, settings: str, pools: str, sections: Mapping[str, str]) -> bool:
     """Check what the run needs; whether it has videos to work on.
 
     Args:
         videos: local folder, `s3://` prefix or manifest.
         settings: the ingestion section, JSON.
-        accelerators: what pools ask of a node, JSON (`Accelerators`).
-        sections: the sections that name teachers, JSON by name.
+        pools: what pools need of the cluster, JSON (`PoolNeeds`).
+        sections: the sections that name teachers or a base, JSON by name.
 
     Raises:
         SystemExit: something is missing; all of it is on stderr and in the task record.
     """
     given = {
         "ingestion": {**json.loads(settings or "{}"), "videos": videos},
-        "accelerators": json.loads(accelerators or "[]"),
+        "pools": json.loads(pools or "[]"),
         "sections": {name: json.loads(section or "{}") for name, section in sections.items()},
     }
     with tempfile.TemporaryDirectory() as output:
@@ -54,11 +55,11 @@ def check(task: Task[PrerequisitesSettings]) -> None:
     Raises:
         InputError: naming everything that is missing.
     """
-    ingestion, asked = task.settings.ingestion, []
-    for section in task.settings.sections.values():
-        asked += roles_in(section)
-    accelerators = [Accelerators(**wanted) for wanted in task.settings.accelerators]
-    problems = missing(task.context, ingestion.videos, asked, accelerators)
+    ingestion, sections = task.settings.ingestion, task.settings.sections.values()
+    asked = [role for section in sections for role in roles_in(section)]
+    bases = [base for section in sections for base in bases_in(section)]
+    pools = [PoolNeeds(**needs) for needs in task.settings.pools]
+    problems = missing(task.context, ingestion.videos, asked, pools, bases)
     task.metrics |= {"roles": len(asked), "missing": len(problems)}
     if problems:
         numbered = " ".join(f"({number}) {problem}" for number, problem in enumerate(problems, 1))

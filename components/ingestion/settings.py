@@ -103,8 +103,8 @@ class PrerequisitesSettings(StageSettings):
     ingestion: IngestionSettings
     """Where the videos are."""
 
-    accelerators: tuple[dict[str, Any], ...] = ()
-    """What pools ask of a node: fields of `Accelerators` (core/engine/prerequisites.py)."""
+    pools: tuple[dict[str, Any], ...] = ()
+    """What pools need of the cluster: fields of `PoolNeeds` (core/engine/pools.py)."""
 
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """The sections that name teachers."""
+    """The sections that name teachers, or a base."""

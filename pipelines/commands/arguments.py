@@ -86,11 +86,12 @@ def runs_of(profile: Profile) -> str:
 
 
 def reach_store(profile: Profile) -> None:
-    """Let S3 be asked at the profile's store, unless the environment names another."""
+    """Let S3 be asked where and as the profile says, but for what the environment says otherwise."""
     from components.core.engine.context import Context
 
-    if profile.launch.s3_endpoint and not Context.read().s3_endpoint:
-        os.environ.update(Context(s3_endpoint=profile.launch.s3_endpoint).environment())
+    told = Context.read()
+    given = {name: getattr(profile.launch, name) for name in ("s3_endpoint", "s3_region", "buckets")}
+    os.environ.update(Context(**{name: it for name, it in given.items() if not getattr(told, name)}).environment())
 
 
 def add_model(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from components.core.data.settings import Settings
+from components.core.stores.buckets import BucketSettings
 from components.core.stores.files import is_s3
 from components.core.teachers.budget import Budget
 from pipelines.launch.local.docker import DockerSettings
@@ -87,6 +88,9 @@ class LaunchSettings(Settings):
     the launcher's environment names."""
     s3_region: str = ""
     """Region of the buckets, such as `eu-central-1`; empty: the one that the environment names, or none."""
+    buckets: dict[str, BucketSettings] = Field(default_factory=dict)
+    """Buckets that lie elsewhere than `s3_endpoint`, or are reached with other keys, by name: videos are often somebody
+    else's. The variables of their keys are handed to every task; on a cluster they are among `platform.secret_keys`."""
     mlflow: str = ""
     """Address of the MLflow server. Empty: on this machine the one that the environment names, else a database in the
     folder of runs; on a cluster nothing is tracked."""

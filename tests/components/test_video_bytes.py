@@ -48,7 +48,7 @@ class Traffic:
     def __init__(self, scratch: Path) -> None:
         self.scratch, self.fetched, self.copies = scratch, 0, 0
         self._over = threading.Event()
-        client = s3_storage(())._client
+        client = s3_storage(()).client("")
         client.meta.events.register("after-call.s3.GetObject", self._count)
 
     def _count(self, parsed: dict[str, Any], **_: Any) -> None:

@@ -20,6 +20,8 @@ from pydantic import Field, ValidationError
 from components.core.data.rows import canonical_json
 from components.core.data.settings import Settings
 from components.core.errors import SettingsError
+from components.core.stores.buckets import VARIABLE as BUCKETS
+from components.core.stores.buckets import BucketSettings
 from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 
@@ -33,6 +35,7 @@ VARIABLES = {
     "scratch": "REWATCH_SCRATCH",
     "s3_endpoint": "AWS_ENDPOINT_URL",
     "s3_region": "AWS_DEFAULT_REGION",
+    "buckets": BUCKETS,
     "endpoints": "REWATCH_ENDPOINTS",
     "budget": "REWATCH_BUDGET",
     "mlflow_uri": "MLFLOW_TRACKING_URI",
@@ -40,9 +43,9 @@ VARIABLES = {
     "mlflow_parent": "REWATCH_MLFLOW_PARENT",
     "mlflow_run": "MLFLOW_RUN_ID",
 }
-"""The variable of each field of the context. boto3 and MLflow know theirs, too."""
+"""The variable of each field of the context. boto3, our stores and MLflow know theirs, too."""
 
-_JSON = ("endpoints", "budget")
+_JSON = ("buckets", "endpoints", "budget")
 
 
 class Context(Settings):
@@ -66,6 +69,9 @@ class Context(Settings):
 
     s3_region: str = ""
     """Region of the buckets, for boto3; empty for stores that have none."""
+
+    buckets: dict[str, BucketSettings] = Field(default_factory=dict)
+    """Buckets that lie elsewhere, or are reached with other keys, by name."""
 
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     """The teachers, by name, with how much may be asked of each."""

@@ -1,9 +1,10 @@
 """What must hold before a run is worth starting, each asked for once and all of it told at once.
 
 Storage that can be read and written, MLflow that answers, teachers that serve the model they are asked for and take a
-request of full size, accelerators that some node has, a budget that can bite. Checks run side by side and wait no
-longer than `PATIENCE_S`, so that a run which cannot succeed ends within a minute, before anything is bought. The
-launcher on one machine asks the same of teachers before it writes anything (pipelines/launch/local/preflight.py).
+request of full size, a base that Hugging Face gives out, accelerators and volumes that the cluster has, a budget that
+can bite. Checks run side by side and wait no longer than `PATIENCE_S` (asking.py), so that a run which cannot succeed
+ends within a minute, before anything is bought. The launcher on one machine asks the same of teachers before it writes
+anything (pipelines/launch/local/preflight.py).
 """
 
 from __future__ import annotations
@@ -12,27 +13,25 @@ import base64
 import json
 import math
 import os
-import ssl
-import urllib.error
-import urllib.request
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from components.core.engine.asking import Answer, ask
 from components.core.engine.context import Context
+from components.core.engine.pools import PoolNeeds, lacking
 from components.core.errors import InputError, RewatchError, TeacherUnavailable
 from components.core.stores.files import is_s3, storage_for
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.exchange import TOO_LARGE
 from components.core.teachers.roles import RoleSettings
 
-PATIENCE_S = 40.0
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-ENOUGH = 200
-"""Characters of an answer that are repeated."""
+HUB = "https://huggingface.co"
+ON_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class Asked(NamedTuple):
@@ -42,27 +41,6 @@ class Asked(NamedTuple):
     images: int
     pixels: int
     """Of each image."""
-
-
-class Accelerators(NamedTuple):
-    """What a pool asks of one node."""
-
-    pool: str
-    resource: str
-    amount: int
-    node_selector: Mapping[str, str]
-
-
-class Answer(NamedTuple):
-    """What came back over HTTP; `status` 0 stands for nothing, for the reason in `text`."""
-
-    status: int
-    text: str
-
-    @property
-    def short(self) -> str:
-        """For a message."""
-        return f"{self.status or 'nothing'}: {' '.join(self.text.split())[:ENOUGH]}"
 
 
 def roles_in(section: Mapping[str, Any]) -> list[Asked]:
@@ -83,8 +61,18 @@ def roles_in(section: Mapping[str, Any]) -> list[Asked]:
     return [Asked(role, images, pixels) for role in walk(section)]
 
 
+def bases_in(section: Mapping[str, Any]) -> list[str]:
+    """The models on Hugging Face that a section's training starts from; a folder is looked at by who reads it."""
+    base = str(section.get("base") or "")
+    return [base] if ON_THE_HUB.fullmatch(base) and not Path(base).exists() else []
+
+
 def missing(
-    context: Context, videos: str, asked: Sequence[Asked], accelerators: Sequence[Accelerators] = ()
+    context: Context,
+    videos: str,
+    asked: Sequence[Asked],
+    pools: Sequence[PoolNeeds] = (),
+    bases: Sequence[str] = (),
 ) -> list[str]:
     """Everything that stands in the way of a run, one sentence or two each; empty if nothing does."""
     checks: list[Callable[[], Iterable[str]]] = [
@@ -92,8 +80,9 @@ def missing(
         lambda: _videos(videos),
         lambda: _tracking(context),
         lambda: _budget(context, asked),
-        lambda: _nodes(accelerators),
+        lambda: lacking(pools),
     ]
+    checks += [partial(_base, base) for base in bases]
     for name in sorted({one.role.endpoint for one in asked}):
         own = [one for one in asked if one.role.endpoint == name]
         checks.append(partial(_teacher, name, context.endpoints.get(name), own))
@@ -115,7 +104,7 @@ def check_endpoint(name: str, endpoint: EndpointSettings) -> list[dict[str, Any]
         InputError: its key is not set, or its address is none.
         TeacherUnavailable: it refuses the key, or does not answer.
     """
-    answer = _ask(f"{endpoint.base_url.rstrip('/')}/models", _key(name, endpoint), patience_s=10)
+    answer = ask(f"{endpoint.base_url.rstrip('/')}/models", _key(name, endpoint), patience_s=10)
     _refuse_no_answer(name, endpoint, answer)
     try:
         listed = json.loads(answer.text)["data"] if answer.status == 200 else []
@@ -143,8 +132,14 @@ def _state(context: Context) -> Iterator[str]:
 
 
 def _videos(videos: str) -> Iterator[str]:
-    if next(iter(storage_for(videos).list(videos)), None) is None:
+    """There is something, and it may be read: who may list a bucket need not be allowed to read it."""
+    storage = storage_for(videos)
+    first = next(iter(storage.list(videos)), None)
+    if first is None:
         yield f"There is nothing at {videos}. Put videos there, or name another place with --videos."
+    elif is_s3(first.uri):
+        with storage.open(first.uri):
+            pass
 
 
 def _tracking(context: Context) -> Iterator[str]:
@@ -155,11 +150,33 @@ def _tracking(context: Context) -> Iterator[str]:
     user, password, token = (os.environ.get(f"MLFLOW_TRACKING_{it}", "") for it in ("USERNAME", "PASSWORD", "TOKEN"))
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     headers = {"Authorization": f"Bearer {token}" if token else f"Basic {basic}"} if token or user else {}
-    answer = _ask(f"{address}?experiment_name={quote(context.mlflow_experiment)}", headers, patience_s=20)
+    answer = ask(f"{address}?experiment_name={quote(context.mlflow_experiment)}", headers, patience_s=20)
     if answer.status not in (200, 404):
         yield (
             f"MLflow at {context.mlflow_uri} says {answer.short}. Start it, correct launch.mlflow, or name "
             "MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, in platform.secret_keys."
+        )
+
+
+def _base(model: str) -> Iterator[str]:
+    """Hugging Face gives the model out, to the account of HF_TOKEN where it wants one; a cached copy is enough."""
+    told = os.environ
+    cache = Path(told.get("HF_HUB_CACHE") or Path(told.get("HF_HOME") or "~/.cache/huggingface", "hub")).expanduser()
+    if told.get("HF_HUB_OFFLINE", "0") not in ("", "0") or (cache / f"models--{model.replace('/', '--')}").is_dir():
+        return
+    hub, token = told.get("HF_ENDPOINT", HUB).rstrip("/"), told.get("HF_TOKEN", "").strip()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = ask(f"{hub}/{model}/resolve/main/config.json", headers, patience_s=20)
+    if answer.status in (401, 403, 404):
+        account = "the account of HF_TOKEN" if token else "nobody in particular (HF_TOKEN is not set)"
+        yield (
+            f"{hub} does not give {model} to {account}: {answer.short}. Correct sft.base, or put the token of an "
+            "account that may have it into the Secret, as HF_TOKEN (platform.optional_secret_keys)."
+        )
+    elif answer.status != 200:
+        yield (
+            f"{hub} cannot be asked for {model}: {answer.short}. Let pods out to it, or keep the model on a volume "
+            "(claims of a pool, HF_HOME there) and set HF_HUB_OFFLINE to 1 in platform.environment."
         )
 
 
@@ -205,7 +222,7 @@ def _full_size(name: str, endpoint: EndpointSettings, one: Asked, context_length
         yield f"{one.role.model} takes {context_length} tokens; a reply of {one.role.role} has {one.role.max_tokens}."
     body = {"model": one.role.model, "messages": [{"role": "user", "content": _shown(one)}], "max_tokens": 1}
     key = {**_key(name, endpoint), "Content-Type": "application/json"}
-    answer = _ask(f"{endpoint.base_url.rstrip('/')}/chat/completions", key, json.dumps(body).encode())
+    answer = ask(f"{endpoint.base_url.rstrip('/')}/chat/completions", key, json.dumps(body).encode())
     _refuse_no_answer(name, endpoint, answer)
     if answer.status == 413 or (400 <= answer.status < 500 and TOO_LARGE.search(answer.text)):
         yield (
@@ -228,27 +245,6 @@ def _shown(one: Asked) -> list[dict[str, Any]]:
         picture = base64.b64encode(encode_jpeg(np.full((side, side, 3), 128, np.uint8), 85)).decode()
         content += [{"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{picture}"}}] * one.images
     return content
-
-
-def _nodes(accelerators: Sequence[Accelerators]) -> Iterator[str]:
-    """Some node has what each pool asks for. Where this pod's account may not list nodes, the scheduler will say."""
-    if not accelerators or not (SERVICE_ACCOUNT / "token").is_file():
-        return
-    token = {"Authorization": f"Bearer {(SERVICE_ACCOUNT / 'token').read_text().strip()}"}
-    trusted = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
-    answer = _ask("https://kubernetes.default.svc/api/v1/nodes", token, patience_s=20, trusted=trusted)
-    if answer.status != 200:
-        return
-    nodes = json.loads(answer.text)["items"]
-    for wanted in accelerators:
-        fit = [node for node in nodes if wanted.node_selector.items() <= node["metadata"].get("labels", {}).items()]
-        most = max((int(node["status"]["allocatable"].get(wanted.resource, 0)) for node in fit), default=0)
-        if most < wanted.amount:
-            labels = ", ".join(f"{key}={value}" for key, value in wanted.node_selector.items()) or "any"
-            yield (
-                f"The pool {wanted.pool} asks for {wanted.amount} {wanted.resource} on one node ({labels}); of "
-                f"{len(fit)} such nodes none has more than {most}. Add nodes, or change platform.pools.{wanted.pool}."
-            )
 
 
 def _key(name: str, endpoint: EndpointSettings) -> dict[str, str]:
@@ -276,24 +272,3 @@ def _refuse_no_answer(name: str, endpoint: EndpointSettings, answer: Answer) -> 
             f"The teacher {name!r} at {endpoint.base_url} does not answer: {answer.text}.",
             "Start it, or correct endpoints in the profile.",
         )
-
-
-def _ask(
-    address: str,
-    headers: Mapping[str, str],
-    data: bytes | None = None,
-    *,
-    patience_s: float = PATIENCE_S,
-    trusted: ssl.SSLContext | None = None,
-) -> Answer:
-    """One GET, or POST where there is data."""
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise InputError(f"{address!r} is no address.", "Write http://host:port/v1.")
-    try:
-        request = urllib.request.Request(address, data, dict(headers))
-        with urllib.request.urlopen(request, timeout=patience_s, context=trusted) as reply:
-            return Answer(reply.status, reply.read().decode(errors="replace"))
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.read().decode(errors="replace"))
-    except OSError as error:
-        return Answer(0, str(getattr(error, "reason", error)))

@@ -1,7 +1,7 @@
 """Objects in S3, or in a store that speaks its protocol, through boto3.
 
 boto3 takes its endpoint and credentials from its usual environment variables (`AWS_ENDPOINT_URL`,
-`AWS_ACCESS_KEY_ID`, …).
+`AWS_ACCESS_KEY_ID`, …); single buckets may lie elsewhere and have keys of their own (buckets.py).
 
 fsspec with s3fs was looked at in its place and left: its aiobotocore 3.10 wants botocore below 1.43.118 where the rest
 of this project is locked to 1.44.5, so that one of the two would have to give way; importing it takes twice the time of
@@ -16,10 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from components.core.errors import InputError, MissingObject, StoreUnavailable
+from components.core.stores.buckets import told_buckets
 from components.core.stores.files import StoredObject
+
+_MAKING = Lock()
+"""boto3 makes one client at a time."""
 
 
 class S3Storage:
@@ -30,18 +35,15 @@ class S3Storage:
     """
 
     def __init__(self, buckets: tuple[str, ...] = ()) -> None:
-        import boto3
-        from botocore.config import Config
-
         self._buckets = buckets
-        retries: Any = {"mode": "adaptive", "max_attempts": 6}
-        self._client: Any = boto3.client("s3", config=Config(retries=retries, max_pool_connections=64))
+        self._told = told_buckets()
+        self._clients: dict[str, Any] = {}
 
     def list(self, uri: str) -> Iterator[StoredObject]:
         """Every object below a prefix, markers of folders left out."""
-        bucket, prefix = self._locate(uri)
+        client, bucket, prefix = self._locate(uri)
         with _explained(uri):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     key = str(entry["Key"])
                     if not key.endswith("/"):
@@ -52,9 +54,9 @@ class S3Storage:
 
     def exists(self, uri: str) -> bool:
         """Whether an object is there."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            return _unless((404,), lambda: self._client.head_object(Bucket=bucket, Key=key)) is not None
+            return _unless((404,), lambda: client.head_object(Bucket=bucket, Key=key)) is not None
 
     def read(self, uri: str) -> bytes:
         """The whole content."""
@@ -65,59 +67,81 @@ class S3Storage:
 
     def read_if_exists(self, uri: str) -> bytes | None:
         """The whole content, or None where there is no such object."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            found = _unless((404,), lambda: self._client.get_object(Bucket=bucket, Key=key))
+            found = _unless((404,), lambda: client.get_object(Bucket=bucket, Key=key))
             return None if found is None else bytes(found["Body"].read())
 
     def write(self, uri: str, data: bytes) -> None:
         """Replace an object."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            self._client.put_object(Bucket=bucket, Key=key, Body=data)
+            client.put_object(Bucket=bucket, Key=key, Body=data)
 
     def write_if_absent(self, uri: str, data: bytes) -> bool:
         """Create an object unless it is there; False means another was first (409 or 412 of a conditional put)."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         put = {"Bucket": bucket, "Key": key, "Body": data, "IfNoneMatch": "*"}
         with _explained(uri):
-            return _unless((409, 412), lambda: self._client.put_object(**put)) is not None
+            return _unless((409, 412), lambda: client.put_object(**put)) is not None
 
     def upload(self, path: Path, uri: str) -> None:
         """Replace an object by a file of any size, in parts where it is large."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            self._client.upload_file(str(path), bucket, key)
+            client.upload_file(str(path), bucket, key)
 
     def delete(self, uri: str) -> None:
         """Remove an object if it is there."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            self._client.delete_object(Bucket=bucket, Key=key)
+            client.delete_object(Bucket=bucket, Key=key)
 
     @contextmanager
     def open(self, uri: str) -> Iterator[IO[bytes]]:
         """The body of one GET, read as it arrives."""
-        bucket, key = self._locate(uri)
-        with _explained(uri), closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+        client, bucket, key = self._locate(uri)
+        with _explained(uri), closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
             yield body
 
     def download(self, uri: str, path: Path, progress: Callable[[int], None] | None = None) -> None:
         """Fetch the object, a large one in parts side by side; the file is there once it is whole."""
-        bucket, key = self._locate(uri)
+        client, bucket, key = self._locate(uri)
         with _explained(uri):
-            self._client.download_file(bucket, key, str(path), Callback=progress)
+            client.download_file(bucket, key, str(path), Callback=progress)
 
-    def _locate(self, uri: str) -> tuple[str, str]:
+    def client(self, bucket: str) -> Any:
+        """boto3's client for a bucket, made when it is first asked: one for all that nothing is told of.
+
+        Raises:
+            InputError: its keys are not set.
+        """
+        told = self._told.get(bucket)
+        name = bucket if told else ""
+        with _MAKING:
+            if name not in self._clients:
+                self._clients[name] = _connect(told.client_arguments(bucket) if told else {})
+            return self._clients[name]
+
+    def _locate(self, uri: str) -> tuple[Any, str, str]:
+        """The client, the bucket and the key of an address."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         if self._buckets and bucket not in self._buckets:
             raise InputError(f"The bucket '{bucket}' is not allowed.", f"Allowed: {', '.join(self._buckets)}.")
-        return bucket, key
+        return self.client(bucket), bucket, key
+
+
+def _connect(arguments: dict[str, str]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    retries: Any = {"mode": "adaptive", "max_attempts": 6}
+    return boto3.client("s3", config=Config(retries=retries, max_pool_connections=64), **arguments)
 
 
 @cache
 def s3_storage(buckets: tuple[str, ...]) -> S3Storage:
-    """One client of each restriction for the process: making one takes a quarter of a second."""
+    """One storage of each restriction for the process: making a client takes a quarter of a second."""
     return S3Storage(buckets)
 
 
@@ -125,7 +149,7 @@ def s3_storage(buckets: tuple[str, ...]) -> S3Storage:
 def _explained(uri: str) -> Iterator[None]:
     """Turn what boto3 raises into one sentence and a remedy."""
     from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     remedy = "Check the bucket's name, the credentials and the endpoint."
     try:
@@ -136,6 +160,12 @@ def _explained(uri: str) -> Iterator[None]:
         kind = StoreUnavailable if status is None or status >= 500 or status == 429 else InputError
         kind = MissingObject if status in (403, 404) else kind
         raise kind(f"S3 refused {uri}: {code}.", remedy) from error
+    except NoCredentialsError as error:
+        raise InputError(
+            f"Nobody says with which keys {uri} is asked for.",
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (on a cluster: platform.secret_keys), or give the account "
+            "of the pods (launch.service_account) a role.",
+        ) from error
     except (BotoCoreError, Boto3Error) as error:
         raise StoreUnavailable(f"S3 could not be asked for {uri}: {error}.", remedy) from error
 

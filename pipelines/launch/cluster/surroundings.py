@@ -53,6 +53,13 @@ def context_of(profile: Profile) -> Context:
                 f"The endpoint '{name}' takes its key from {endpoint.api_key_env}, which no pod is given.",
                 "Add it to platform.secret_keys.",
             )
+    for name, bucket in launch.buckets.items():
+        for variable in bucket.variables:
+            if variable not in profile.platform.all_secret_keys:
+                raise SettingsError(
+                    f"The bucket '{name}' takes a key from {variable}, which no pod is given.",
+                    "Add it to platform.secret_keys.",
+                )
     for name, section in profile.stages.items():
         for variable in getattr(section, "webhooks", ()):
             if variable not in profile.platform.secret_keys:
@@ -64,6 +71,7 @@ def context_of(profile: Profile) -> Context:
         scratch=launch.scratch or SCRATCH,
         s3_endpoint=launch.s3_endpoint,
         s3_region=launch.s3_region,
+        buckets=launch.buckets,
         endpoints={name: endpoint for name, endpoint in profile.endpoints.items() if name in used},
         budget=launch.budget,
         mlflow_uri=launch.mlflow,

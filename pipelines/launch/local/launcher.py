@@ -143,14 +143,18 @@ class LocalRun:
         import yaml
 
         folder.resolved.write_text(yaml.safe_dump({"videos": self.videos, **self.profile.resolved()}, sort_keys=False))
-        endpoints = self.profile.endpoints.values()
+        endpoints, buckets = self.profile.endpoints.values(), self.profile.launch.buckets.values()
         job = {
             "pipeline": self.profile.pipeline.module,
             "arguments": {"videos": str(self._videos_argument()), **self.profile.arguments()},
             "platform": self.profile.platform.model_dump(mode="json"),
             "runner": self.profile.launch.runner,
             "docker": self.profile.launch.docker.model_dump(mode="json"),
-            "keys": [*self.profile.platform.secret_keys, *(it.api_key_env for it in endpoints if it.api_key_env)],
+            "keys": [
+                *self.profile.platform.secret_keys,
+                *(it.api_key_env for it in endpoints if it.api_key_env),
+                *(name for it in buckets for name in it.variables),
+            ],
             "until": self.until,
             "cache": str(self.runs.cache_of(self.profile.launch.runner).absolute()),
         }
@@ -209,6 +213,7 @@ class LocalRun:
             scratch=str(Path(launch.scratch or self.runs.scratch).absolute()),
             s3_endpoint=launch.s3_endpoint or Context.read().s3_endpoint,
             s3_region=launch.s3_region or Context.read().s3_region,
+            buckets=launch.buckets or Context.read().buckets,
             endpoints=dict(endpoints),
             budget=launch.budget,
         )

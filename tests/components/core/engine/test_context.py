@@ -6,6 +6,7 @@ import pytest
 
 from components.core.engine.context import VARIABLES, Context
 from components.core.errors import SettingsError
+from components.core.stores.buckets import BucketSettings
 from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 
@@ -16,6 +17,7 @@ FULL = Context(
     scratch="/scratch",
     s3_endpoint="http://seaweedfs:9000",
     s3_region="eu-central-1",
+    buckets={"films": BucketSettings(endpoint="https://films:9000", access_key_env="FILMS_ID", secret_key_env="FILMS")},
     endpoints={"text": EndpointSettings(base_url="http://text:8000/v1", concurrency=7, patience_s=30.0)},
     budget=Budget(tokens=10, cost=2.5),
     mlflow_uri="http://mlflow:5000",

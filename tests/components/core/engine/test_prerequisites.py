@@ -11,22 +11,36 @@ from threading import Thread
 import pytest
 
 from components.core.data.identity import identity_of
+from components.core.engine import pools
 from components.core.engine.context import Context
-from components.core.engine.prerequisites import Accelerators, Asked, missing, roles_in
+from components.core.engine.pools import PoolNeeds
+from components.core.engine.prerequisites import Asked, bases_in, missing, roles_in
+from components.core.stores.buckets import BucketSettings
+from components.core.stores.s3 import s3_storage
 from components.core.teachers.budget import Budget
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
 from components.sandbox.teacher.launch import running_teacher
+from tests.conftest import Films
 
 CAPTIONER = RoleSettings(role="captioner", endpoint="big", model="Q", max_tokens=64)
 
 
 class Server(BaseHTTPRequestHandler):
-    """A model server that takes four images and one key, and MLflow behind a password."""
+    """A model server that takes four images and one key, MLflow behind a password, a model of Hugging Face's behind a
+    token, and a cluster of one node with two accelerators and one volume."""
 
     def do_GET(self) -> None:
+        who = self.headers.get("Authorization")
         if self.path.startswith("/api/2.0/mlflow"):
-            self._say(200 if self.headers.get("Authorization") == "Basic bWU6cHc=" else 401, {})
+            self._say(200 if who == "Basic bWU6cHc=" else 401, {})
+        elif self.path == "/someone/gated/resolve/main/config.json":
+            self._say(200 if who == "Bearer hf_mine" else 403, {"error": "Access to it is restricted."})
+        elif self.path == "/api/v1/nodes":
+            node = {"metadata": {"labels": {"pool": "x"}}, "status": {"allocatable": {"nvidia.com/gpu": "2"}}}
+            self._say(200 if who == "Bearer pod" else 403, {"items": [node]})
+        elif self.path.startswith("/api/v1/namespaces/kubeflow/persistentvolumeclaims/"):
+            self._say(200 if self.path.endswith("/models") else 404, {"status": {"phase": "Pending"}})
         elif self.headers.get("Authorization") != "Bearer k3y":
             self._say(401, {})
         else:
@@ -148,6 +162,99 @@ def test_roles_are_found_wherever_a_section_holds_them() -> None:
     assert roles_in(plain) == [Asked(CAPTIONER, 8, 100), Asked(probe, 8, 100)]
 
 
-def test_accelerators_are_left_to_the_scheduler_where_no_nodes_can_be_listed(tmp_path: Path, videos: str) -> None:
+@pytest.fixture
+def in_a_pod(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a service account, and the cluster's API."""
+    import certifi
+
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "token").write_text("pod\n")
+    (account / "namespace").write_text("kubeflow")
+    (account / "ca.crt").write_bytes(Path(certifi.where()).read_bytes())
+    monkeypatch.setattr(pools, "SERVICE_ACCOUNT", account)
+    monkeypatch.setattr(pools, "API", server)
+
+
+TRAINING = PoolNeeds("training", "nvidia.com/gpu", 2, {"pool": "x"}, ("models",))
+
+
+@pytest.mark.usefixtures("in_a_pod")
+def test_accelerators_and_volumes_that_the_cluster_has_are_not_told(tmp_path: Path, videos: str) -> None:
     context = Context(run_id="r", state_root=str(tmp_path / "state"))
-    assert missing(context, videos, [], [Accelerators("training", "nvidia.com/gpu", 8, {})]) == []
+    assert missing(context, videos, [], [TRAINING]) == []
+
+
+@pytest.mark.usefixtures("in_a_pod")
+def test_where_the_account_may_not_look_the_scheduler_will_say(
+    tmp_path: Path, videos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pools.SERVICE_ACCOUNT / "token").write_text("another")
+    context = Context(run_id="r", state_root=str(tmp_path / "state"))
+    assert missing(context, videos, [], [TRAINING._replace(amount=8)]) == []
+    monkeypatch.setattr(pools, "SERVICE_ACCOUNT", tmp_path / "no pod")
+    assert missing(context, videos, [], [TRAINING._replace(claims=("other",))]) == []
+
+
+@pytest.mark.usefixtures("in_a_pod", "s3_bucket")
+def test_every_fault_of_stores_models_cards_volumes_and_tracking_is_told_at_once(
+    server: str, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two stores: the state's lacks its bucket, the videos' refuses the key."""
+    told = BucketSettings(endpoint=films.endpoint, access_key_env="FILMS_ID", secret_key_env="FILMS_KEY")
+    monkeypatch.setenv("REWATCH_BUCKETS", Context(buckets={"films": told}).environment()["REWATCH_BUCKETS"])
+    monkeypatch.setenv("FILMS_ID", films.access_key)
+    monkeypatch.setenv("FILMS_KEY", "wr0ng")
+    monkeypatch.setenv("HF_ENDPOINT", server)
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "mlflow_other")
+    s3_storage.cache_clear()
+    context = Context(run_id="r", state_root="s3://no-such-bucket/state", mlflow_uri=server)
+    wanted = TRAINING._replace(amount=8, claims=("models", "datasets"))
+    found = missing(context, "s3://films/", [], [wanted], ["someone/gated"])
+    for part in (
+        "S3 refused s3://no-such-bucket/state/prerequisites/r: NoSuchBucket",
+        "S3 refused s3://films/: SignatureDoesNotMatch",
+        "MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, in platform.secret_keys",
+        "does not give someone/gated to the account of HF_TOKEN: 403",
+        "asks for 8 nvidia.com/gpu on one node (pool=x); of 1 such nodes none has more than 2",
+        "kubeflow has no PersistentVolumeClaim 'datasets'",
+    ):
+        assert sum(part in problem for problem in found) == 1, (part, found)
+    assert len(found) == 6
+    assert not [secret for secret in ("wr0ng", "hf_other", "mlflow_other") if secret in str(found)]
+    monkeypatch.setenv("FILMS_KEY", films.secret_key)
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    s3_storage.cache_clear()
+    s3_storage(()).write("s3://films/a.mp4", b"a")
+    found = missing(context, "s3://films/", [], [TRAINING], ["someone/gated"])
+    assert len(found) == 2, "state and tracking are as they were"
+
+
+def test_a_base_is_asked_for_unless_a_copy_is_there_or_the_hub_is_not_to_be_asked(
+    tmp_path: Path, server: str, videos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", f"{server}:1/")  # nobody answers there
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "models"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    context = Context(run_id="r", state_root=str(tmp_path / "state"))
+
+    def told() -> list[str]:
+        return missing(context, videos, [], [], ["someone/gated"])
+
+    (problem,) = told()
+    assert "cannot be asked for someone/gated" in problem and "HF_HUB_OFFLINE" in problem
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert told() == []
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    (tmp_path / "models" / "hub" / "models--someone--gated").mkdir(parents=True)
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("base", "on_the_hub"),
+    [("Qwen/Qwen2.5-VL-3B-Instruct", True), ("", False), ("/models/mine", False), ("a/b/c", False), ("./mine", False)],
+)
+def test_only_what_names_a_model_of_the_hub_is_asked_for_there(base: str, on_the_hub: bool) -> None:
+    assert bases_in({"base": base}) == ([base] if on_the_hub else [])
