@@ -10,7 +10,7 @@ from functools import cache
 from pipelines.profile import load_profile
 from tests.manifests import agreement, network, policy, references, strictness
 from tests.manifests.objects import pods
-from tests.manifests.render import Object, overlays, parse, render
+from tests.manifests.render import Object, overlays, render_with_tags
 
 CHECKS = {
     "schemas": strictness.faults,
@@ -39,10 +39,10 @@ def faults(overlay: str, objects: list[Object]) -> list[str]:
 def main() -> int:
     """Print what was checked, and every fault; the exit code is 1 if there was one."""
     broken, unbuilt, built = 0, False, agreement.built_images()
-    for overlay, folder in overlays().items():
+    for overlay in overlays():
         started = time.perf_counter()
         try:
-            objects = parse(render(folder))
+            objects = render_with_tags(overlay)
         except RuntimeError as error:
             print(error, file=sys.stderr)
             return 2

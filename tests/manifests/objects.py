@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.manifests.render import Object
+if TYPE_CHECKING:
+    from tests.manifests.render import Object
 
 
 @dataclass(frozen=True)
