@@ -17,8 +17,10 @@ from components.core.data.rows import canonical_json
 from components.core.engine.record import REPORT
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
+from components.reporting.cached import note_cached
 from components.reporting.facts import gather, write_page
 from components.reporting.mlflow_runs import track_data_tasks
+from components.reporting.run_folder import read_run_folder
 from components.reporting.settings import ReportingSettings
 from components.reporting.strips import frame_strips
 
@@ -50,6 +52,9 @@ async def report(task: Task[ReportingSettings]) -> None:
     """Write the page of a finished run; any subset of its artifacts gives a page about what they were made from."""
     settings, run = task.settings, task.run_record
     facts = gather(settings, task.paths("artifacts"), run)
+    if run and run.is_remote and (cached := note_cached(run, facts.ancestry.artifacts)):
+        task.metrics["cached_tasks"] = float(cached)
+        facts = replace(facts, run=read_run_folder(run))
     strips = await frame_strips(task, facts.showcase, settings.thumbnails)
     facts = replace(facts, strips=strips.frames, unreadable=strips.unreadable)
     page = write_page(facts, run.path(REPORT).parent if run else task.output)
