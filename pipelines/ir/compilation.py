@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.ir.lint import Compiled, check
 from pipelines.ir.prune import keep_until, task_names
+from pipelines.ir.shorten import shorten
 from pipelines.pipeline import Pipeline
 from pipelines.platform import Platform
 
@@ -31,17 +32,17 @@ def compile_pipeline(
     pipeline.check(task_names(path))
     if until:
         keep_until(path, until)
-    if defaults:
-        _fill_in(path, defaults)
+    _finish(path, defaults or {})
     check(path)
     return path
 
 
-def _fill_in(path: Path, defaults: Mapping[str, str]) -> None:
-    """Give the pipeline's parameters their defaults, and a word on what they are."""
+def _finish(path: Path, defaults: Mapping[str, str]) -> None:
+    """Give the pipeline's parameters their defaults and a word on what they are; leave out what no machine reads."""
     import yaml
 
     compiled = Compiled.read(path)
+    shorten(compiled.ir)
     for name, parameter in compiled.ir["root"]["inputDefinitions"]["parameters"].items():
         if name in defaults:
             about = "Where the videos are." if name == "videos" else f"The profile's settings of {name}, JSON."
