@@ -29,7 +29,7 @@ def with_default(pipeline: Compiled, name: str, value: str) -> Compiled:
 
 
 def test_the_real_job_fits_into_argos_object_and_a_hundred_shards_do_not(cluster: Compiled) -> None:
-    assert (shard_count(cluster), faults(cluster)) == (32, [])
+    assert (shard_count(cluster), faults(cluster)) == (12, [])
     assert node_count(cluster, 100) > 4000
     section = json.loads(cluster.ir["root"]["inputDefinitions"]["parameters"]["ingestion"]["defaultValue"])
     wide = with_default(cluster, "ingestion", json.dumps({**section, "shard_count": 100}))
