@@ -47,7 +47,7 @@ class IngestionSettings(VideoStageSettings):
     """Shards to ingest, as `discover` returned them; empty means all. A parameter of the pipeline."""
 
     shard_count: int = Field(default=12, ge=1, le=100)
-    """Shards to divide the corpus into. Ours: with some sixteen the state of a run outgrows Argo's object, which the lint
+    """Shards to divide the corpus into. Ours: with some sixteen a run outgrows Argo's object, which the lint
     computes (pipelines/ir/limits.py)."""
 
     eval_share: float = Field(default=0.02, ge=0, lt=1)
