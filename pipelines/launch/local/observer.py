@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class TaskObserver(logging.Filter):
         self.cache = cache
         self._one_note = threading.Lock()
         """KFP runs tasks in threads, and two shards that die at once are two shards."""
+        self._failures: Counter[str] = Counter()
+        """How often each task failed: of which shard KFP does not say."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Note what the record tells; every record passes."""
@@ -43,9 +46,17 @@ class TaskObserver(logging.Filter):
             if hit := CACHE_HIT.match(message):
                 self._note_cached(hit["name"], hit["key"])
             elif ended := TASK_ENDED.match(message):
-                note = self._note_failed if ended["status"] == "FAILURE" else self._note_succeeded
-                note(ended["name"])
+                if ended["status"] == "FAILURE":
+                    self._failures[ended["name"]] += 1
+                else:
+                    self._note_succeeded(ended["name"])
+                self._note_died()
         return True
+
+    def conclude(self) -> None:
+        """Note what died, now that no task runs any more."""
+        with self._one_note:
+            self._note_died(none_runs=True)
 
     def _note_cached(self, name: str, key: str) -> None:
         """Write the record of a cached task: the old task's, with no time and no calls of its own."""
@@ -73,24 +84,30 @@ class TaskObserver(logging.Filter):
         if not self._has_record(name, "succeeded"):
             self._write(name, "", "succeeded", {})
 
-    def _note_failed(self, name: str) -> None:
-        """Write a record for a task that died without one: killed, out of memory, or broken before its body ran."""
-        if not self._has_record(name, "failed"):
-            error = left_without_a_word(name, f"Its last lines are in {self.folder.kfp_log}.")
-            self._write(name, self._shard_without_record(name), "failed", {"error": error})
+    def _note_died(self, none_runs: bool = False) -> None:
+        """Write the records of tasks that died without one: killed, out of memory, or broken before their body ran.
+
+        Of several shards the dead one is known as soon as all others have ended, or no task runs any more.
+        """
+        for name, failures in self._failures.items():
+            records = {record["name"]: record for record in self.folder.record.tasks() if task_of(record) == name}
+            died = failures - sum(record["status"] == "failed" for record in records.values())
+            begun = {shard: records.get(_label(name, shard), {}).get("status") for shard in self._shards(name)}
+            # one at work has begun a record; one that did not get that far has none
+            open_ones = [shard for status in ("running", None) for shard in begun if begun[shard] == status]
+            for shard in open_ones[:died] if none_runs or len(open_ones) <= died else ():
+                error = left_without_a_word(name, f"Its last lines are in {self.folder.kfp_log}.")
+                self._write(name, shard, "failed", {"error": error})
 
     def _has_record(self, name: str, status: str) -> bool:
         return any(record["status"] == status and task_of(record) == name for record in self.folder.record.tasks())
 
-    def _shard_without_record(self, name: str) -> str:
-        """For a task inside a loop, the first shard of which there is no record; else an empty string."""
+    def _shards(self, name: str) -> list[str]:
+        """The shards of a task inside a loop; else an empty string for the one there is."""
         planner = self.folder.record.object(PLAN)["planners"].get(name)
         for planned in self.folder.artifacts.glob(f"*/{planner}/executor_output.json") if planner else []:
-            for shard in json.loads(planned.read_text())["parameterValues"]["Output"]:
-                record = self.folder.record.object(f"{TASKS}/{_label(name, shard)}.json")
-                if record.get("status", "running") == "running":
-                    return str(shard)
-        return ""
+            return [str(shard) for shard in json.loads(planned.read_text())["parameterValues"]["Output"]]
+        return [""]
 
     def _write(self, name: str, shard: str, status: str, told: dict[str, Any]) -> None:
         record = {"name": _label(name, shard), "shard": shard, "status": status, "seconds": 0.0, "cpu_seconds": 0.0}

@@ -65,7 +65,7 @@ def run(pipeline: Any, job: dict[str, Any], folder: RunFolder) -> int:
     forget_failed(folder.path.parent, Path(job["cache"]))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.addFilter(TaskObserver(folder, Path(job["cache"])))
+    root.addFilter(observer := TaskObserver(folder, Path(job["cache"])))
     runner: Any = local.SubprocessRunner(use_venv=False)
     if job["runner"] == "docker":
         from kfp.local import docker_task_handler
@@ -86,6 +86,7 @@ def run(pipeline: Any, job: dict[str, Any], folder: RunFolder) -> int:
         pipeline(**{name: value for name, value in job["arguments"].items() if name in known})
     except RuntimeError as error:
         print(f"pipeline failed: {error}", flush=True)
+        observer.conclude()
         return 1
     return 0
 
