@@ -11,7 +11,7 @@ tried again, the time a pod is given to stop, the priority that a label stands f
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ from components.core.data.rows import Strict, canonical_json
 from components.core.engine.context import VARIABLES, Context
 from components.core.errors import SettingsError
 from components.core.lineage import SECRET
+from pipelines.training_nodes import SCRATCH_MOUNT, trainjob_of
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
@@ -29,7 +30,6 @@ RUN_ID_LABEL = "metadata.labels['pipeline/runid']"
 
 POOL_LABEL, PRIORITY_LABEL = "rewatch.io/pool", "rewatch.io/priority"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-SCRATCH_MOUNT = "/tmp"
 UNBOUNDED_S = 30 * 24 * 3600
 """For how long a task without a timeout is tried again: Argo counts from the start of the first attempt, and takes what
 KFP's SDK writes by default, an hour, for the end of all attempts together."""
@@ -91,16 +91,44 @@ class Pool(Strict):
     queue: str = ""
     """Kueue's LocalQueue, through which the pods are admitted."""
 
+    def followed_from(self, other: Pool) -> Pool:
+        """What a pod asks for that follows pods of this pool: the other's nodes, for as long, as often."""
+        own = {"retry": self.retry, "timeout_s": self.timeout_s, "scratch": self.scratch}
+        return other.model_copy(update={**own, "scratch_class": self.scratch_class})
+
     def all_labels(self, name: str) -> dict[str, str]:
         """The labels of the pods of this pool."""
-        own = {POOL_LABEL: name, PRIORITY_LABEL: self.priority, QUEUE_LABEL: self.queue}
+        return {**self.pod_labels(name), **self.queue_label()}
+
+    def pod_labels(self, name: str) -> dict[str, str]:
+        """Those of pods that are admitted with what they belong to, such as a TrainJob."""
+        own = {POOL_LABEL: name, PRIORITY_LABEL: self.priority}
         return {**self.labels, **{key: value for key, value in own.items() if value}}
+
+    def queue_label(self) -> dict[str, str]:
+        """What is admitted through Kueue says through which queue."""
+        return {QUEUE_LABEL: self.queue} if self.queue else {}
+
+
+class Trainer(Strict):
+    """How a training on several nodes (`distributed.nodes` of its section) is started: as a TrainJob, whose pods ask
+    for what the task's pool says, while the task's own pod follows it."""
+
+    runtime: str = "rewatch-torch"
+    """The TrainingRuntime, with the torch plugin and a container called `node` (manifests/components/trainer)."""
+    kind: Literal["TrainingRuntime", "ClusterTrainingRuntime"] = "TrainingRuntime"
+    """Of the namespace that runs' pods are in, or of the whole cluster."""
+    follower: str = "data"
+    """The pool whose nodes the task's own pod asks for: it needs no accelerator."""
 
 
 class Platform(Strict):
     """The pools of a profile, and what every task inherits from its namespace."""
 
     pools: dict[str, Pool] = Field(default_factory=dict)
+    trainer: Trainer = Trainer()
+    in_nodes: tuple[str, ...] = ()
+    """Tasks that train on several nodes. Written from their sections when the pipeline is compiled for a cluster."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables of every task. In a profile those of libraries alone, such as `HF_HOME` or a proxy's; the fields of the
     context (core/engine/context.py) join them when it is compiled for a cluster."""
@@ -139,9 +167,10 @@ class Platform(Strict):
         """The keys that tasks are given, those that may be missing included."""
         return (*self.secret_keys, *self.optional_secret_keys)
 
-    def within(self, context: Context) -> Platform:
+    def within(self, context: Context, in_nodes: tuple[str, ...] = ()) -> Platform:
         """This platform with the tasks' surroundings: those that no two runs share each pod finds out by itself."""
-        return self.model_copy(update={"environment": {**self.environment, **context.environment()}})
+        environment = {**self.environment, **context.environment()}
+        return self.model_copy(update={"environment": environment, "in_nodes": in_nodes})
 
     def needs(self) -> str:
         """What pools need of the cluster, JSON: fields of `PoolNeeds` (core/engine/pools.py)."""
@@ -168,6 +197,11 @@ class Platform(Strict):
                 f"Add it to {', '.join(sorted(self.pools))} in the profile.",
             )
         wanted = self.pools[pool]
+        if task.name in self.in_nodes:
+            task.set_env_variable(
+                VARIABLES["trainjob"], canonical_json(trainjob_of(self, pool, task.container_spec.image))
+            )
+            wanted = wanted.followed_from(self.pools[self.trainer.follower])
         _ask_resources(task, wanted)
         if wanted.retry.count:
             _ask_retries(task, wanted)

@@ -24,6 +24,7 @@ from components.core.data.settings import StageSettings, parse_settings
 from components.core.errors import SettingsError
 from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.training.settings import TrainingSettings
 from components.core.video.settings import VideoSettings, VideoStageSettings
 from pipelines.launch.settings import LaunchSettings
 from pipelines.overrides import laid_over, lay_over, read_document
@@ -59,6 +60,11 @@ class Profile:
     def needs_builtin_teacher(self) -> bool:
         """Whether any role is answered by the built-in teacher."""
         return any(not self.endpoints[role.endpoint].base_url for role in self.roles())
+
+    def in_nodes(self) -> tuple[str, ...]:
+        """The tasks that train on several nodes, named like their sections."""
+        trained = {name: it.distributed for name, it in self.stages.items() if isinstance(it, TrainingSettings)}
+        return tuple(name for name, distributed in trained.items() if distributed.nodes > 1)
 
     def resolved(self) -> dict[str, Any]:
         """Every setting with its value, as `resolved.yaml` keeps it."""
@@ -115,6 +121,7 @@ def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
         },
     )
     _check_teachers(profile, where)
+    _check_nodes(profile, where)
     refuse_shared_models(profile.stages, launch.shared_model_accepted, where)
     return profile
 
@@ -225,6 +232,20 @@ def _check_teachers(profile: Profile, where: str) -> None:
             raise SettingsError(
                 f"{where}: {role_settings.role} asks the endpoint {name!r} but names no model.",
                 f"Set teachers.{role_settings.role}.model, or teachers.default.model for all.",
+            )
+
+
+def _check_nodes(profile: Profile, where: str) -> None:
+    for name in profile.in_nodes():
+        if profile.launch.runner != "cluster":
+            raise SettingsError(
+                f"{where}: {name}.distributed.nodes is above 1, and launch.runner is {profile.launch.runner}.",
+                "Only a cluster has several nodes: set it to 1, and `processes` to the GPUs of this machine.",
+            )
+        if profile.platform.trainer.follower not in profile.platform.pools:
+            raise SettingsError(
+                f"{where}: platform.trainer.follower names no pool{_near('', profile.platform.pools)}.",
+                "Name one of platform.pools.",
             )
 
 

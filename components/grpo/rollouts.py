@@ -16,7 +16,7 @@ from components.core.students.samplers.sampler import Decoding, Reply, Request, 
 from components.core.students.student import Ask, Student
 from components.core.students.videos import Videos
 from components.core.traces.tags import ParsedTrace, parse
-from components.core.training.ranks import Ranks
+from components.core.training.distributed.ranks import Ranks
 
 if TYPE_CHECKING:
     from components.grpo.settings import GrpoSettings

@@ -25,8 +25,9 @@ from components.core.students.samplers.sampler import Decoding, Sampler
 from components.core.students.student import Ask, Student, load_student
 from components.core.students.videos import Videos
 from components.core.training import parity
+from components.core.training.distributed.ranks import Ranks
+from components.core.training.distributed.start import with_ranks
 from components.core.training.loop import Loop, open_checkpoints
-from components.core.training.ranks import Ranks, with_ranks
 from components.core.training.task_losses import backward_by_task
 from components.grpo.rollouts import Group, Prompt, describe, judge_groups, prompts_of, sample_groups, without_pixels
 from components.grpo.samples import read_questions, replayed_samples

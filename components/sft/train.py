@@ -29,8 +29,10 @@ from components.core.students.samplers.sampler import Decoding
 from components.core.students.student import Ask, Student, load_student
 from components.core.students.videos import Videos
 from components.core.training import parity
+from components.core.training.checkpoints import Checkpoints
+from components.core.training.distributed.ranks import Ranks
+from components.core.training.distributed.start import with_ranks
 from components.core.training.loop import Loop, open_checkpoints
-from components.core.training.ranks import Ranks, with_ranks
 from components.core.training.task_losses import backward_by_task
 from components.sft.samples import Lessons, collect_lessons, draw_samples, tokenizer_texts
 from components.sft.schedule import sampling_rng, step_at
@@ -111,11 +113,12 @@ class Trainer:
 
 def train(task: Task[SftSettings]) -> None:
     """Train, or continue, and write the model's folder."""
-    champion = _champion(task) if task.settings.champion_of else None
+    champion, folders = _champion(task) if task.settings.champion_of else None, []
     if champion is not None:
         task.log.info("training goes on from the champion %s", champion)
-        task.settings = task.settings.from_folder(_folder_of(champion, Path(task.context.scratch)))
-    with_ranks(task, _train)
+        folders = [_folder_of(champion, Path(task.context.scratch))]
+        task.settings = task.settings.from_folder(folders[0])
+    with_ranks(task, _train, folders)
     if champion is not None:
         task.info |= {"base_model": champion.location, "started_from": str(champion)}
 
@@ -159,7 +162,7 @@ def _train(task: Task[SftSettings], ranks: Ranks) -> None:
     kept = settings.without_length().digest()
     checkpoints = open_checkpoints(task, ranks, settings.course(), kept, *inputs, base)
     untrained = checkpoints.folder / UNTRAINED
-    student = ranks.leader_first(lambda: _starting_student(settings, lessons, untrained))
+    student = ranks.in_turn(lambda: _starting_student(settings, lessons, checkpoints))
     videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
     task.metrics |= _check(student, lessons, videos)
     loop = Loop(task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained))
@@ -188,15 +191,18 @@ def _read_lessons(task: Task[SftSettings], settings: SftSettings) -> list[Lesson
     return kept
 
 
-def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], untrained: Path) -> Student:
-    """The base, built once where it is to be built: `untrained` lies with the checkpoints."""
+def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], checkpoints: Checkpoints) -> Student:
+    """The base, built once where it is to be built: it lies with the checkpoints, for every machine."""
     if settings.base or settings.size is None:  # one of the two is given
         return _load_base(settings)
+    untrained = checkpoints.folder / UNTRAINED
+    checkpoints.bring(untrained)
     if not untrained.is_dir():
         texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
         with written_whole(untrained, "the untrained model") as partial:
             build_student(partial, texts, settings.size, settings.seed)
             save_profile(partial, settings.student)
+        checkpoints.publish(untrained)
     return _load(untrained, settings)
 
 

@@ -35,6 +35,12 @@ WANTED = [
     ("event-sensor", "api", 6443, "TCP", "make a Job"),
     ("fake-gpus", "api", 6443, "TCP", "change a node's status"),
     ("monitoring", "teacher-*", 8000, "TCP", "metrics of vLLM"),
+    ("training", "training", 29500, "TCP", "ranks of several nodes find each other"),
+    ("training", "training", 41234, "TCP", "gradients, on ports that NCCL chooses"),
+    ("training", "names", 53, "UDP", "resolve names"),
+    ("training", "store", 8333, "TCP", "job, checkpoints, videos"),
+    ("training", "mlflow", 5000, "TCP", "curves"),
+    ("training", "teacher*", 8000, "TCP", "the judge of GRPO"),
 ]
 """From, to, port, protocol, for what. A name ends in `*` where it stands for all of that beginning; flows of pods that
 an overlay does not have are left out."""
@@ -57,6 +63,8 @@ UNWANTED = [
     ("stranger", "event-listener", 12000, "TCP"),
     ("event-job", "api", 6443, "TCP"),
     ("trigger", "api", 6443, "TCP"),
+    ("stranger", "training", 29500, "TCP"),
+    ("run", "training", 29500, "TCP"),
 ]
 
 API = Pod("the Kubernetes API", "", {})

@@ -96,12 +96,18 @@ def _pods_of(item: Object) -> Iterator[Pod]:
 
 
 def helpers(objects: list[Object]) -> list[Pod]:
-    """Pods that Argo Events makes of our objects, by their labels alone: their images are its own."""
+    """Pods that others make of our objects, by their labels alone: Argo Events, whose images are its own, and Kubeflow
+    Trainer, whose images and resources are said by the task that makes a TrainJob."""
     found = []
     for item in of_kind(objects, "EventBus", "EventSource", "Sensor"):
         own = (item["spec"].get("template") or {}).get("metadata", {}).get("labels") or {}
         labels = {"controller": "eventbus-controller"} if item["kind"] == "EventBus" else own
         found.append(Pod(title(item), item["metadata"]["namespace"], labels))
+    for item in of_kind(objects, "TrainingRuntime"):
+        (job,) = item["spec"]["template"]["spec"]["replicatedJobs"]
+        template = job["template"]["spec"]["template"]
+        labels = {**template["metadata"]["labels"], "rewatch.io/training": "sft", "app.kubernetes.io/name": "training"}
+        found.append(Pod(title(item), item["metadata"]["namespace"], labels, template["spec"], lasting=False))
     return found
 
 

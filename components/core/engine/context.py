@@ -42,10 +42,11 @@ VARIABLES = {
     "mlflow_experiment": "MLFLOW_EXPERIMENT_NAME",
     "mlflow_parent": "REWATCH_MLFLOW_PARENT",
     "mlflow_run": "MLFLOW_RUN_ID",
+    "trainjob": "REWATCH_TRAINJOB",
 }
 """The variable of each field of the context. boto3, our stores and MLflow know theirs, too."""
 
-_JSON = ("buckets", "endpoints", "budget")
+_JSON = ("buckets", "endpoints", "budget", "trainjob")
 
 
 class Context(Settings):
@@ -90,6 +91,10 @@ class Context(Settings):
 
     mlflow_run: str = ""
     """The run that KFP's MLflow plugin opened for this very task; it is only read."""
+
+    trainjob: dict[str, Any] = Field(default_factory=dict)
+    """Of a task that trains on several nodes: the TrainJob that the profile wants for it (training/distributed/
+    trainjob.py), but for what only the task knows."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:

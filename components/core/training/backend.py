@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.core.students.packing import idle_row
+from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import Optimizer
-from components.core.training.ranks import Ranks
 
 if TYPE_CHECKING:
     import torch

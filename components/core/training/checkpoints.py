@@ -85,6 +85,15 @@ class Checkpoints:
         """The run's metrics, one JSON object per step."""
         return self._folder / TRAINING_LOG_NAME
 
+    def bring(self, path: Path) -> None:
+        """Complete a folder beside the checkpoints that was published, by another machine perhaps since this opened."""
+        self._kept.find()
+        self._kept.complete(path)
+
+    def publish(self, path: Path) -> None:
+        """Have a folder beside the checkpoints outlive this machine, as they do."""
+        self._kept.publish(path)
+
     def due(self, step: int) -> bool:
         """Whether the state after `step` steps is to be kept."""
         return step % self._every == 0 or step in (self.course.falls_at, self.course.steps)

@@ -27,9 +27,9 @@ from components.core.students.folders import written_whole
 from components.core.students.student import Student, parameter_count
 from components.core.training.backend import Backend, SingleProcess
 from components.core.training.checkpoints import Checkpoints, Course
+from components.core.training.distributed.ranks import Ranks
 from components.core.training.log import TrainingLog, last_metrics
 from components.core.training.optimizers import Optimizer, Peaks
-from components.core.training.ranks import Ranks
 from components.core.training.zero import Zero
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_checkpoints(
     """
     key = f"{filed_under(task.stage.module, settings_digest)}/{digest_of(list(inputs))[:16]}"
     settings = task.settings
-    return ranks.leader_first(
+    return ranks.in_turn(
         lambda: Checkpoints(
             task.checkpoints(key),
             course,
@@ -87,7 +87,12 @@ class Loop:
             student.model.gradient_checkpointing_enable()
         if settings.freeze_vision:
             student.model.model.visual.requires_grad_(False)
-        self.first, moments = ranks.leader_first(lambda: checkpoints.load(student.model))
+        self.first, moments = ranks.in_turn(lambda: checkpoints.load(student.model))
+        if len(found := set(ranks.gather(self.first))) > 1:
+            raise TrainingError(
+                f"The ranks would go on from different checkpoints, those of steps {sorted(found)}.",
+                "See the log for those that could not be read; run again.",
+            )
         self.backend: Backend
         if settings.distributed.backend == "deepspeed":
             self.backend = Zero(student.packed, settings.optimizer, peaks, ranks, settings.distributed.zero)
@@ -152,17 +157,18 @@ class Loop:
     def _make_steps(
         self, step: Callable[[int], dict[str, float]], record: Callable[[int, dict[str, float]], None]
     ) -> None:
-        """Make the steps that are left. Who is told to stop does so after the step, its checkpoint written; of several
-        ranks not all are told at the same step, so that they end at once."""
-        signals = (signal.SIGTERM, signal.SIGINT) if self.ranks.size == 1 else ()
+        """Make the steps that are left. Who is told to stop does so after the step, its checkpoint written: one process
+        by a signal, ranks by whoever started them."""
+        signals = () if self.ranks.are_here() else (signal.SIGTERM, signal.SIGINT)
         with interrupts_wait(*signals) as is_told_to_stop:
             for number in range(self.first, self._checkpoints.course.steps):
                 self.backend.model.train()
                 record(number, step(number))
-                stops = is_told_to_stop()
+                stops = is_told_to_stop() or self.ranks.are_told_to_stop()
                 if stops or self._checkpoints.due(number + 1):
                     self._save(number + 1)
                 if stops:
+                    self.ranks.gather(None)  # the first has written it
                     self._task.log.warning("told to stop: the checkpoint of step %d is written", number + 1)
                     raise KeyboardInterrupt
 

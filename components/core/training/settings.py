@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from components.core.data.settings import Settings
 from components.core.students.precision import Arithmetic, Saved
+from components.core.training.distributed.settings import DistributedSettings
 from components.core.training.optimizers import OptimizerSettings
 from components.core.video.settings import VideoStageSettings
-
-
-class DistributedSettings(Settings):
-    """In how many processes a student is trained, and what holds its weights."""
-
-    not_content: ClassVar[frozenset[str]] = frozenset({"backend", "zero", "restarts"})
-
-    backend: Literal["single", "deepspeed"] = "single"
-    """`single`: one process. `deepspeed`: weights, gradients and optimiser state spread over `processes` ranks by ZeRO;
-    AdamW alone (training/zero.py says why). Ours."""
-
-    zero: Literal[2, 3] = 2
-    """ZeRO's stage: 2 spreads gradients and optimiser state, 3 the weights, too. Ours."""
-
-    processes: int = Field(default=1, ge=1)
-    """Ranks on this machine, as a rule one for each GPU. Ours."""
-
-    restarts: int = Field(default=1, ge=0)
-    """How often all ranks are started again, from the last checkpoint, after one of them died. What a rank says of
-    itself (a wrong setting, a loss that is no number) is an error at once. Ours."""
-
-    @model_validator(mode="after")
-    def _one_process_is_single(self) -> Self:
-        if self.backend == "single" and self.processes > 1:
-            raise ValueError("processes above 1 need backend: deepspeed")
-        return self
 
 
 class TrainingSettings(VideoStageSettings):
@@ -90,4 +64,4 @@ class TrainingSettings(VideoStageSettings):
     """What weights are saved in."""
 
     distributed: DistributedSettings = DistributedSettings()
-    """One process, or ranks under DeepSpeed. Ours."""
+    """One process, or ranks under DeepSpeed, on this machine or on several. Ours."""

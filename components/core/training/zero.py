@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.core.errors import SettingsError
 from components.core.students.packing import idle_row
+from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import BETAS, OptimizerSettings, Peaks
-from components.core.training.ranks import Ranks
 
 if TYPE_CHECKING:
     import torch

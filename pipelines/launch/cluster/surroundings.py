@@ -23,7 +23,7 @@ def platform_of(profile: Profile) -> Platform:
     """
     if profile.launch.runner != "cluster":
         return profile.platform
-    return profile.platform.within(context_of(profile))
+    return profile.platform.within(context_of(profile), profile.in_nodes())
 
 
 def defaults_of(profile: Profile) -> dict[str, str]:

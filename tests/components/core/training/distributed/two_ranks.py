@@ -1,6 +1,6 @@
 """What each of two ranks runs for `test_ranks.py`, by torchrun: three steps of ZeRO beside three of one process.
 
-    torchrun --nproc-per-node 2 -m tests.components.core.training.two_ranks FOLDER
+    torchrun --nproc-per-node 2 -m tests.components.core.training.distributed.two_ranks FOLDER
 
 FOLDER holds a tiny student. Rank 0 writes `figures.json`: of each variant, the largest difference of a weight and of a
 gradient's norm, and what else the tests ask of two ranks.
@@ -21,11 +21,10 @@ from components.core.students import packed_model
 from components.core.students.packing import Packed, pack
 from components.core.students.prompting import Segment
 from components.core.students.student import Student, load_student
-from components.core.training import ranks as training_ranks
 from components.core.training import zero as deepspeed_backend
 from components.core.training.backend import Backend, SingleProcess
+from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
-from components.core.training.ranks import Ranks
 from components.core.training.task_losses import TaskWeights, backward_by_task
 from components.core.training.zero import Zero
 from tests.components.training_world import frames
@@ -136,9 +135,8 @@ def skip(folder: Path, ranks: Ranks, stage: int) -> dict[str, float]:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
-    training_ranks._in_rank.append(distributed.group.WORLD)
     deepspeed_backend.WHOLE_UP_TO = 0  # the tiny student's matrices have fewer weights than a real one's norms
-    ranks = Ranks.here()
+    ranks = Ranks(distributed.get_rank(), distributed.get_world_size(), _group=distributed.group.WORLD)
     figures: dict[str, Any] = {name: compare(folder, ranks, variant) for name, variant in VARIANTS.items()}
     figures["skip"] = {f"zero {stage}": skip(folder, ranks, stage) for stage in (2, 3)}
     if ranks.leads:

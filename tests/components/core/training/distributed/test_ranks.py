@@ -16,13 +16,13 @@ import pytest
 from safetensors.torch import load_file
 
 from components.core.errors import SettingsError
+from components.core.training.distributed.ranks import Ranks
+from components.core.training.distributed.settings import DistributedSettings
 from components.core.training.optimizers import OptimizerSettings, Peaks
-from components.core.training.ranks import Ranks
-from components.core.training.settings import DistributedSettings
 from components.core.training.zero import Zero
 from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
-from tests.components.core.training.two_ranks import VARIANTS
+from tests.components.core.training.distributed.two_ranks import VARIANTS
 from tests.components.training_world import SIZE, tiny_student, training_data
 from tests.laptop import laptop
 
@@ -36,7 +36,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     tiny_student(folder)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     ended = subprocess.run(
-        [*torchrun, "-m", "tests.components.core.training.two_ranks", str(folder)],
+        [*torchrun, "-m", "tests.components.core.training.distributed.two_ranks", str(folder)],
         env={**os.environ, "DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -104,7 +104,10 @@ def kill_a_rank_after_its_first_checkpoint(state: Path, killed: list[int]) -> No
             command, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        ours = b"components.core.training.ranks" in command and f"REWATCH_STATE_ROOT={state}".encode() in environment
+        ours = (
+            b"components.core.training.distributed.ranks" in command
+            and f"REWATCH_STATE_ROOT={state}".encode() in environment
+        )
         if ours and b"LOCAL_RANK=1" in environment:
             os.kill(int(folder.name), signal.SIGKILL)
             killed.append(int(folder.name))

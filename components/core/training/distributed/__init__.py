@@ -1,0 +1,1 @@
+"""Training in several processes: on one machine by torchrun, on several by a TrainJob of Kubeflow Trainer."""
