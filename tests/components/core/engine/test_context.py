@@ -24,6 +24,7 @@ FULL = Context(
     mlflow_experiment="films",
     mlflow_parent="0123",
     mlflow_run="4567",
+    trainjob={"kind": "TrainJob"},
 )
 
 

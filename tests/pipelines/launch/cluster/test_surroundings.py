@@ -18,6 +18,8 @@ OF_THE_POD = {"run_id"}
 """What the pod's label says."""
 FOLLOWS = {"run_root", "mlflow_parent"}
 """What a task finds out from its run's id."""
+OF_TRAININGS = {"trainjob"}
+"""What a task is told that trains on several nodes (tests/pipelines/test_training_nodes.py)."""
 OF_THE_PLUGIN = {"mlflow_run"}
 """What KFP's MLflow plugin adds by itself."""
 
@@ -46,7 +48,7 @@ def test_every_field_of_the_context_arrives_on_every_task(compiled: Compiled) ->
         own = {item["name"]: item["fieldPath"] for item in platform[label]["fieldPathAsEnv"]}
         assert own == {"REWATCH_RUN_ID": "metadata.labels['pipeline/runid']"}
         written = {field for field, variable in VARIABLES.items() if variable in {*told, *own}}
-        assert written == set(VARIABLES) - FOLLOWS - OF_THE_PLUGIN, label
+        assert written == set(VARIABLES) - FOLLOWS - OF_THE_PLUGIN - OF_TRAININGS, label
         assert set(told) <= set(VARIABLES.values())
         assert "configMapAsEnv" not in platform[label]
         needed, optional = platform[label]["secretAsEnv"]

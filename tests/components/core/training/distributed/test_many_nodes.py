@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import pytest
 from safetensors.torch import load_file
 
 from components.core.engine.context import Context
+from components.core.errors import SettingsError
+from components.core.stores.mirror import Mirror
+from components.core.training.distributed.job import leave_error
 from components.sft.train import STAGE
 from pipelines.platform import Platform
 from pipelines.training_nodes import trainjob_of
 from tests.components.core.judging.stages import run_stage
 from tests.components.core.training.distributed.test_ranks import SETTINGS, TOLERANCE, in_ranks
-from tests.components.core.training.distributed.trainer_server import kubernetes
+from tests.components.core.training.distributed.trainer_server import Cluster, kubernetes
 from tests.components.training_world import training_data
 
 PLATFORM = Platform.model_validate({"pools": {"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 600}}})
@@ -51,11 +56,15 @@ def start(folder: Path, data: dict[str, Path], environment: dict[str, str], sett
     )
 
 
-def wait_until(condition: Any, process: subprocess.Popen[bytes]) -> None:
+def wait_until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 300
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert condition()
+
+
+def said(folder: Path) -> str:
+    return (folder / "said").read_text()
 
 
 def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str) -> None:
@@ -64,12 +73,12 @@ def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str)
     with kubernetes(tmp_path) as (cluster, kubeconfig):
         environment = told(kubeconfig, s3_bucket, tmp_path / "scratch")
         task = start(tmp_path / "two", data, environment, in_nodes())
-        assert task.wait() == 0, (tmp_path / "two" / "said").read_text()
+        assert task.wait() == 0, said(tmp_path / "two")
     (made,) = cluster.created
     assert made["spec"]["trainer"]["image"] == "registry.example/train:1" and cluster.trainjobs == {}
     assert made["metadata"]["ownerReferences"][0]["name"] == "run"
-    said = (tmp_path / "two" / "said").read_text()
-    assert "node 0: rank 0: " in said and "node 1: rank 1: " not in said.partition("step 1/3")[0]
+    heard = said(tmp_path / "two")
+    assert "2 nodes of 1 processes" in heard and "node 0: rank 0: " in heard and "step 3/3" in heard
     one, two = (load_file(tmp_path / name / "output" / "model.safetensors") for name in ("one", "two"))
     assert max(float((one[name] - value).abs().max()) for name, value in two.items()) <= 10 * TOLERANCE
     curves = [
@@ -78,3 +87,95 @@ def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str)
     ]
     for before, after in zip(*curves, strict=True):
         assert after == pytest.approx(before, abs=TOLERANCE)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, s3_bucket: str) -> Iterator[tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]]:
+    """A cluster whose pods never start, and what starts a task that makes a TrainJob there."""
+    data = training_data(tmp_path, 1)
+    started = []
+    with kubernetes(tmp_path, runs=False) as (cluster, kubeconfig):
+
+        def begin(name: str) -> subprocess.Popen[bytes]:
+            environment = told(kubeconfig, s3_bucket, tmp_path / name / "scratch")
+            started.append(start(tmp_path / name, data, environment, in_nodes()))
+            return started[-1]
+
+        yield cluster, begin
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_a_task_that_comes_again_finds_its_trainjob_and_one_that_is_told_to_stop_deletes_it(
+    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+) -> None:
+    cluster, begin = waiting
+    cluster.refuses = 500
+    first = begin("first")
+    wait_until(lambda: cluster.trainjobs, first)
+    first.kill()
+    second = begin("second")
+    wait_until(lambda: "following it" in said(tmp_path / "second"), second)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait() == 130
+    assert len(cluster.created) == 1 and len(cluster.deleted) == 1 and cluster.trainjobs == {}
+
+
+def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(
+    tmp_path: Path, s3_bucket: str, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+) -> None:
+    cluster, begin = waiting
+    task = begin("task")
+    wait_until(lambda: cluster.trainjobs, task)
+    (name,) = cluster.trainjobs
+    rank = Mirror(tmp_path / "node", f"{s3_bucket}/state/trainings/{name}")
+    leave_error(rank.folder, 1, SettingsError("optimizer.name is muon.", "Set it to adamw."))
+    rank.publish(rank.folder / "error-1.json")
+    cluster.conclude(name, "Failed")
+    assert task.wait() == 2
+    assert "SettingsError: optimizer.name is muon. Set it to adamw." in said(tmp_path / "task")
+    assert cluster.trainjobs == {}
+
+
+def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(
+    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+) -> None:
+    cluster, begin = waiting
+    task = begin("failed")
+    wait_until(lambda: cluster.trainjobs, task)
+    cluster.conclude(*cluster.trainjobs, "Failed")
+    assert task.wait() == 1 and "A rank of the training died" in said(tmp_path / "failed")
+    task = begin("deleted")
+    wait_until(lambda: cluster.trainjobs, task)
+    cluster.delete(*cluster.trainjobs)
+    assert task.wait() == 1 and "was deleted while it ran" in said(tmp_path / "deleted")
+
+
+def test_a_refusal_is_told_with_what_to_do(
+    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+) -> None:
+    cluster, begin = waiting
+    cluster.refuses = 403
+    assert begin("task").wait() == 2
+    assert "Apply manifests/components/trainer" in said(tmp_path / "task")
+
+
+@pytest.mark.full
+def test_nodes_that_are_told_to_stop_leave_a_checkpoint_that_the_next_trainjob_goes_on_from(
+    tmp_path: Path, s3_bucket: str
+) -> None:
+    data = training_data(tmp_path, 4)
+    with kubernetes(tmp_path) as (cluster, kubeconfig):
+        for name, wanted in (("first", 130), ("second", 0)):
+            environment = told(kubeconfig, s3_bucket, tmp_path / name / "scratch")
+            task = start(tmp_path / name, data, environment, in_nodes(phases=SETTINGS["phases"], checkpoint_every=100))
+            if name == "first":
+                wait_until(lambda: "step 1/8" in said(tmp_path / "first"), task)
+                task.send_signal(signal.SIGTERM)
+            assert task.wait() == wanted, said(tmp_path / name)
+            for nodes in cluster.nodes.values():
+                for node in nodes:
+                    node.process.wait()
+    assert len(cluster.created) == 2
+    assert "continuing at step" in said(tmp_path / "second")
