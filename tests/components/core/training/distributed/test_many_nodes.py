@@ -28,7 +28,10 @@ from tests.components.core.training.distributed.trainer_server import Cluster, k
 from tests.components.training_world import training_data
 
 PLATFORM = Platform.model_validate({"pools": {"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 600}}})
-FEW = {"phases": [{"steps": 3, "videos": 3, "caption": 1, "direct": 1, "think": 1}], "checkpoint_every": 1}
+FEW: dict[str, Any] = {
+    "phases": [{"steps": 3, "videos": 3, "caption": 1, "direct": 1, "think": 1}],
+    "checkpoint_every": 1,
+}
 
 
 def in_nodes(processes: int = 1, **others: Any) -> dict[str, Any]:
@@ -166,12 +169,13 @@ def test_nodes_that_are_told_to_stop_leave_a_checkpoint_that_the_next_trainjob_g
     tmp_path: Path, s3_bucket: str
 ) -> None:
     data = training_data(tmp_path, 4)
+    longer = {"phases": [{**FEW["phases"][0], "steps": 60}], "checkpoint_every": 100}
     with kubernetes(tmp_path) as (cluster, kubeconfig):
         for name, wanted in (("first", 130), ("second", 0)):
             environment = told(kubeconfig, s3_bucket, tmp_path / name / "scratch")
-            task = start(tmp_path / name, data, environment, in_nodes(phases=SETTINGS["phases"], checkpoint_every=100))
+            task = start(tmp_path / name, data, environment, in_nodes(**longer))
             if name == "first":
-                wait_until(lambda: "step 1/8" in said(tmp_path / "first"), task)
+                wait_until(lambda: "parameters, 60 steps" in said(tmp_path / "first"), task)
                 task.send_signal(signal.SIGTERM)
             assert task.wait() == wanted, said(tmp_path / name)
             for nodes in cluster.nodes.values():
