@@ -52,6 +52,7 @@ class ManyNodes:
     def __init__(self, task: Task[Any], name: str, mirror: Mirror, home: str) -> None:
         self._task, self._name, self._mirror, self._home = task, name, mirror, home
         self._api = TrainerApi()
+        self._handed: tuple[str, ...] = ()
 
     @classmethod
     @contextmanager
@@ -92,6 +93,7 @@ class ManyNodes:
         result = read_result(self._mirror.folder)
         if result is not None:
             self._take_output()
+            self._clear()
         return result
 
     def _hand_over(self, folders: Sequence[Path]) -> None:
@@ -115,6 +117,7 @@ class ManyNodes:
         self._mirror.publish(folder / node.PLACES)
         replace(job, inputs=inputs, output=OUTPUT).write(folder)
         self._mirror.publish(folder / JOB)
+        self._handed = (JOB, node.PLACES, *sent)
 
     def _create(self) -> bool:
         """Have a TrainJob; whether it is a new one. One that failed, or is leaving, is waited out first."""
@@ -186,9 +189,16 @@ class ManyNodes:
             time.sleep(POLL_S)
 
     def _take_output(self) -> None:
-        """The model becomes the task's own; the bucket needs no copy of it any more."""
+        """The model becomes the task's own."""
         made = self._mirror.folder / OUTPUT
         self._mirror.complete(made)
         shutil.copytree(made, self._task.output, dirs_exist_ok=True, copy_function=shutil.move)
-        for path in (self._mirror.folder / RESULT, made):
+
+    def _clear(self) -> None:
+        """What was handed over has served: the bucket keeps the checkpoints alone. The result goes first, since who
+        finds it looks for the model, too."""
+        for name in (RESULT, OUTPUT, *self._handed):
+            path = self._mirror.folder / name
+            if path.is_symlink():
+                path.unlink()
             self._mirror.withdraw(path)

@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from components.core.errors import ApiAway, InputError
@@ -189,7 +189,7 @@ class Listener:
             since_s = int(time.monotonic() - began) + OVERLAP_S if last else since_s
 
 
-def _lines(response: Any) -> Any:
+def _lines(response: Any) -> Iterator[str]:
     """The whole lines of a streamed response."""
     rest = b""
     for part in response.stream(amt=None):

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from components.core.data.manifest import read_manifest
 from components.core.engine.context import Context
 from components.core.errors import SettingsError
+from components.core.stores.files import storage_for
 from components.core.stores.mirror import Mirror
-from components.core.training.distributed.job import leave_error
+from components.core.training.distributed.job import RESULT, Job, leave_error
 from components.sft.train import STAGE
 from pipelines.platform import Platform
 from pipelines.training_nodes import trainjob_of
@@ -70,6 +72,7 @@ def said(folder: Path) -> str:
     return (folder / "said").read_text()
 
 
+@pytest.mark.full
 def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str) -> None:
     data = training_data(tmp_path, 4)
     run_stage(STAGE, "http://127.0.0.1:9/v1", tmp_path / "one", data, {**SETTINGS, **FEW})
@@ -80,6 +83,7 @@ def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str)
     (made,) = cluster.created
     assert made["spec"]["trainer"]["image"] == "registry.example/train:1" and cluster.trainjobs == {}
     assert made["metadata"]["ownerReferences"][0]["name"] == "run"
+    assert list(storage_for(s3_bucket).list(f"{s3_bucket}/state/trainings/")) == []
     heard = said(tmp_path / "two")
     assert "2 nodes of 1 processes" in heard and "node 0: rank 0: " in heard and "step 3/3" in heard
     one, two = (load_file(tmp_path / name / "output" / "model.safetensors") for name in ("one", "two"))
@@ -139,6 +143,28 @@ def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(
     assert task.wait() == 2
     assert "SettingsError: optimizer.name is muon. Set it to adamw." in said(tmp_path / "task")
     assert cluster.trainjobs == {}
+
+
+def test_the_model_becomes_the_tasks_own_and_nothing_of_the_training_is_left(
+    tmp_path: Path, s3_bucket: str, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+) -> None:
+    cluster, begin = waiting
+    task = begin("task")
+    wait_until(lambda: cluster.trainjobs, task)
+    (name,) = cluster.trainjobs
+    node = Mirror(tmp_path / "node", f"{s3_bucket}/state/trainings/{name}")
+    node.find()
+    assert Job.read(node.folder).inputs["captions"] == ["inputs/captions/0"]
+    (node.folder / "output").mkdir()
+    (node.folder / "output" / "model.safetensors").write_bytes(b"weights" * 1_000_000)
+    (node.folder / RESULT).write_text(json.dumps({"metrics": {"steps": 3.0}, "info": {}, "by_role": {}}))
+    node.publish(node.folder / "output")
+    node.publish(node.folder / RESULT)
+    cluster.conclude(name, "Complete")
+    assert task.wait() == 0, said(tmp_path / "task")
+    assert (tmp_path / "task" / "output" / "model.safetensors").stat().st_size == 7_000_000
+    assert read_manifest(tmp_path / "task" / "output").metrics == {"steps": 3.0}
+    assert list(storage_for(s3_bucket).list(f"{s3_bucket}/state/trainings/")) == [] and cluster.trainjobs == {}
 
 
 def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(
