@@ -100,7 +100,7 @@ def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str)
 def waiting(tmp_path: Path, s3_bucket: str) -> Iterator[tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]]:
     """A cluster whose pods never start, and what starts a task that makes a TrainJob there."""
     data = training_data(tmp_path, 1)
-    started = []
+    started: list[subprocess.Popen[bytes]] = []
     with kubernetes(tmp_path, runs=False) as (cluster, kubeconfig):
 
         def begin(name: str) -> subprocess.Popen[bytes]:
