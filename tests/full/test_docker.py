@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from pipelines.launch.local.docker import LABEL, check_docker, run_container
 from pipelines.pipeline import DEFAULT, load_pipeline
 from tests.full.conftest import ROOT, TINY, command, latest
 
-DEADLINE_S = 120
+DEADLINE_S = 900
+"""A launcher compiles, starts a teacher and MLflow before its first container: seconds, minutes on a loaded machine."""
 
 
 LAUNCHER_IMAGE = next(server.reference for server in servers() if server.what == LAUNCHER)
@@ -117,41 +119,49 @@ def test_containers_without_rights_make_what_the_laptop_makes(
     assert comparable(tmp_path / "runs") == comparable(whole_run)
 
 
+@contextmanager
+def launched(runs: Path, profile: Path, corpus: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A launcher at work, gone at the end however the test ends."""
+    launcher = subprocess.Popen(arguments(profile, runs, corpus), cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield launcher
+    finally:
+        launcher.kill()
+        launcher.wait()
+
+
+def containers(docker: Any, runs: Path, **filters: str) -> list[Any]:
+    """The containers that work for a runs folder."""
+    return list(docker.containers.list(filters={"label": f"{LABEL}={runs}", **filters}, ignore_removed=True, all=True))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_containers_end_with_a_launcher_that_was_killed(
     docker: Any, corpus: Path, profile: Path, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-
-    def ours(**filters: str) -> list[Any]:
-        return list(docker.containers.list(filters={"label": f"{LABEL}={runs}", **filters}, ignore_removed=True))
-
-    def wait_for(count: int) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while bool(ours(status="running")) != bool(count):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    launcher = subprocess.Popen(arguments(profile, runs, corpus), cwd=ROOT, stdout=subprocess.DEVNULL)
-    wait_for(1)
-    os.kill(launcher.pid, signal.SIGKILL)
-    launcher.wait()
-    wait_for(0)
+    with launched(runs, profile, corpus) as launcher:
+        wait_until(lambda: bool(containers(docker, runs, status="running")) or launcher.poll() is not None)
+        assert launcher.poll() is None
+        os.kill(launcher.pid, signal.SIGKILL)
+    wait_until(lambda: not containers(docker, runs, status="running"))
     done = subprocess.run(
         arguments(profile, runs, corpus, "--until", "ingest"), cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    left = docker.containers.list(all=True, filters={"label": f"{LABEL}={runs}"}, ignore_removed=True)
-    assert left == [], "what the killed launcher left behind is removed by the next"
+    assert containers(docker, runs) == [], "what the killed launcher left behind is removed by the next"
 
 
 def test_ctrl_c_ends_the_containers(docker: Any, corpus: Path, profile: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    launcher = subprocess.Popen(arguments(profile, runs, corpus), cwd=ROOT, stdout=subprocess.DEVNULL)
-    of_run = {"label": f"{LABEL}={runs}"}
-    deadline = time.monotonic() + DEADLINE_S
-    while not docker.containers.list(filters=of_run, ignore_removed=True):
-        assert time.monotonic() < deadline and launcher.poll() is None
-        time.sleep(0.1)
-    launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(DEADLINE_S) == 130
-    assert docker.containers.list(all=True, filters=of_run, ignore_removed=True) == []
+    with launched(runs, profile, corpus) as launcher:
+        wait_until(lambda: bool(containers(docker, runs)) or launcher.poll() is not None)
+        launcher.send_signal(signal.SIGINT)
+        assert launcher.wait(DEADLINE_S) == 130
+    assert containers(docker, runs) == []
