@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -65,24 +66,28 @@ def bucket(s3_server: str) -> Iterator[str]:
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server."""
     folder = tmp_path_factory.mktemp("mlflow")
-    port = 20_000 + os.getpid() % 20_000
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder)]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        address = f"http://127.0.0.1:{port}"
-        _wait_for(f"{address}/health")
-        yield address
-        server.terminate()
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/health", server)
+            yield address
+        finally:
+            server.terminate()
 
 
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 240
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 900  # seconds, but on a loaded machine
     while True:
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return
         except OSError:
+            assert server.poll() is None, "MLflow's server ended"
             assert time.monotonic() < deadline, f"{address} does not answer"
             time.sleep(0.2)
 
