@@ -63,13 +63,19 @@ def _plan(parsed: argparse.Namespace) -> int:
     from tempfile import TemporaryDirectory
 
     from pipelines.ir.compilation import compile_pipeline
-    from pipelines.ir.prune import task_names
+    from pipelines.ir.limits import told_of_room
+    from pipelines.ir.lint import Compiled
+    from pipelines.ir.prune import tasks_in
     from pipelines.papers import table
 
+    on_cluster = profile.launch.runner == "cluster"
     with TemporaryDirectory() as folder:
-        names = task_names(compile_pipeline(profile.pipeline, profile.platform, Path(folder) / "pipeline.yaml"))
-    print("\n".join(f"{number:>3}  {name}" for number, name in enumerate(names, 1)))
+        defaults, path = profile.arguments() if on_cluster else None, Path(folder) / "pipeline.yaml"
+        compiled = Compiled.read(compile_pipeline(profile.pipeline, profile.platform, path, defaults=defaults))
+    print("\n".join(f"{number:>3}  {name}" for number, name in enumerate(tasks_in(compiled.ir), 1)))
     print(f"\n{table(profile)}")
+    if on_cluster:
+        print(f"\n{told_of_room(compiled)}")
     return 0
 
 

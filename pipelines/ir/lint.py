@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import InputError
-from pipelines.ir.limits import beyond_mlflow, too_large, too_many_nodes
+from pipelines.ir.limits import EXIT_STRATEGY, beyond_mlflow, too_large, too_many_nodes
 
 UNRESOLVED_LOCALLY = ("{{$.pipeline_job_create_time_utc}}", "{{$.pipeline_job_schedule_time_utc}}")
 SECRET_NAME = re.compile(r"(?i)(api_?key|secret|token|password)$")
-EXIT_STRATEGY = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 Ir = dict[str, Any]
 

@@ -33,6 +33,7 @@ def faults(objects: list[Object]) -> Iterator[str]:
     yield from _of_roles(objects)
     yield from _of_secrets(objects)
     yield from _of_disruptions(objects)
+    yield from _of_disk(objects)
 
 
 def _of_pod(pod: Pod) -> Iterator[str]:
@@ -101,6 +102,16 @@ def _of_roles(objects: list[Object]) -> Iterator[str]:
     for binding in of_kind(objects, "ClusterRoleBinding"):
         if binding["metadata"]["name"] not in ABOVE_NAMESPACES:
             yield f"{title(binding)}: rights in every namespace; bind a Role in one"
+
+
+def _of_disk(objects: list[Object]) -> Iterator[str]:
+    """Pods of runs, which KFP writes, ask for no disk themselves; a limit on it would bound their volumes, too."""
+    ranges = [item for item in of_kind(objects, "LimitRange") if item["metadata"]["namespace"] == KUBEFLOW]
+    given = [limit for item in ranges for limit in item["spec"]["limits"] if limit["type"] == "Container"]
+    if not any("ephemeral-storage" in (limit.get("defaultRequest") or {}) for limit in given):
+        yield f"namespace {KUBEFLOW}: containers of runs ask for no disk of their node"
+    if any("ephemeral-storage" in (limit.get("default") or {}) for limit in given):
+        yield f"namespace {KUBEFLOW}: a limit on every container's disk bounds a task's scratch volume"
 
 
 def _of_secrets(objects: list[Object]) -> Iterator[str]:

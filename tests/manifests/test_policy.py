@@ -131,6 +131,18 @@ BROKEN = [
         lambda o: o["metadata"].update(name="admin"),
         "rights in every namespace",
     ),
+    Broken(
+        "prod",
+        "LimitRange kubeflow/runs",
+        lambda o: o["spec"]["limits"][0].pop("defaultRequest"),
+        "ask for no disk of their node",
+    ),
+    Broken(
+        "prod",
+        "LimitRange kubeflow/runs",
+        lambda o: o["spec"]["limits"][0].update(default={"ephemeral-storage": "1Gi"}),
+        "bounds a task's scratch volume",
+    ),
 ]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from components.core.engine.terminal import say
 from components.core.errors import InputError
 from pipelines.ir.compilation import compile_pipeline
+from pipelines.ir.limits import told_of_room
 from pipelines.ir.lint import Compiled
 from pipelines.ir.prune import tasks_in
 from pipelines.launch.cluster.api import KfpApi
@@ -65,6 +66,7 @@ def prepare(profile: Profile, videos: str) -> Prepared:
     check_arguments(compiled, arguments)
     if profile.launch.check_images and (note := told(check_images(compiled))):
         say(note)
+    say(f"size     {told_of_room(compiled)}")
     return Prepared(api, compiled, arguments)
 
 

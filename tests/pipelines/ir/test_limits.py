@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from pipelines.ir.compilation import compile_pipeline
-from pipelines.ir.limits import MAX_BYTES, MAX_CHARACTERS, node_count, shard_count
+from pipelines.ir.limits import (
+    COMPILED_GROWS,
+    MAX_BYTES,
+    MAX_CHARACTERS,
+    expected_bytes,
+    listed_pods,
+    most_shards,
+    node_count,
+    shard_count,
+    task_count,
+    told_of_room,
+)
 from pipelines.ir.lint import Compiled, LintError, faults
 from pipelines.launch.cluster.surroundings import platform_of
 from pipelines.profile import load_profile
@@ -35,11 +46,26 @@ def test_the_real_job_fits_into_argos_object_and_a_hundred_shards_do_not(cluster
     wide = with_default(cluster, "ingestion", json.dumps({**section, "shard_count": 100}))
     (fault,) = faults(wide)
     assert fault.startswith("[nodes] With 100 shards") and str(MAX_BYTES) in fault
+    most = most_shards(cluster)
+    assert fault.endswith(f"to {most} at most.") and 12 <= most < 20
+    assert expected_bytes(cluster, most) < MAX_BYTES <= expected_bytes(cluster, most + 1)
 
 
-def test_each_shard_adds_what_its_tasks_and_its_loops_take(cluster: Compiled) -> None:
-    """Five tasks of six nodes and three iterations of four."""
-    assert node_count(cluster, 8) - node_count(cluster, 7) == 5 * 6 + 3 * 4
+def test_nodes_are_counted_as_argo_makes_them(cluster: Compiled) -> None:
+    """Runs of this DAG on a cluster: 209 nodes with two shards, 48 more for each further one."""
+    assert task_count(cluster) == (13, 5)
+    assert node_count(cluster, 2) == 209
+    assert node_count(cluster, 8) - node_count(cluster, 7) == 48
+
+
+def test_what_a_run_takes_agrees_with_what_was_measured(cluster: Compiled) -> None:
+    """278 kB of compressed nodes with two shards, before sources were shortened by a tenth of that."""
+    compiled = round(cluster.size * COMPILED_GROWS)
+    assert 0.85 * 278_000 < expected_bytes(cluster, 2) - compiled < 278_000
+    assert 8 <= listed_pods(cluster) < 20
+    assert "12 shards, 73 pods of tasks" in told_of_room(cluster) and "KFP's API lists the first" in told_of_room(
+        cluster
+    )
 
 
 def test_a_parameter_longer_than_mlflow_takes_is_refused(cluster: Compiled) -> None:
