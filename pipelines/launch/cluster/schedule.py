@@ -66,15 +66,13 @@ def reconcile(profile: Profile) -> Reconciled:
     kept, is_new = "", False
     if schedule.cron:
         kept, is_new = _ensure(api, profile, published, arguments, known)
-    deleted = [one for one in known if one.recurring_run_id != kept]
-    for one in deleted:
-        api.ask(api.schedules.recurring_run_service_delete_recurring_run, one.recurring_run_id)
+    deleted = _delete(api, profile, [one for one in known if one.recurring_run_id != kept])
     if kept and schedule.enabled:
         api.ask(api.schedules.recurring_run_service_enable_recurring_run, kept)
     elif kept:
         api.ask(api.schedules.recurring_run_service_disable_recurring_run, kept)
     forgotten = _forget_runs(api, profile, schedule.keep_runs) if schedule.keep_runs else 0
-    return Reconciled(published, kept, len(deleted), is_new, forgotten)
+    return Reconciled(published, kept, deleted, is_new, forgotten)
 
 
 def remove(profile: Profile, pipeline_too: bool = False) -> int:
@@ -85,11 +83,10 @@ def remove(profile: Profile, pipeline_too: bool = False) -> int:
     """
     api = KfpApi.of(profile.launch)
     found = _schedules(api, published_name(profile))
-    for one in found:
-        api.ask(api.schedules.recurring_run_service_delete_recurring_run, one.recurring_run_id)
+    deleted = _delete(api, profile, found)
     if pipeline_too:
         unpublish(api, profile)
-    return len(found)
+    return deleted
 
 
 def arguments_of(profile: Profile, videos: str) -> dict[str, str]:
@@ -141,13 +138,41 @@ def _ensure(
     return str(api.ask(call, recurring_run=made).recurring_run_id), True
 
 
-def _forget_runs(api: KfpApi, profile: Profile, keep: int) -> int:
-    """Remove from KFP the oldest runs of the schedule that ended, but for so many; returns how many went."""
+def _delete(api: KfpApi, profile: Profile, schedules: list[Any]) -> int:
+    """Delete schedules but those of which a run is going, which are stopped; returns how many went.
+
+    Kubernetes removes with a schedule the workflows that it started: a run that is going would be gone without a word,
+    and KFP would say for ever that it runs.
+    """
+    going = {run.recurring_run_id: run.run_id for run in _runs(api, profile) if _is_going(run)} if schedules else {}
+    for one in schedules:
+        if one.recurring_run_id in going:
+            api.ask(api.schedules.recurring_run_service_disable_recurring_run, one.recurring_run_id)
+            say(
+                f"schedule {one.recurring_run_id} is stopped and not deleted, as its run "
+                f"{going[one.recurring_run_id]} is going: call this again once that has ended"
+            )
+        else:
+            api.ask(api.schedules.recurring_run_service_delete_recurring_run, one.recurring_run_id)
+    return sum(one.recurring_run_id not in going for one in schedules)
+
+
+def _runs(api: KfpApi, profile: Profile) -> list[Any]:
+    """Runs that schedules of this profile started, the latest first."""
     experiment = api.experiment(profile.launch.experiment, create=False)
     call = api.runs.run_service_list_runs
     runs = api.all(call, "runs", experiment_id=experiment, sort_by="created_at desc") if experiment else iter(())
-    ours = [run for run in runs if run.recurring_run_id and str(run.display_name).startswith(published_name(profile))]
-    old = [run for run in ours[keep:] if RUN_STATES.get(str(run.state)) in ENDED]
+    return [run for run in runs if run.recurring_run_id and str(run.display_name).startswith(published_name(profile))]
+
+
+def _is_going(run: Any) -> bool:
+    return RUN_STATES.get(str(run.state)) not in ENDED
+
+
+def _forget_runs(api: KfpApi, profile: Profile, keep: int) -> int:
+    """Remove from KFP the oldest runs of the schedule that ended, but for so many; returns how many went."""
+    ours = _runs(api, profile)
+    old = [run for run in ours[keep:] if not _is_going(run)]
     for run in old:
         api.ask(api.runs.run_service_delete_run, run.run_id)
     return len(old)

@@ -108,6 +108,21 @@ def test_a_schedule_can_be_held_and_removed_with_its_pipeline(
     assert "there was no schedule" in capsys.readouterr().out
 
 
+def test_a_schedule_of_which_a_run_is_going_is_stopped_and_goes_after_it(
+    kfp: FakeKfp, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schedule", *options, *NIGHTLY]) == 0
+    (made,) = kfp["recurringruns"]
+    started = {"display_name": "notes-notes-1", "experiment_id": made["experiment_id"], "state": "RUNNING"}
+    kfp.add("runs", {**started, "recurring_run_id": made["recurring_run_id"]})
+    assert main(["schedule", *options, *HOURLY]) == 0
+    assert [one["status"] for one in kfp["recurringruns"]] == ["DISABLED", "ENABLED"]
+    assert "is stopped and not deleted, as its run" in capsys.readouterr().out
+    kfp["runs"][0]["state"] = "SUCCEEDED"
+    assert main(["schedule", *options, *HOURLY]) == 0
+    assert [one["trigger"]["cron_schedule"]["cron"] for one in kfp["recurringruns"]] == ["0 0 * * * *"]
+
+
 def test_old_runs_of_the_schedule_leave_kfps_list_and_no_others(kfp: FakeKfp, options: list[str]) -> None:
     assert main(["submit", *options, "--run-name", "notes-notes by hand"]) == 0
     experiment = kfp["experiments"][0]["experiment_id"]
