@@ -216,8 +216,8 @@ class Platform(Strict):
             return
         from kfp import kubernetes
 
-        for name, value in sorted(self.environment.items()):
-            task.set_env_variable(name, value)
+        # by `set_env_variable`, one by one, KFP looks through the whole call stack for each: most of a compilation
+        task.container_spec.env = {**(task.container_spec.env or {}), **dict(sorted(self.environment.items()))}
         kubernetes.use_field_path_as_env(task, env_name=VARIABLES["run_id"], field_path=RUN_ID_LABEL)
         kubernetes.set_security_context(task, run_as_non_root=True)
         if self.secret:
