@@ -72,11 +72,11 @@ def add_run_id(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_id", nargs="?", default="", help="default: the latest run")
 
 
-def where_runs_are(parsed: argparse.Namespace) -> str:
-    """The folder or S3 prefix that is named, else that of the profile, whose store S3 is asked at."""
+def where_runs_are(parsed: argparse.Namespace) -> tuple[Profile, str]:
+    """The profile, and the folder or S3 prefix that is named, else that of the profile, whose store S3 is asked at."""
     profile = profile_of(parsed)
     reach_store(profile)
-    return parsed.runs or runs_of(profile)
+    return profile, parsed.runs or runs_of(profile)
 
 
 def runs_of(profile: Profile) -> str:

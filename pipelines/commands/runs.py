@@ -14,7 +14,6 @@ from pipelines.commands.arguments import (
     add_profile,
     add_run_id,
     cluster_profile_of,
-    profile_of,
     runs_of,
     where_runs_are,
 )
@@ -92,8 +91,7 @@ def _submit(parsed: argparse.Namespace) -> int:
 def _resume(parsed: argparse.Namespace) -> int:
     from pipelines.launch.cluster.submit import resubmit
 
-    profile, api = _of_cluster(parsed)
-    before = _run_id(profile, api, parsed.run_id)
+    profile, api, before = _of_cluster(parsed)
     run_id = resubmit(api, before)
     say(f"submitted {run_id}, which goes on where {before} ended")
     return _started(profile, api, run_id, parsed)
@@ -103,8 +101,7 @@ def _cancel(parsed: argparse.Namespace) -> int:
     from pipelines.launch.cluster.progress import ENDED
     from pipelines.launch.cluster.submit import cancel
 
-    profile, api = _of_cluster(parsed)
-    run_id = _run_id(profile, api, parsed.run_id)
+    _, api, run_id = _of_cluster(parsed)
     status = cancel(api, run_id)
     if status in ENDED:
         raise InputError(f"The run {run_id} has ended already: {status}.")
@@ -126,8 +123,7 @@ def _started(profile: Profile, api: KfpApi, run_id: str, parsed: argparse.Namesp
 def _status(parsed: argparse.Namespace) -> int:
     from pipelines.launch.status import find_run, print_run, print_runs
 
-    profile = profile_of(parsed)
-    root = where_runs_are(parsed)
+    profile, root = where_runs_are(parsed)
     if profile.launch.runner == "cluster" and not parsed.runs:
         try:
             return _status_of_cluster(parsed, profile)
@@ -145,10 +141,11 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _status_of_cluster(parsed: argparse.Namespace, profile: Profile) -> int:
     """What KFP and the bucket say together."""
+    from pipelines.launch.cluster.api import KfpApi
     from pipelines.launch.cluster.follow import follow
     from pipelines.launch.cluster.listing import print_standing, print_submitted
 
-    _, api = _of_cluster(parsed)
+    api = KfpApi.of(profile.launch)
     if not parsed.run_id and not print_submitted(api, profile.launch.experiment):
         return 0
     run = _cluster_run(profile, api, _run_id(profile, api, parsed.run_id))
@@ -162,8 +159,7 @@ def _logs(parsed: argparse.Namespace) -> int:
     from pipelines.launch.saying import print_log
     from pipelines.launch.status import find_run
 
-    profile = profile_of(parsed)
-    root = where_runs_are(parsed)
+    profile, root = where_runs_are(parsed)
     run = find_run(root, "" if parsed.run_id == "latest" else parsed.run_id)
     if run is None:
         raise InputError(f"There is no run in {root}.", "`rewatch status` lists the runs.")
@@ -175,7 +171,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from components.core.engine.record import REPORT
     from pipelines.launch.status import find_report
 
-    run = find_report(where_runs_are(parsed), parsed.run_id)
+    _, root = where_runs_are(parsed)
+    run = find_report(root, parsed.run_id)
     say(run.uri(REPORT))
     if parsed.open:
         import webbrowser
@@ -187,11 +184,13 @@ def _report(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _of_cluster(parsed: argparse.Namespace) -> tuple[Profile, KfpApi]:
+def _of_cluster(parsed: argparse.Namespace) -> tuple[Profile, KfpApi, str]:
+    """The profile, its KFP, and the run that is meant."""
     from pipelines.launch.cluster.api import KfpApi
 
     profile = cluster_profile_of(parsed)
-    return profile, KfpApi.of(profile.launch)
+    api = KfpApi.of(profile.launch)
+    return profile, api, _run_id(profile, api, parsed.run_id)
 
 
 def _run_id(profile: Profile, api: KfpApi, given: str) -> str:
