@@ -14,10 +14,10 @@ GOLDEN = Path(__file__).parent / "golden" / "rewatch.yaml"
 ROOT = Path(__file__).parents[2]
 
 
-def compile_rewatch(path: Path, profile: str = "laptop") -> None:
+def compile_rewatch(path: Path) -> None:
     """Compile in a process of its own: tags are fixed when components are imported."""
     environment = {**os.environ, "REWATCH_IMAGE_TAG": "golden", "REWATCH_REGISTRY": "registry.example"}
-    command = [sys.executable, "-m", "pipelines.cli", "compile", "--profile", profile, "--output", str(path)]
+    command = [sys.executable, "-m", "pipelines.cli", "compile", "--output", str(path)]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
 
 

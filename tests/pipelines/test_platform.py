@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from components.core.errors import SettingsError
-from pipelines.ir.compilation import compile_pipeline
 from pipelines.ir.lint import Compiled
-from pipelines.launch.cluster.surroundings import defaults_of, platform_of
+from pipelines.launch.cluster.surroundings import platform_of
 from pipelines.profile import load_profile
+from tests.pipelines.compiled import compiled
 
 FULL = {
     "cpu": "2",
@@ -27,23 +27,16 @@ FULL = {
 }
 
 
-def compiled(tmp_path_factory: pytest.TempPathFactory, profile: str, *overrides: str) -> Compiled:
-    loaded = load_profile(profile, overrides)
-    path = tmp_path_factory.mktemp(profile) / "rewatch.yaml"
-    made = compile_pipeline(loaded.pipeline, platform_of(loaded), path, defaults=defaults_of(loaded))
-    return Compiled.read(made)
-
-
 @pytest.fixture(scope="module", params=["cluster", "cluster-dev"])
-def shipped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    return compiled(tmp_path_factory, request.param)
+def shipped(request: pytest.FixtureRequest) -> Compiled:
+    return compiled(request.param)
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+def full() -> Compiled:
     pools = [f"platform.pools.{name}={FULL}" for name in ("data", "teacher", "gate")]
     ephemeral = "platform.pools.gate.scratch_class=fast"
-    return compiled(tmp_path_factory, "cluster-dev", *pools, ephemeral, "platform.image_pull_secrets=[registry]")
+    return compiled("cluster-dev", *pools, ephemeral, "platform.image_pull_secrets=[registry]")
 
 
 def asked(pipeline: Compiled) -> dict[str, dict[str, Any]]:

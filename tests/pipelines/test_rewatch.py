@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.ir.lint import Compiled, faults
 from pipelines.ir.prune import planners, task_names
 from tests.pages import fetched
+from tests.pipelines.compiled import compiled
 from tests.pipelines.golden import GOLDEN, ROOT, compile_rewatch
 
 TASKS = [
@@ -61,9 +63,8 @@ def test_only_what_looks_outside_and_what_reports_is_uncached() -> None:
     assert uncached == UNCACHED
 
 
-def test_the_cluster_pipeline_guards_its_accelerators(tmp_path: Path) -> None:
-    compile_rewatch(tmp_path / "rewatch.yaml", profile="cluster")
-    pipeline = Compiled.read(tmp_path / "rewatch.yaml")
+def test_the_cluster_pipeline_guards_its_accelerators() -> None:
+    pipeline = compiled("cluster")
     assert faults(pipeline) == []
     on_accelerators = {
         label for label, container in pipeline.executors() if container.get("resources", {}).get("accelerator")
@@ -95,14 +96,19 @@ def rewatch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (["run", "--profile", "laptob"], "There is no profile 'laptob'"),
         (["run", "--profile", "cluster"], "rewatch submit"),
         (["status", "no-such-run"], "There is no run 'no-such-run'"),
-        (["submit", "--videos", "/local"], "cannot read /local"),
     ],
 )
-def test_wrong_input_is_one_message_and_exit_code_2(arguments: list[str], told: str) -> None:
-    done = rewatch(*arguments)
+def test_wrong_input_is_one_message_and_exit_code_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_shell_sees_the_message_and_the_exit_code() -> None:
+    done = rewatch("submit", "--videos", "/local")
     assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "cannot read /local" in done.stderr and "Traceback" not in done.stderr
 
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

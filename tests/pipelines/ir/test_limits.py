@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.ir import limits
 from pipelines.ir.compilation import compile_pipeline
 from pipelines.ir.limits import (
     COMPILED_GROWS,
@@ -22,15 +23,14 @@ from pipelines.ir.limits import (
     told_of_room,
 )
 from pipelines.ir.lint import Compiled, LintError, faults
-from pipelines.launch.cluster.surroundings import platform_of
-from pipelines.profile import load_profile
+from pipelines.pipeline import load_pipeline
+from pipelines.platform import Platform
+from tests.pipelines.compiled import compiled
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    profile = load_profile("cluster")
-    path = tmp_path_factory.mktemp("cluster") / "rewatch.yaml"
-    return Compiled.read(compile_pipeline(profile.pipeline, platform_of(profile), path, defaults=profile.arguments()))
+def cluster() -> Compiled:
+    return compiled("cluster")
 
 
 def with_default(pipeline: Compiled, name: str, value: str) -> Compiled:
@@ -83,7 +83,7 @@ def test_a_task_of_more_parameters_or_a_longer_constant_than_mlflow_takes_is_ref
     assert any("p7 of sft has 6001 characters" in fault for fault in found)
 
 
-def test_the_compiler_refuses_what_the_limits_do(tmp_path: Path) -> None:
-    profile = load_profile("cluster", ["ingestion.shard_count=100"])
-    with pytest.raises(LintError, match=r"Lower ingestion\.shard_count"):
-        compile_pipeline(profile.pipeline, platform_of(profile), tmp_path / "p.yaml", defaults=profile.arguments())
+def test_the_compiler_refuses_what_the_limits_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_BYTES", 1)
+    with pytest.raises(LintError, match=r"\[size\] The compiled pipeline has \d+ bytes; Kubernetes takes 1"):
+        compile_pipeline(load_pipeline("tests.pipelines.notes"), Platform(), tmp_path / "p.yaml")
