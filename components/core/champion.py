@@ -9,6 +9,7 @@ replaced; nothing is read but names, sizes and times.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -40,7 +41,11 @@ class ChampionReference(Strict):
 
     @classmethod
     def at(cls, version: str, location: str) -> Self:
-        """The reference to what lies at a location now."""
+        """The reference to what lies at a location now.
+
+        KFP names what is in the store of its own by `minio://`, which speaks S3 and is reached like any other bucket.
+        """
+        location = re.sub("^minio://", "s3://", location)
         try:
             found = list(storage_for(location).list(location))
         except InputError:
