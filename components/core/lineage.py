@@ -2,10 +2,10 @@
 
 The launcher prepares the database once (`initialise_database`: the first writers of a new one would race), opens the
 parent run and hands its id on in the context; on a cluster, where no launcher waits, the first task that writes opens
-it and the exit task closes it. Trainers log live through `training_run`; where KFP's own MLflow plugin has opened a run
-for the task, that one is used. Data tasks are written by the report, so that they need not import MLflow, which costs a
-second. Where the context names no server nothing is tracked and the run object only swallows what it is told: a stage
-works the same from its own command line. Secrets are never logged.
+it and the exit task closes it. Trainers log live through `training_run`. KFP's own MLflow plugin opens a run for the
+pipeline and for each node of its graph: the task's own is used, and moved up right under the pipeline's, where people
+look for it. Data tasks are written by the report, so that they need not import MLflow, which costs a second. Where the
+context names no server nothing is tracked: a stage works the same from its own command line. Secrets are never logged.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ RUN_TAG = "rewatch.run_id"
 """On every run: the pipeline run that it belongs to."""
 PIPELINE_TAG = "rewatch.pipeline_run"
 """On the parent alone: the pipeline run that it stands for."""
-
+PARENT_TAG = "mlflow.parentRunId"
+"""MLflow's own, by which its pages nest runs."""
 DIGEST_LENGTH = 36
 """MLflow's limit on the digest of a dataset; the full one is in its source."""
-
 FLUSH_S = 2.0
 """Metrics are written to the database at most this often; one write costs 10 ms."""
-
 SECRET = re.compile(r"(^|[_.])(api_?key|key|token|secret|password|credentials?)$", re.IGNORECASE)
 """How the names of settings and variables end that hold secrets."""
 _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
@@ -187,19 +186,23 @@ def training_run(
     _log_params(client, run_id, settings)
     client.log_inputs(run_id, datasets=[dataset_input(source, "training") for source in upstream])
     run = TrainingRun(client, run_id, client.get_run(run_id).info.experiment_id, upstream)
+    ended = "FAILED"
     try:
         yield run
-    except BaseException:
+        ended = "FINISHED"
+    finally:
         run.flush()
-        client.set_terminated(run_id, "FAILED")
-        raise
-    run.flush()
-    client.set_terminated(run_id, "FINISHED")
+        client.set_terminated(run_id, ended)
 
 
 def task_run(client: MlflowClient, name: str) -> str:
     """The running task's own run: the one that KFP's plugin opened for it, or a new nested one."""
-    return Context.read().mlflow_run or nested_run(client, name)
+    context = Context.read()
+    if not context.mlflow_run:
+        return nested_run(client, name)
+    for tag, value in _tags(client, context, name).items():
+        client.set_tag(context.mlflow_run, tag, value)
+    return context.mlflow_run
 
 
 def pipeline_run(client: MlflowClient, context: Context) -> str:
@@ -207,8 +210,13 @@ def pipeline_run(client: MlflowClient, context: Context) -> str:
 
     The launcher's or the plugin's, else the one that carries the run's id, opened by whoever asks first.
     """
-    if context.mlflow_parent or context.mlflow_run or not context.run_id:
-        return context.mlflow_parent or context.mlflow_run
+    if context.mlflow_run and not context.mlflow_parent:
+        run_id = context.mlflow_run  # below one for each level of the graph
+        while above := client.get_run(run_id).data.tags.get(PARENT_TAG, ""):
+            run_id = above
+        return run_id
+    if context.mlflow_parent or not context.run_id:
+        return context.mlflow_parent
     experiment = experiment_id(client)
     found = client.search_runs([experiment], f"tags.`{PIPELINE_TAG}` = '{context.run_id}'", max_results=1)
     if found:
@@ -219,11 +227,14 @@ def pipeline_run(client: MlflowClient, context: Context) -> str:
 
 def nested_run(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> str:
     """A new run under the pipeline's parent run."""
-    context = Context.read()
-    all_tags = {"kfp.task": name, RUN_TAG: context.run_id, **(tags or {})}
-    if parent := pipeline_run(client, context):
-        all_tags["mlflow.parentRunId"] = parent
+    all_tags = {**_tags(client, Context.read(), name), **(tags or {})}
     return str(client.create_run(experiment_id(client), run_name=name, tags=all_tags).info.run_id)
+
+
+def _tags(client: MlflowClient, context: Context, name: str) -> dict[str, str]:
+    """What every task's run carries: its task, its pipeline run, and the run that it nests under."""
+    parent = pipeline_run(client, context)
+    return {"kfp.task": name, RUN_TAG: context.run_id} | ({PARENT_TAG: parent} if parent else {})
 
 
 def dataset_input(source: Upstream, context: str) -> DatasetInput:
@@ -271,8 +282,7 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float])
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    batch = [Metric(metric_name(name), float(value), now, 0) for name, value in metrics.items()]
-    client.log_batch(run_id, metrics=batch)
+    client.log_batch(run_id, metrics=[Metric(metric_name(it), float(value), now, 0) for it, value in metrics.items()])
 
 
 def _log_params(client: MlflowClient, run_id: str, settings: Mapping[str, Any]) -> None:

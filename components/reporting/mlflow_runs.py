@@ -1,7 +1,8 @@
 """The nested MLflow runs of the data tasks, written once at the end: data tasks themselves need not import MLflow.
 
 Trainers log their own runs while they train; what a cached trainer logged belongs to the run that trained. The scores
-are tied to the model and to the held-out questions they were measured on.
+are tied to the model and to the held-out questions they were measured on, and stand in the pipeline's own run, so that
+pipeline runs can be compared side by side.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from components.core.data.datasets import Dataset
 from components.core.data.manifest import Upstream
 from components.core.data.outline import Outline
 from components.core.data.rows import Score
+from components.core.engine.context import Context
 from components.reporting.ancestry import Ancestry, Artifact
 from components.reporting.run_folder import RunFolderFacts, TaskCost
 
@@ -37,7 +39,20 @@ def track_data_tasks(run: RunFolderFacts, ancestry: Ancestry, outline: Outline) 
     fresh = {path for cost in costs if cost.status == "succeeded" for path in cost.outputs}
     if evaluation is not None and str(evaluation.path) in fresh:  # cached scores are tied already
         _tie_scores(client, ancestry, list(Dataset(evaluation.path).rows("scores")))
+    results = [ancestry.labelled(output.name) for output in outline.of_kind("scores", "decision")]
+    _tell_the_pipelines_run(client, [result for result in results if result is not None])
     return len(costs)
+
+
+def _tell_the_pipelines_run(client: MlflowClient, results: Sequence[Artifact]) -> None:
+    """Log what the pipeline came to, scores and decision, in the run that its tasks nest under."""
+    context = Context.read()
+    parent = lineage.pipeline_run(client, context)
+    if not parent:
+        return
+    client.set_tag(parent, lineage.RUN_TAG, context.run_id)
+    for result in results:
+        lineage.log_metrics(client, parent, result.manifest.metrics)
 
 
 def _write(client: MlflowClient, cost: TaskCost, made: Sequence[Artifact]) -> None:

@@ -84,6 +84,27 @@ def test_the_run_that_kfp_opened_is_used(tracked: str, monkeypatch: pytest.Monke
         assert run.run_id == opened
 
 
+def test_under_kfps_plugin_tasks_nest_right_under_the_pipelines_run(
+    tracked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = lineage.connect(tracked)
+    assert client is not None
+    level = ""
+    opened = []
+    for node in ("pipeline", "exit-handler-1", "condition-1", "grpo"):  # as the plugin nests them
+        tags = {lineage.PARENT_TAG: level} if level else {}
+        level = client.create_run(lineage.experiment_id(client), run_name=node, tags=tags).info.run_id
+        opened.append(level)
+    pipeline, *_, own = opened
+    monkeypatch.setenv("MLFLOW_RUN_ID", own)
+    with lineage.training_run("grpo", settings={}, inputs={}) as run:
+        assert run.run_id == own
+    other = lineage.nested_run(client, "captions")
+    for run_id, task in ((own, "grpo"), (other, "captions")):
+        tags = client.get_run(run_id).data.tags
+        assert (tags[lineage.PARENT_TAG], tags["kfp.task"], tags[lineage.RUN_TAG]) == (pipeline, task, "r1")
+
+
 def test_without_a_tracking_server_training_goes_on_untracked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with lineage.training_run("sft", settings={"steps": 1}, inputs={"captions": tmp_path}) as run:

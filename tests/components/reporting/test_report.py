@@ -35,12 +35,16 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "report-test")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    monkeypatch.setenv("REWATCH_MLFLOW_PARENT", lineage.start_pipeline_run(uri, "report-test", "run-1", {}))
+    parent = lineage.start_pipeline_run(uri, "report-test", "run-1", {})
+    monkeypatch.setenv("REWATCH_MLFLOW_PARENT", parent)
     with lineage.training_run("grpo", settings={}, inputs={}) as training:
         model_id = training.log_model(world.roots["grpo_model"], "student-grpo")
     manifest = read_manifest(world.roots["grpo_model"])
     told = {"info": {"mlflow_model": model_id}}
     write_manifest(world.roots["grpo_model"], manifest.model_copy(update=told))
+    evaluated = read_manifest(world.roots["evaluation"])
+    found = {"metrics": {"accuracy/all/grpo_think": 0.74}}
+    write_manifest(world.roots["evaluation"], evaluated.model_copy(update=found))
     report_run('{"thumbnails": 0}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = world.run / "report" / "index.html"
     assert page.read_bytes() == (tmp_path / "page").read_bytes()
@@ -58,6 +62,7 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     assert measured["accuracy.grpo_think.all"].value == 0.74
     assert measured["accuracy.grpo_think.all"].dataset_name == "questions"
     assert "grounding_recall at 0.3.grpo_think.all" in measured
+    assert client.get_run(parent).data.metrics == {"accuracy/all/grpo_think": 0.74}
 
 
 def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
