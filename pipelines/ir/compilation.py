@@ -43,7 +43,7 @@ def _finish(path: Path, defaults: Mapping[str, str]) -> None:
 
     compiled = Compiled.read(path)
     shorten(compiled.ir)
-    for name, parameter in compiled.ir["root"]["inputDefinitions"]["parameters"].items():
+    for name, parameter in compiled.ir["root"].get("inputDefinitions", {}).get("parameters", {}).items():
         if name in defaults:
             about = "Where the videos are." if name == "videos" else f"The profile's settings of {name}, JSON."
             parameter |= {"defaultValue": defaults[name], "isOptional": True, "description": about}
