@@ -2,85 +2,152 @@
 
     caption   the whole caption
     observe   looks at moments, as a trace makes them, without a question; loss on what is observed only
-    find      searches for an event, likewise
+    find      searches for an event as scans, each with a look at some moment behind it, likewise
+    match     a scan of what was never shown, in text alone; loss on its verdicts only
     direct    a question answered at once
     think     a question with its re-watching trace
 
-`observe` and `find` are what the caption already says in the form in which a trace says it: they teach the two looks
-themselves, which traces alone (a handful for each video) do not.
+`observe`, `find` and `match` are pieces of a trace: they teach the looks, the searches and the comparison themselves,
+which traces alone (a handful for each video) do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Literal
 
-from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video, short_id
+from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, short_id
 from components.core.students.prompting import Mode, Prompter
-from components.core.traces.timecodes import caption_line, render, render_span
-from components.sft.settings import Phase
+from components.core.traces.scans import NO, YES, scan, scanned
+from components.core.traces.timecodes import caption_line, render
+from components.sft.lessons import Lessons
+from components.sft.restaging import Kinds, Scene, Staged, learn_kinds, phrase_of, restage
+from components.sft.settings import Phase, SftSettings
 
-Task = Literal["caption", "observe", "direct", "think"]
-
-
-@dataclass
-class Lessons:
-    """All there is to learn from one video."""
-
-    video: Video
-    events: list[CaptionEvent]
-    direct: list[Question] = field(default_factory=list)
-    think: list[tuple[Question, Trajectory]] = field(default_factory=list)
-
-    def event_at(self, time_s: float) -> CaptionEvent | None:
-        """The event on screen at a time."""
-        return next((event for event in self.events if event.start_s <= time_s < event.end_s), None)
+Task = Literal["caption", "observe", "find", "match", "direct", "think"]
+Plan = Callable[[float], Sequence[float]]
+ENTRIES = 8
+"""Of a scan in text alone: as many seconds as a clip has."""
+SAME, ALIKE = 0.45, 0.30
+"""Shares of its entries that are what is sought, or share a word with it: what a comparison of one word gets wrong."""
 
 
-def collect_lessons(
-    videos: Sequence[Video],
-    events: Sequence[CaptionEvent],
-    questions: Sequence[Question],
-    trajectories: Sequence[Trajectory],
-    forms: Sequence[str],
-) -> list[Lessons]:
-    """Lessons of every training video that has a caption, ordered by video."""
-    lessons = {video.video_id: Lessons(video, []) for video in videos if video.split == "train"}
-    for event in sorted(events, key=lambda event: event.start_s):
-        if event.video_id in lessons:
-            lessons[event.video_id].events.append(event)
-    asked = {question.question_id: question for question in questions if question.form in forms}
-    for question in sorted(asked.values(), key=lambda question: question.question_id):
-        if question.video_id in lessons:
-            lessons[question.video_id].direct.append(question)
-    for trajectory in sorted(trajectories, key=lambda trajectory: trajectory.trajectory_id):
-        if trajectory.video_id in lessons and trajectory.question_id in asked:
-            lessons[trajectory.video_id].think.append((asked[trajectory.question_id], trajectory))
-    return [lessons[name] for name in sorted(lessons) if lessons[name].events]
-
-
-def draw_samples(
-    lessons: Lessons, phase: Phase, moments: Sequence[float], prompter: Prompter, rng: Random
-) -> list[TrainingSample]:
-    """What one video brings to one step.
+class Teaching:
+    """Draws what a video brings to a step.
 
     Args:
-        moments: the times in seconds at which the student has frames; looks are asked there only.
+        kinds: questions that may be asked about clips that have none of their own.
+        names: of everything that the corpus shows, without articles.
     """
-    samples = [caption_sample(lessons, prompter)] if phase.caption else []
-    seen = [(time_s, event) for time_s in moments if (event := lessons.event_at(time_s)) is not None]
-    for time_s, event in rng.sample(seen, min(phase.observe, len(seen))):
-        samples.append(_look(lessons.video, f"look at {render(time_s)}", f"{render(time_s)} {event.text}", prompter))
-    for event in rng.sample(lessons.events, min(phase.find, len(lessons.events))):
-        span = render_span(event.start_s, event.end_s)
-        samples.append(_look(lessons.video, f"find {event.text}", f"{span} {event.text}", prompter))
-    for question in rng.sample(lessons.direct, min(phase.direct, len(lessons.direct))):
-        samples.append(_asked("direct", question, f"<answer>{question.answer}</answer>", prompter))
-    for question, trajectory in rng.sample(lessons.think, min(phase.think, len(lessons.think))):
-        samples.append(_asked("think", question, trajectory.text, prompter))
-    return samples
+
+    def __init__(self, prompter: Prompter, settings: SftSettings, kinds: Kinds, names: Sequence[str]) -> None:
+        self._prompter, self._settings, self._kinds, self._names = prompter, settings, kinds, names
+        self._phrases = sorted(kinds)
+
+    @classmethod
+    def of(cls, lessons: Sequence[Lessons], prompter: Prompter, settings: SftSettings, plan: Plan) -> Teaching:
+        """From all there is to learn.
+
+        Args:
+            plan: the times at which a student has frames of a video of some length.
+        """
+        told, names = [], set()
+        for lesson in lessons if not settings.from_scratch_alone_is_off else ():
+            scene = Scene.of(lesson.events, plan(lesson.video.duration_s))
+            names |= set(scene.names) if scene else set()
+            told += [(scene, question, trajectory) for question, trajectory in lesson.think] if scene else []
+        return cls(prompter, settings, learn_kinds(told), sorted(names))
+
+    def draw(self, lessons: Lessons, phase: Phase, moments: Sequence[float], rng: Random) -> list[TrainingSample]:
+        """The samples of one video.
+
+        Args:
+            moments: the times in seconds at which the student has frames; looks are asked there only.
+        """
+        video_id = lessons.video.video_id
+        samples = [caption_sample(lessons, self._prompter)] if phase.caption else []
+        seen = [(time_s, event) for time_s in moments if (event := lessons.event_at(time_s)) is not None]
+        for time_s, event in rng.sample(seen, min(phase.observe, len(seen))):
+            samples.append(self._piece("observe", video_id, *_look(time_s, event)))
+        for event in rng.sample(lessons.events, min(phase.find, len(lessons.events))):
+            found = scan(lessons.events, {event.event_id}, moments)
+            if found is not None:
+                search = (f"<action>find {event.text}</action><observation>", f"{found}</observation>")
+                samples.append(self._piece("find", video_id, *search, *_look(*rng.choice(seen))))
+        samples += [self._match(rng) for _ in range(phase.match if self._names else 0)]
+        for question in self._questions(lessons, phase, moments, rng):
+            samples.append(self._asked("direct", video_id, question, f"<answer>{question.answer}</answer>"))
+        for question, trace in self._traces(lessons, phase, moments, rng):
+            samples.append(self._asked("think", video_id, question, trace))
+        return samples
+
+    def _questions(
+        self, lessons: Lessons, phase: Phase, moments: Sequence[float], rng: Random
+    ) -> Sequence[Question | Staged]:
+        """Questions to answer at once: the video's own, where it has any."""
+        if lessons.direct or not phase.direct:
+            return rng.sample(lessons.direct, min(phase.direct, len(lessons.direct)))
+        return self._staged(lessons, phase.direct, moments, rng)
+
+    def _traces(
+        self, lessons: Lessons, phase: Phase, moments: Sequence[float], rng: Random
+    ) -> list[tuple[Question | Staged, str]]:
+        """Questions with their traces: the video's own, where it has any, all kinds alike likely once they are known.
+
+        A kind of which a video has one question, and another of which it has five, are heard alike.
+        """
+        if not lessons.think:
+            return [(staged, staged.trace) for staged in self._staged(lessons, phase.think, moments, rng)]
+        drawn = rng.sample(lessons.think, len(lessons.think))
+        scene = Scene.of(lessons.events, moments) if self._kinds else None
+        if scene is not None:
+            heard: dict[str, int] = {}
+            turns = []
+            for question, _ in drawn:
+                phrase = phrase_of(scene, question)
+                heard[phrase] = heard.get(phrase, 0) + 1
+                turns.append((heard[phrase], rng.random()))
+            drawn = [pair for _, pair in sorted(zip(turns, drawn, strict=True), key=lambda item: item[0])]
+        own = drawn[: phase.think]
+        if not self._settings.scans:
+            return [(question, trajectory.text) for question, trajectory in own]
+        return [(question, scanned(trajectory, lessons.events, moments)) for question, trajectory in own]
+
+    def _staged(self, lessons: Lessons, count: int, moments: Sequence[float], rng: Random) -> list[Staged]:
+        scene = Scene.of(lessons.events, moments)
+        if scene is None or not self._phrases:
+            return []
+        made = (restage(self._kinds, scene, rng.choice(self._phrases), rng) for _ in range(count))
+        return [staged for staged in made if staged is not None]
+
+    def _match(self, rng: Random) -> TrainingSample:
+        sought = rng.choice(self._names)
+        alike = [name for name in self._names if name != sought and set(name.split()) & set(sought.split())]
+        pieces, before = [], f"<action>find {sought}</action><observation>"
+        for second in range(ENTRIES):
+            chance = rng.random()
+            others = alike if chance < SAME + ALIKE and alike else self._names
+            shown = sought if chance < SAME else rng.choice(others)
+            pieces += [f"{before}{render(second)} {shown}", f" {YES if shown == sought else NO}"]
+            before = " "
+        return self._piece("match", "", *pieces)
+
+    def _asked(self, mode: Mode, video_id: str, question: Question | Staged, reply: str) -> TrainingSample:
+        asked = Message(role="user", text=self._prompter.request_text(mode, question.question, question.options))
+        return _sample(mode, video_id, (asked, Message(role="assistant", text=reply, trained=True)))
+
+    def _piece(self, task: Task, video_id: str, *pieces: str) -> TrainingSample:
+        """Pieces of a trace, in turns shown and learned."""
+        # A compact prompt leaves the request out: it says nothing here, and costs as much as the look itself.
+        full = self._prompter.style == "full"
+        asked = (Message(role="user", text=self._prompter.request_text("think")),) if full else ()
+        said = (Message(role="assistant", text=text, trained=bool(place % 2)) for place, text in enumerate(pieces))
+        return _sample(task, video_id, (*asked, *said))
+
+
+def _look(time_s: float, event: CaptionEvent) -> tuple[str, str]:
+    return f"<action>look at {render(time_s)}</action><observation>", f"{render(time_s)} {event.text}</observation>"
 
 
 def caption_sample(lessons: Lessons, prompter: Prompter) -> TrainingSample:
@@ -90,31 +157,8 @@ def caption_sample(lessons: Lessons, prompter: Prompter) -> TrainingSample:
     return _sample("caption", lessons.video.video_id, (asked, Message(role="assistant", text=text, trained=True)))
 
 
-def _asked(mode: Mode, question: Question, reply: str, prompter: Prompter) -> TrainingSample:
-    asked = Message(role="user", text=prompter.request_text(mode, question.question, question.options))
-    return _sample(mode, question.video_id, (asked, Message(role="assistant", text=reply, trained=True)))
-
-
-def _look(video: Video, action: str, observation: str, prompter: Prompter) -> TrainingSample:
-    # A compact prompt leaves the request out: it says nothing here, and costs as much as the look itself.
-    asked = (Message(role="user", text=prompter.request_text("think")),) if prompter.style == "full" else ()
-    shown = Message(role="assistant", text=f"<action>{action}</action><observation>")
-    seen = Message(role="assistant", text=f"{observation}</observation>", trained=True)
-    return _sample("observe", video.video_id, (*asked, shown, seen))
-
-
 def _sample(task: Task, video_id: str, messages: tuple[Message, ...]) -> TrainingSample:
     content = [message.model_dump() for message in messages]
     return TrainingSample(
         sample_id=short_id("sample", video_id, content), task=task, video_id=video_id, messages=messages
     )
-
-
-def tokenizer_texts(lessons: Sequence[Lessons], prompter_texts: Sequence[str]) -> list[str]:
-    """The texts a tokenizer is trained on: everything a student of these lessons reads or writes."""
-    texts = list(prompter_texts) * max(1, len(lessons) // 2)
-    for lesson in lessons:
-        texts += [f"{render(event.start_s)} {event.text}" for event in lesson.events]
-        texts += ["\n".join((question.question, *question.options)) for question in lesson.direct]
-        texts += [trajectory.text for _, trajectory in lesson.think]
-    return texts

@@ -1,16 +1,23 @@
-"""What each step trains on, as a pure function of the seed and the step.
+"""What each step trains on, as a pure function of the seed, the step, and what the steps before it have learned.
 
 Nothing about the order of the data has to be saved: a run that continues from step 60 draws what an unbroken run would
-have drawn. Videos come in epochs, each in its own order, across the borders of phases.
+have drawn. Videos come in epochs, each in its own order, across the borders of phases. A phase that names what it
+teaches (`until`) ends when that is learned; the steps that it did not need go to the last phase, so that a run is as
+long as its settings say. Samples are drawn anew for every step, so what a step gets right before it moves the weights
+is right on samples that were never trained on; the training log has it, and from there a continued run knows in which
+phase it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from components.sft.settings import Phase
+
+LATEST = 10
+"""Steps over whose mean a phase counts as learned."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +29,59 @@ class Step:
     videos: tuple[int, ...]
 
 
-def step_at(number: int, phases: Sequence[Phase], videos: int, seed: int) -> Step:
-    """The step with this number, counted from 0 over all phases, on a corpus of `videos` videos.
+class Schedule:
+    """The steps of a run, in order.
 
-    Raises:
-        IndexError: there are fewer steps.
+    Args:
+        videos: how many there are.
     """
-    used, left = 0, number
-    for phase in phases:
-        if left < phase.steps:
-            first = used + left * phase.videos
-            drawn = (_video_at(place, videos, seed) for place in range(first, first + phase.videos))
-            return Step(number, phase, tuple(dict.fromkeys(drawn)))
-        left -= phase.steps
-        used += phase.steps * phase.videos
-    raise IndexError(f"step {number} of {number - left}")
+
+    def __init__(self, phases: Sequence[Phase], videos: int, seed: int) -> None:
+        self._phases, self._videos, self._seed = phases, videos, seed
+        self._steps = sum(phase.steps for phase in phases)
+        self._phase, self._made_in_phase, self._made, self._drawn = 0, 0, 0, 0
+        self._right: dict[str, list[float]] = {}
+        self._skip_empty()
+
+    @property
+    def phase(self) -> int:
+        """The number of the phase that the next step is in."""
+        return self._phase
+
+    def next(self) -> Step:
+        """The step after those that were noted.
+
+        Raises:
+            IndexError: they were all.
+        """
+        if self._made >= self._steps:
+            raise IndexError(f"step {self._made} of {self._steps}")
+        phase = self._phases[self._phase]
+        drawn = (_video_at(place, self._videos, self._seed) for place in range(self._drawn, self._drawn + phase.videos))
+        return Step(self._made, phase, tuple(dict.fromkeys(drawn)))
+
+    def note(self, metrics: Mapping[str, float]) -> None:
+        """The next step was made; `right_<task>` in its metrics is the share of a task's tokens that it had right."""
+        phase = self._phases[self._phase]
+        self._made += 1
+        self._made_in_phase += 1
+        self._drawn += phase.videos
+        for task in phase.until:
+            self._right.setdefault(task, []).append(round(metrics.get(f"right_{task}", 0.0), 6))
+        is_last = self._phase == len(self._phases) - 1
+        if not is_last and (self._made_in_phase >= phase.steps or self._is_learned(phase)):
+            self._phase, self._made_in_phase, self._right = self._phase + 1, 0, {}
+            self._skip_empty()
+
+    def _is_learned(self, phase: Phase) -> bool:
+        latest = {task: self._right[task][-LATEST:] for task in phase.until}
+        return bool(latest) and all(
+            len(values) == LATEST and sum(values) / LATEST >= phase.until[task] for task, values in latest.items()
+        )
+
+    def _skip_empty(self) -> None:
+        while self._phase < len(self._phases) - 1 and not self._phases[self._phase].steps:
+            self._phase += 1
 
 
 def sampling_rng(seed: int, step: int, video_id: str) -> Random:

@@ -6,6 +6,7 @@ samples at 1e-6, of which the best were near 29,000.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,6 +20,7 @@ from components.core.training.checkpoints import Course
 from components.core.training.optimizers import OptimizerSettings, Peaks
 from components.core.training.settings import TrainingSettings
 from components.core.training.task_losses import TaskWeights
+from components.sft.emphasis import EmphasisSettings
 
 
 class SftOptimizer(OptimizerSettings):
@@ -38,6 +40,13 @@ class VisualWordsSettings(Settings):
     moments: int = Field(default=96, ge=1)
     """Groups of frames in each step. Ours."""
 
+    each_token: bool = False
+    """Every visual token names the event by itself, not their mean: a trace attends to single tokens. Ours."""
+
+    token_norm: float = Field(default=0.0, ge=0)
+    """After these lessons visual tokens are scaled to this norm in the mean, and the tower is frozen; a word's is near
+    1, and naming leaves them at 50, beside which the second written before them is not heard. 0 does neither. Ours."""
+
 
 class Phase(Settings):
     """A stretch of training with one mixture: how many samples of each task every video brings to a step."""
@@ -55,13 +64,41 @@ class Phase(Settings):
     """Looks at seconds in random order, loss on what is observed; derived from the caption."""
 
     find: int = Field(default=0, ge=0)
-    """Searches for an event, loss on the time span that is observed; derived from the caption."""
+    """Searches for an event, each a scan and a look behind it, loss on what is observed; derived from the caption."""
+
+    match: int = Field(default=0, ge=0)
+    """Scans of what was never shown, in text alone, loss on their verdicts: comparing words is learned first. A phase
+    with nothing else needs no video, and runs without."""
 
     direct: int = Field(default=0, ge=0)
     """Questions answered at once."""
 
     think: int = Field(default=0, ge=0)
     """Questions with their re-watching trace."""
+
+    until: Mapping[Literal["observe", "find", "match"], float] = Field(default_factory=dict)
+    """The phase ends before its steps do where these shares of a task's tokens are right, in the mean of ten steps; the
+    steps it did not need go to the last phase. Seeds differ in how long a link takes, and one that is not learned when
+    the next begins never is (README). Ours."""
+
+    @property
+    def is_text_alone(self) -> bool:
+        """Whether none of its samples shows a video."""
+        return not (self.caption or self.observe or self.find or self.direct or self.think)
+
+
+class RemixSettings(Settings):
+    """How many clips are remixed, and how. Ours: for a student built from scratch."""
+
+    share: float = Field(default=0.0, ge=0, le=1)
+    """Of the videos of a step; the others are shown as they are. 0 remixes none, as ReWatch-R1 does."""
+
+    palettes: tuple[int, ...] = (2, 3, 6)
+    """Numbers of colours (of first words of names) in a clip, equally likely. With two every colour repeats, so that
+    the shape has to be seen; with six a clip is as the sandbox draws it."""
+
+    events: tuple[int, int] = (4, 6)
+    """Fewest and most events of a clip: the sandbox's own."""
 
 
 class SftSettings(TrainingSettings):
@@ -97,6 +134,20 @@ class SftSettings(TrainingSettings):
     """How the tasks share the loss of a step: equally, as ReWatch-R1 adds L_Cap, L_QA and L_CoT, whatever the length of
     their replies."""
 
+    emphasis: EmphasisSettings = EmphasisSettings()
+    """Tokens that count for more within their task (ReWatch-R1 weighs all alike)."""
+
+    scans: bool = False
+    """Searches are written as scans (core/traces/scans.py). Ours, for a student that finds nothing else to learn a
+    search by; a pretrained one keeps the teacher's words."""
+
+    remix: RemixSettings = RemixSettings()
+    """Clips put together from others (ReWatch-R1 shows videos as they are)."""
+
+    shifted_positions: int = Field(default=0, ge=0)
+    """Exercises (looks, searches, verdicts) begin up to so many positions later, at random: a look must find its second
+    by what stands there, not by how far away it is. Ours, as long as a trace with its question."""
+
     forms: tuple[Literal["open", "multiple_choice"], ...] = ("open", "multiple_choice")
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""
 
@@ -122,6 +173,13 @@ class SftSettings(TrainingSettings):
     def _contradict_nothing(self) -> SftSettings:
         if self.base and self.visual_words.steps:
             raise ValueError("visual_words.steps is for a student built from scratch: set it to 0, or base to ''")
+        if not self.from_scratch_alone_is_off and (self.base or self.champion_of or self.student.style == "full"):
+            raise ValueError(
+                "scans, remix, shifted_positions and phases with find or match teach a student built from scratch in "
+                "the compact style: leave them out, or set base and champion_of to ''"
+            )
+        if self.distributed.backend != "single" and (self.visual_words.token_norm or self.remix.share):
+            raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
         if not self.base and self.size is None:
             raise ValueError("a student built from scratch needs a size: say size, as laptop.yaml does, or name a base")
         return self
@@ -131,6 +189,12 @@ class SftSettings(TrainingSettings):
         no_words = self.visual_words.model_copy(update={"steps": 0})
         return self.model_copy(update={"base": str(folder), "champion_of": "", "visual_words": no_words})
 
+    @property
+    def from_scratch_alone_is_off(self) -> bool:
+        """Whether nothing is asked for that only a student built from scratch is taught."""
+        exercises = any(phase.find or phase.match or phase.until for phase in self.phases)
+        return not (self.scans or self.remix.share or self.shifted_positions or exercises)
+
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""
         return self.optimizer.peaks(pretrained=pretrained)
@@ -139,6 +203,11 @@ class SftSettings(TrainingSettings):
     def text_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def vision_freezes_at(self) -> int | None:
+        """The step from which on the tower is frozen by its lessons' end; None where it trains on."""
+        return self.visual_words.steps if self.visual_words.steps and self.visual_words.token_norm else None
 
     def course(self) -> Course:
         """The run's length, with the steps on visual words, whose rate rises and falls on its own."""

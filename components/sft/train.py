@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from components.core.champion import ChampionReference, bring, champion_of
 from components.core.data.manifest import folder_digest
@@ -21,9 +19,8 @@ from components.core.stores.addresses import local
 from components.core.stores.files import is_s3
 from components.core.students.build import build_student
 from components.core.students.folders import written_whole
-from components.core.students.packing import Packed, pack
 from components.core.students.profile import load_profile, save_profile
-from components.core.students.prompting import Prefix, prompt_texts
+from components.core.students.prompting import prompt_texts
 from components.core.students.samplers.own import OwnSampler
 from components.core.students.samplers.sampler import Decoding
 from components.core.students.student import Ask, Student, load_student
@@ -32,83 +29,13 @@ from components.core.training import parity
 from components.core.training.checkpoints import Checkpoints
 from components.core.training.distributed.ranks import Ranks
 from components.core.training.distributed.start import with_ranks
+from components.core.training.log import logged_metrics
 from components.core.training.loop import Loop, open_checkpoints
-from components.core.training.task_losses import backward_by_task
-from components.sft.samples import Lessons, collect_lessons, draw_samples, tokenizer_texts
-from components.sft.schedule import sampling_rng, step_at
+from components.sft.lessons import Lessons, collect_lessons, tokenizer_texts
 from components.sft.settings import SftSettings
-from components.sft.visual_words import draw_moments, words_loss
+from components.sft.trainer import Trainer
 
 UNTRAINED = "untrained"
-
-
-@dataclass
-class Trainer:
-    """What every step needs."""
-
-    settings: SftSettings
-    student: Student
-    loop: Loop
-    lessons: list[Lessons]
-    videos: Videos
-    too_long: int = 0
-
-    def step(self, number: int) -> dict[str, float]:
-        """The step with this number: those on visual words come first."""
-        words = self.settings.visual_words.steps
-        return self.words_step(number) if number < words else self.text_step(number - words)
-
-    def words_step(self, number: int) -> dict[str, float]:
-        """One step on single moments."""
-        count = self.settings.visual_words.moments
-        rng = sampling_rng(self.settings.seed, number, "naming")  # what these lessons were first called
-        moments = draw_moments(self.lessons, self.videos, count, rng)
-        if not moments:
-            raise DatasetError("No frame of the training videos could be read.", "See the log for the reasons.")
-        backend, ranks = self.loop.backend, self.loop.ranks
-        own = ranks.share(moments)
-        part = words_loss(backend.model, self.student.prompter, own or moments[:1]) * (len(own) / len(moments))
-        backend.backward(part)
-        loss = sum(ranks.gather(float(part.detach())))
-        rate = self.settings.optimizer.rate(number, self.settings.visual_words.steps)
-        return {"loss_visual_words": loss, **self.loop.move(loss, rate, number)}
-
-    def text_step(self, number: int) -> dict[str, float]:
-        """One step on packed samples, counted from 0 after those on visual words."""
-        settings, ranks = self.settings, self.loop.ranks
-        step = step_at(number, settings.phases, len(self.lessons), settings.seed)
-        lessons = [self.lessons[index] for index in step.videos]
-        names = self._names(number)
-        prefixes = self.videos.prefixes(names, sampling_rng(settings.seed, number, "shift"), ranks.share(names))
-        if number + 1 < settings.text_steps:
-            self.videos.read_ahead(ranks.share(self._names(number + 1)))
-        rows, tasks = [], []
-        for lesson, prefix in zip(lessons, prefixes, strict=True):
-            if prefix is None:
-                continue
-            rng = sampling_rng(settings.seed, number, lesson.video.video_id)
-            samples = draw_samples(lesson, step.phase, prefix.video.times_s, self.student.prompter, rng)
-            row, row_tasks = self._row(lesson, prefix, samples)
-            if row is not None:
-                rows.append(row)
-                tasks.append(row_tasks)
-        metrics = backward_by_task(self.loop.backend, rows, tasks, settings.weights, settings.rows_per_forward)
-        rate = settings.optimizer.rate(number, settings.text_steps)
-        return {**metrics, **self.loop.move(metrics.get("loss", 0.0), rate, number)}
-
-    def _names(self, number: int) -> list[str]:
-        """Ids of the videos of a step on packed samples."""
-        step = step_at(number, self.settings.phases, len(self.lessons), self.settings.seed)
-        return [self.lessons[index].video.video_id for index in step.videos]
-
-    def _row(self, lesson: Lessons, prefix: Prefix, samples: Sequence[Any]) -> tuple[Packed | None, list[str]]:
-        """The samples of one video, packed; those with too long a reply are left out and counted."""
-        segments = [(sample.task, self.student.prompter.segment(sample)) for sample in samples]
-        short = [(task, item) for task, item in segments if sum(item.scored) <= self.settings.max_reply_tokens]
-        self.too_long += len(segments) - len(short)
-        if not short:
-            return None, []
-        return pack(prefix, [segment for _, segment in short]), [task for task, _ in short]
 
 
 def train(task: Task[SftSettings]) -> None:
@@ -165,8 +92,11 @@ def _train(task: Task[SftSettings], ranks: Ranks) -> None:
     student = ranks.in_turn(lambda: _starting_student(settings, lessons, checkpoints))
     videos = Videos(task, student, [lesson.video for lesson in lessons], settings.shift_pixels)
     task.metrics |= _check(student, lessons, videos)
-    loop = Loop(task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained))
+    loop = Loop(
+        task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained), settings.vision_freezes_at
+    )
     trainer = Trainer(settings, student, loop, lessons, videos)
+    trainer.catch_up(logged_metrics(checkpoints.log_path)[: loop.first])
     loop.run("sft", trainer.step, training_run, beside=untrained)
     told = {"unreadable": len(videos.unreadable), "samples_too_long": trainer.too_long}
     task.metrics |= {"videos": float(len(lessons)), **ranks.total(told)}
@@ -198,7 +128,7 @@ def _starting_student(settings: SftSettings, lessons: Sequence[Lessons], checkpo
     untrained = checkpoints.folder / UNTRAINED
     checkpoints.bring(untrained)
     if not untrained.is_dir():
-        texts = tokenizer_texts(lessons, prompt_texts(settings.student.style))
+        texts = tokenizer_texts(lessons, prompt_texts(settings.student.style), settings.student.style)
         with written_whole(untrained, "the untrained model") as partial:
             build_student(partial, texts, settings.size, settings.seed)
             save_profile(partial, settings.student)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from components.core.students.frames import TEMPORAL_PATCH, VideoPatches, video_patches
 from components.core.students.prompting import Prompter
 from components.core.students.videos import Videos
+from components.core.students.vision import encode_videos
 from components.sft.samples import Lessons
 
 if TYPE_CHECKING:
@@ -36,15 +37,42 @@ def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Ra
     return drawn
 
 
-def words_loss(model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPatches, str]]) -> torch.Tensor:
-    """Cross entropy between the words of each event, equally likely, and what its visual tokens predict."""
+def words_loss(
+    model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPatches, str]], *, each_token: bool = False
+) -> torch.Tensor:
+    """Cross entropy between the words of each event, equally likely, and what its visual tokens predict.
+
+    Args:
+        each_token: every visual token by itself predicts all of the words, not their mean.
+    """
     import torch
 
-    predicted = model("words", [video for video, _ in moments])
-    target = torch.zeros_like(predicted)
+    predicted = model("words", [video for video, _ in moments], each_token)
+    target = torch.zeros(len(moments), predicted.shape[-1], device=predicted.device)
     for row, (_, text) in enumerate(moments):
-        ids = prompter.encode(f" {text}")
+        ids = prompter.encode(f" {prompter.plain(text)}")
         for token_id in ids:
             target[row, token_id] += 1.0 / len(ids)
     entropy = -torch.xlogy(target, target).sum(1).mean()
-    return -(target * predicted).sum(1).mean() - entropy
+    meant = target[:, None] if each_token else target
+    return -(meant * predicted).sum(-1).mean() - entropy
+
+
+def scale_tokens(model: Any, moments: Sequence[tuple[VideoPatches, str]], norm: float) -> float:
+    """Scale the tower's last layer so that its tokens have this norm in the mean; returns what it was.
+
+    Naming goes through a norm that forgets lengths, so tokens grow to fifty times a word's. Whatever the first layers
+    add to them, such as the second that they belong to, would vanish beside that.
+
+    Args:
+        model: a packed model.
+    """
+    import torch
+
+    last = model.model.model.visual.merger.mlp[-1]
+    with torch.no_grad():
+        tokens = torch.cat(encode_videos(model.model, [video for video, _ in moments]))
+        before = float(tokens.norm(dim=-1).mean())
+        for part in (last.weight, last.bias):
+            part.mul_(norm / before)
+    return before

@@ -269,7 +269,7 @@ class TrainingSample(Row):
     id_field = "sample_id"
 
     sample_id: str
-    task: Literal["caption", "observe", "direct", "think"]
+    task: Literal["caption", "observe", "find", "match", "direct", "think"]
     video_id: str
     messages: tuple[Message, ...]
 

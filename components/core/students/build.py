@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from components.core.data.rows import Strict
 from components.core.students.folders import write_processor
+from components.core.students.previous_tokens import start_previous_token_heads
 from components.core.students.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class StudentSize(Strict):
     """Tokens of the BPE, 256 of them bytes; special tokens and timecodes come on top."""
     timecodes_s: int
     """Timecodes up to this second are single tokens."""
+    previous_token_heads: tuple[int, ...] = ()
+    """Heads of the first layer that start by looking so many places back (previous_tokens.py): a visual token then
+    knows its second, and a shape's word its colour, from the first step on."""
 
 
 def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int) -> None:
@@ -63,7 +67,9 @@ def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int
         torch.manual_seed(seed)
         model = Qwen2_5_VLForConditionalGeneration(config)
         _initialise(model.model.language_model, size.text_initializer_range)
+        _start_alike(model, tokenizer)
         _initialise(model.model.visual, size.vision_initializer_range)
+    start_previous_token_heads(model.model.language_model, size.previous_token_heads)
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
@@ -108,6 +114,18 @@ def _config(size: StudentSize, vocabulary: int, token_id: object) -> Qwen2_5_VLC
         vision_start_token_id=token_id("<|vision_start|>"),
         vision_end_token_id=token_id("<|vision_end|>"),
     )
+
+
+def _start_alike(model: Any, tokenizer: Any) -> None:
+    """Give a word and the same word behind a space one embedding to start from: they mean the same."""
+    import torch
+
+    known = tokenizer.get_vocab()
+    weight = model.get_input_embeddings().weight
+    with torch.no_grad():
+        for word, index in known.items():
+            if word.startswith(" ") and (bare := known.get(word[1:])) is not None:
+                weight[index] = weight[bare]
 
 
 def _initialise(module: torch.nn.Module, std: float) -> None:

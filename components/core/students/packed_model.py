@@ -5,7 +5,7 @@ whole, as `model.lm_head(…)` from a loss would, escapes them: gradients are no
 whoever trains or samples calls the whole and says what for:
 
     model("score", rows, temperature)                log-probabilities of packed rows' scored tokens
-    model("words", videos)                           what the mean visual token of each video predicts
+    model("words", videos, each)                     what the mean visual token of each video predicts, or each one
     model("read", ids, positions, mask, …)           logits of chosen tokens, with a cache: what sampling is made of
 
 The head runs in chunks: the logits of 8 × 4,096 replies over 152,064 tokens take 20 GB in float32, and a backward pass
@@ -94,10 +94,16 @@ def _module_type() -> type[torch.nn.Module]:
             hidden = self._run(embedded, positions, attention_mask(owners, parents))
             return self._score_in_chunks(hidden[batch, predictors[batch, place]], ids[batch, place], temperature)
 
-        def _words(self, videos: Sequence[VideoPatches]) -> torch.Tensor:
-            """Log-probabilities (videos, vocabulary) in float32, by final norm and head alone."""
-            pooled = torch.stack([tokens.mean(0) for tokens in encode_videos(self.model, videos)])
-            logits: torch.Tensor = self.model.lm_head(self.model.model.language_model.norm(pooled))
+        def _words(self, videos: Sequence[VideoPatches], each: bool = False) -> torch.Tensor:
+            """Log-probabilities (videos, vocabulary) in float32, by final norm and head alone.
+
+            Args:
+                each: of every visual token by itself, (videos, tokens, vocabulary); videos have equal sizes then.
+            """
+            encoded = torch.stack(encode_videos(self.model, videos)) if each else None
+            if encoded is None:
+                encoded = torch.stack([tokens.mean(0) for tokens in encode_videos(self.model, videos)])
+            logits: torch.Tensor = self.model.lm_head(self.model.model.language_model.norm(encoded))
             return logits.float().log_softmax(-1)
 
         def _read(
@@ -130,11 +136,13 @@ def _module_type() -> type[torch.nn.Module]:
             A video shared by identity is encoded once.
             """
             embedded = self._embed_text(ids)
-            unique = {id(prefix.video): prefix.video for prefix in prefixes}
+            unique = {id(prefix.video): prefix.video for prefix in prefixes if prefix.video.times_s}
+            if not unique:
+                return embedded
             encoded = dict(zip(unique, encode_videos(self.model, list(unique.values())), strict=True))
-            visual = torch.cat([encoded[id(prefix.video)] for prefix in prefixes]).to(embedded.dtype)
+            visual = torch.cat([encoded[id(prefix.video)] for prefix in prefixes if prefix.video.times_s])
             pads = (ids == self.model.config.video_token_id)[..., None].expand_as(embedded)
-            return embedded.masked_scatter(pads, visual)
+            return embedded.masked_scatter(pads, visual.to(embedded.dtype))
 
         def _embed_text(self, ids: torch.Tensor) -> torch.Tensor:
             """As the residual stream begins: in float32, also where weights are stored in bfloat16."""

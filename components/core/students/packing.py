@@ -2,7 +2,8 @@
 
     row       = prefix, (stem,) segment, (stem,) segment, …
     attention = a token sees the prefix, its segment's stem, and what came before it in its own segment
-    positions = a stem or a segment without one starts where the prefix ends, a segment where its stem ends
+    positions = a stem or a segment without one starts where the prefix ends, a segment where its stem ends;
+                one that is shifted starts so much later
 
 A stem is a request that several replies share, as the replies of one group do. Log-probabilities are those of the
 unpacked sequences; the prefix, where nearly all tokens of a video prompt are, is computed once. Supervised training and
@@ -36,6 +37,7 @@ class Packed:
         parents: the owner of a token's stem, 0 without one.
         predictors: the place of the token that a token is predicted from.
         scored: true where a token's log-probability counts.
+        weights: what each counts for, beside the others of its task.
         segments: the owner of each segment, in the order given.
     """
 
@@ -46,6 +48,7 @@ class Packed:
     parents: torch.Tensor
     predictors: torch.Tensor
     scored: torch.Tensor
+    weights: torch.Tensor
     segments: tuple[int, ...]
 
 
@@ -59,10 +62,19 @@ class _Row:
     parents: list[int]
     predictors: list[int]
     scored: list[bool]
+    weights: list[float]
     count: int = 0
     stems: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # owner and last place of each
 
-    def add(self, ids: Sequence[int], scored: Sequence[bool], start: int, parent: int, before: int) -> int:
+    def add(
+        self,
+        ids: Sequence[int],
+        scored: Sequence[bool],
+        start: int,
+        parent: int,
+        before: int,
+        weights: Sequence[float] = (),
+    ) -> int:
         """Append tokens at positions from `start`, the first predicted from the place `before`; returns their owner."""
         self.count += 1
         first = len(self.ids)
@@ -72,6 +84,7 @@ class _Row:
         self.parents += [parent] * len(ids)
         self.predictors += [before, *range(first, first + len(ids) - 1)]
         self.scored += scored
+        self.weights += weights or [1.0] * len(ids)
         return self.count
 
 
@@ -80,8 +93,9 @@ def pack(prefix: Prefix, segments: Sequence[Segment]) -> Packed:
     import torch
 
     length = len(prefix.token_ids)
+    none = [0] * length
     row = _Row(
-        list(prefix.token_ids), list(prefix.positions), [0] * length, [0] * length, [0] * length, [False] * length
+        list(prefix.token_ids), list(prefix.positions), none[:], none[:], none[:], [False] * length, [1.0] * length
     )
     owners = []
     for segment in segments:
@@ -92,8 +106,8 @@ def pack(prefix: Prefix, segments: Sequence[Segment]) -> Packed:
                 owner = row.add(segment.stem, unscored, prefix.next_position, 0, length - 1)
                 row.stems[segment.stem] = (owner, len(row.ids) - 1)
             parent, before = row.stems[segment.stem]
-        start = prefix.next_position + len(segment.stem)
-        owners.append(row.add(segment.token_ids, segment.scored, start, parent, before))
+        start = prefix.next_position + len(segment.stem) + segment.shift
+        owners.append(row.add(segment.token_ids, segment.scored, start, parent, before, segment.weights))
     return Packed(
         prefix,
         torch.tensor(row.ids),
@@ -102,6 +116,7 @@ def pack(prefix: Prefix, segments: Sequence[Segment]) -> Packed:
         torch.tensor(row.parents),
         torch.tensor(row.predictors),
         torch.tensor(row.scored),
+        torch.tensor(row.weights),
         tuple(owners),
     )
 

@@ -8,9 +8,12 @@ tokens, for a student built from scratch; the full one has the substance of the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 from components.core.data.rows import TrainingSample
 from components.core.students.frames import MERGE, VideoPatches
@@ -32,8 +35,14 @@ FULL: dict[Mode, str] = {
         "<observation></observation>. When you have enough evidence, put the final answer inside <answer></answer>."
     ),
 }
+PIECES = ("observe", "find", "match")
+"""Tasks whose samples are pieces of a trace."""
 TURN = "<|im_end|>\n<|im_start|>assistant\n"
 """From the end of a request to the beginning of the reply."""
+PLAIN = ((re.compile(r"\b(?:an?|the) ", re.IGNORECASE), ""), (re.compile(r"\[(\d+:[0-5]\d)\]"), r"\1"))
+"""What the compact style writes in other words: without articles, and a single time without brackets. A word is then
+one token wherever it stands, as a student needs who compares them; with them ` a red` and ` red` were two symbols. It
+is the prompts' business, because who asks and who trains go through them, and what a teacher wrote stays as it is."""
 OPTIONS_REMINDER = "Answer with the text of one of the options."
 
 
@@ -45,7 +54,7 @@ class Prefix:
         token_ids: with one `<|video_pad|>` per visual token.
         positions: (time, height, width) of every token, equal to `get_rope_index`.
         next_position: where text goes on.
-        video: what the pads stand for.
+        video: what the pads stand for; one without a moment in a prompt of text alone.
     """
 
     token_ids: tuple[int, ...]
@@ -56,12 +65,21 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Segment:
-    """One task behind a prefix: token ids, which of them carry loss (or are scored), and the request before them where
-    several segments share it."""
+    """One task behind a prefix.
+
+    Attributes:
+        token_ids: of the task.
+        scored: which of them carry loss (or are scored).
+        stem: the request before them where several segments share it.
+        weights: what each token's loss counts for; all alike where left out.
+        shift: positions between the prefix and the segment.
+    """
 
     token_ids: tuple[int, ...]
     scored: tuple[bool, ...]
     stem: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+    shift: int = 0
 
 
 def prompt_texts(style: Style) -> list[str]:
@@ -80,6 +98,21 @@ class Prompter:
         self.instructions = COMPACT if style == "compact" else FULL
         self._pad = tokenizer.convert_tokens_to_ids("<|video_pad|>")
         self.end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def plain(self, text: str) -> str:
+        """A text as this style writes it.
+
+        >>> Prompter.in_style("What follows the red cross at [00:03]?", "compact")
+        'What follows red cross at 00:03?'
+        """
+        return self.in_style(text, self.style)
+
+    @staticmethod
+    def in_style(text: str, style: Style) -> str:
+        """A text as a style writes it: the full one changes nothing."""
+        for pattern, written in PLAIN if style == "compact" else ():
+            text = pattern.sub(written, text)
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without any the tokenizer would add on its own."""
@@ -103,6 +136,13 @@ class Prompter:
         layout.text(self.encode("<|vision_end|>" if self.style == "compact" else "\n"))
         return Prefix(tuple(layout.token_ids), tuple(layout.positions), layout.next_position, video)
 
+    def text_prefix(self) -> Prefix:
+        """The header of a prompt without a video, for exercises in text alone."""
+        layout = _Layout()
+        layout.text(self.encode("<|im_start|>user\n"))
+        nothing = VideoPatches(np.zeros((0, 0), np.float32), (0, 0), (), 0.0)
+        return Prefix(tuple(layout.token_ids), tuple(layout.positions), layout.next_position, nothing)
+
     def request(self, mode: Mode, question: str = "", options: Sequence[str] = ()) -> list[int]:
         """Token ids from the end of the prefix to where the student's reply begins."""
         asked = without_special_tokens(self.request_text(mode, question, options))
@@ -112,7 +152,7 @@ class Prompter:
         """The instruction, the question and its options as one text."""
         listed = "".join(f"\n{option}" for option in options)
         if self.style == "compact":
-            return f"{self.instructions[mode]}{question}{listed}"
+            return self.plain(f"{self.instructions[mode]}{question}{listed}")
         reminder = f"\n{OPTIONS_REMINDER}" if options else ""
         asked = f"\nQuestion: {question}" if question else ""
         return f"{self.instructions[mode]}{asked}{f'{chr(10)}Options:{listed}' if options else ''}{reminder}"
@@ -120,17 +160,17 @@ class Prompter:
     def segment(self, sample: TrainingSample) -> Segment:
         """A training sample as tokens; a reply ends with `<|im_end|>`, which is trained where its last piece is.
 
-        Looks without a question have no end: what follows them in a trace is not theirs to say.
+        Pieces of a trace without a question have no end: what follows them in a trace is not theirs to say.
         """
         ids: list[int] = []
         scored: list[bool] = []
         for message in sample.messages:
-            text = without_special_tokens(message.text)
+            text = self.plain(without_special_tokens(message.text))
             text = f"{text}{TURN}" if message.role == "user" else text
             piece = self.encode(text)
             ids += piece
             scored += [message.trained] * len(piece)
-        if sample.task != "observe":
+        if sample.task not in PIECES:
             ids.append(self.end)
             scored.append(sample.messages[-1].trained)
         return Segment(tuple(ids), tuple(scored))

@@ -23,9 +23,9 @@ SPECIAL_TOKENS = (
 NEVER_SAMPLED = ("<|im_start|>", *SPECIAL_TOKENS[3:])
 """Tokens that only a prompt may contain: a sampled one would ask for pixels that are not there."""
 
-WORDS = r"(?: an?(?= ))? ?[A-Za-z]+|[0-9]|\s|[^\sA-Za-z0-9]"
-"""What a token may span: a word with the space and the article before it. In `00:03 a red cross` the token that is
-predicted from the timecode is then what was seen, not an article."""
+WORDS = r" ?[A-Za-z]+|[0-9]|\s|[^\sA-Za-z0-9]"
+"""What a token may span: a word with the space before it. Articles are none of a small student's words (prompting.py):
+in `00:03 red cross` the token that is predicted from the timecode is what was seen."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}"
@@ -41,7 +41,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, timecodes_s: int) -> 
 
     Args:
         vocabulary: size of the BPE proper, with its characters and 256 bytes; special tokens come on top.
-        timecodes_s: 00:00 up to this second become single tokens.
+        timecodes_s: 00:00 up to this second become single tokens, with and without a space before them.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -49,7 +49,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, timecodes_s: int) -> 
     raw = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=False))
     raw.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), "isolated")
     raw.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
-    timecodes = [f"{second // 60:02d}:{second % 60:02d}" for second in range(timecodes_s + 1)]
+    times = [f"{second // 60:02d}:{second % 60:02d}" for second in range(timecodes_s + 1)]
+    timecodes = [*times, *(f" {time}" for time in times)]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[f"<0x{byte:02X}>" for byte in range(256)],
@@ -71,6 +72,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, timecodes_s: int) -> 
 
 def _without(timecodes: list[str], texts: Iterable[str]) -> Iterator[str]:
     """Texts with the strings that become whole tokens cut out, so that no merge is spent on them."""
-    whole = re.compile("|".join(map(re.escape, (*TAGS, *SPECIAL_TOKENS, *timecodes))))
+    longest_first = sorted((*TAGS, *SPECIAL_TOKENS, *timecodes), key=len, reverse=True)
+    whole = re.compile("|".join(map(re.escape, longest_first)))
     for text in texts:
         yield from whole.split(text)

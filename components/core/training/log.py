@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from components.core.data.manifest import write_atomically
@@ -71,5 +72,11 @@ def _step_of(line: str) -> float:
 
 def last_metrics(path: Path) -> dict[str, float]:
     """The metrics of the last step in a log, without its number; empty for an empty log."""
+    logged = logged_metrics(path)[-1:]
+    return {name: value for metrics in logged for name, value in metrics.items() if name != "step"}
+
+
+def logged_metrics(path: Path) -> list[dict[str, float]]:
+    """The metrics of every step in a log, up to a line that was cut off; none without a log."""
     lines = path.read_text().splitlines() if path.is_file() else []
-    return {name: value for name, value in json.loads(lines[-1]).items() if name != "step"} if lines else {}
+    return [json.loads(line) for line in takewhile(lambda line: _step_of(line) < math.inf, lines)]

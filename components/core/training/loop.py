@@ -72,10 +72,19 @@ class Loop:
     Attributes:
         backend: takes the gradients of a step.
         first: the number of the first step to make.
+
+    Args:
+        vision_freezes_at: the step at whose beginning its caller calls `freeze_vision`; None for never.
     """
 
     def __init__(
-        self, task: Task[Settings], ranks: Ranks, checkpoints: Checkpoints, student: Student, peaks: Peaks
+        self,
+        task: Task[Settings],
+        ranks: Ranks,
+        checkpoints: Checkpoints,
+        student: Student,
+        peaks: Peaks,
+        vision_freezes_at: int | None = None,
     ) -> None:
         settings = task.settings
         self.ranks = ranks
@@ -85,20 +94,29 @@ class Loop:
         self._task, self._student, self._checkpoints = task, student, checkpoints
         if settings.gradient_checkpointing:
             student.model.gradient_checkpointing_enable()
-        if settings.freeze_vision:
-            student.model.model.visual.requires_grad_(False)
         self.first, moments = ranks.in_turn(lambda: checkpoints.load(student.model))
         if len(found := set(ranks.gather(self.first))) > 1:
             raise TrainingError(
                 f"The ranks would go on from different checkpoints, those of steps {sorted(found)}.",
                 "See the log for those that could not be read; run again.",
             )
-        self.backend: Backend
-        if settings.distributed.backend == "deepspeed":
-            self.backend = Zero(student.packed, settings.optimizer, peaks, ranks, settings.distributed.zero)
-        else:
-            self.backend = SingleProcess(student.packed, Optimizer(student.model, settings.optimizer, peaks))
+        is_frozen = vision_freezes_at is not None and self.first > vision_freezes_at
+        student.model.model.visual.requires_grad_(not (settings.freeze_vision or is_frozen))
+        self._peaks = peaks
+        self.backend: Backend = self._new_backend()
         self.backend.take_up(moments)
+
+    def freeze_vision(self) -> None:
+        """Train the language model alone from the next `move` on, by a new optimiser: what the old one remembers is of
+        another loss. For one process."""
+        self._student.model.model.visual.requires_grad_(False)
+        self.backend = self._new_backend()
+
+    def _new_backend(self) -> Backend:
+        packed, settings = self._student.packed, self._task.settings
+        if settings.distributed.backend == "deepspeed":
+            return Zero(packed, settings.optimizer, self._peaks, self.ranks, settings.distributed.zero)
+        return SingleProcess(packed, Optimizer(self._student.model, settings.optimizer, self._peaks))
 
     def move(self, loss: float, rate: float, number: int) -> dict[str, float]:
         """Move the weights by the gradients that the backend has.

@@ -2,6 +2,8 @@
 
     L = Σ_task w_task · (mean over the task's scored tokens in the step) / Σ w of the tasks that the step has
 
+Tokens may count for more than others within that mean (`Segment.weights`).
+
 ReWatch-R1 minimises L_Cap + L_QA + L_CoT, which is w = 1 for each. A mean over all tokens would weigh tasks by the
 length of their replies instead: at the paper's sizes (a caption of 2,000 tokens, four traces of 400, two direct answers
 of eight) direct answers have 0.4 % of such a loss.
@@ -19,15 +21,29 @@ from components.core.data.settings import Settings
 from components.core.students.packing import Packed
 from components.core.training.backend import Backend, run_idle
 
+SURE = math.log(2.0)
+"""A loss below this: the token has more than half of all probability, so greedy decoding draws it."""
+
 
 class TaskWeights(Settings):
     """What the mean loss of each task counts for, relative to the others."""
+
+    by_length: bool = False
+    """Whether a task's weight is multiplied by its tokens, so that all tokens of a step count alike where the weights
+    do. Ours, for a student that learns searches and looks from scratch: a look of four tokens beside a scan of forty
+    would else be heard ten times as loud. False is ReWatch-R1's sum."""
 
     caption: float = Field(default=1.0, gt=0)
     """L_Cap (ReWatch-R1: the three losses are added)."""
 
     observe: float = Field(default=1.0, gt=0)
     """Single looks, which are ours; no sample of them, no share."""
+
+    find: float = Field(default=1.0, gt=0)
+    """Searches and a look behind each, which are ours; no sample of them, no share."""
+
+    match: float = Field(default=1.0, gt=0)
+    """Verdicts in text alone, which are ours; no sample of them, no share."""
 
     direct: float = Field(default=1.0, gt=0)
     """L_QA: questions answered at once (ReWatch-R1)."""
@@ -53,7 +69,8 @@ def backward_by_task(
 
     Returns:
         `loss` (before `scale`), `loss_<task>` the mean over a task's tokens, `share_<task>` of the loss that is the
-        task's, `tokens` scored. Empty where nothing is scored.
+        task's, `right_<task>` the share of its tokens that were likelier than all others together, `tokens` scored.
+        Empty where nothing is scored.
     """
     import torch
 
@@ -63,6 +80,7 @@ def backward_by_task(
         return {}
     per_token = _per_token(counts, weights)
     summed: dict[str, list[float]] = defaultdict(list)
+    likely: dict[str, list[float]] = defaultdict(list)
     forwards = max(ranks.gather(math.ceil(len(rows) / rows_per_forward)))
     for start in range(0, forwards * rows_per_forward, rows_per_forward):
         part = rows[start : start + rows_per_forward]
@@ -71,18 +89,22 @@ def backward_by_task(
             run_idle(backend)
             continue
         losses = -backend.model("score", part)
-        shares = torch.tensor([per_token[name] for name in names], device=losses.device)
+        own_weights = torch.cat([row.weights[row.scored] for row in part]).to(losses.device)
+        shares = torch.tensor([per_token[name] for name in names], device=losses.device) * own_weights
         backend.backward((losses * shares).sum().mul(scale))
-        for name, value in zip(names, losses.tolist(), strict=True):
-            summed[name].append(value)
+        for name, value, weight in zip(names, losses.tolist(), own_weights.tolist(), strict=True):
+            summed[name].append(value * weight)
+            likely[name].append(float(value < SURE))
     summed = {name: [value for told in ranks.gather(dict(summed)) for value in told.get(name, ())] for name in counts}
+    likely = {name: [value for told in ranks.gather(dict(likely)) for value in told.get(name, ())] for name in counts}
     weighed = {name: per_token[name] * math.fsum(values) for name, values in sorted(summed.items())}
     loss = math.fsum(weighed.values())
     return {
         "loss": loss,
         **{f"loss_{name}": math.fsum(summed[name]) / counts[name] for name in weighed},
         **{f"share_{name}": value / loss if loss else 0.0 for name, value in weighed.items()},
-        "tokens": float(sum(counts.values())),
+        **{f"right_{name}": math.fsum(likely[name]) / len(likely[name]) for name in weighed},
+        "tokens": float(sum(map(len, summed.values()))),
     }
 
 
@@ -93,14 +115,16 @@ def _task_of_each(row: Packed, tasks: Sequence[str]) -> list[str]:
 
 
 def _count(rows: Sequence[Packed], tasks: Sequence[Sequence[str]]) -> Counter[str]:
-    """Scored tokens of each task that has any."""
+    """What the scored tokens of each task that has any count for together, each task by itself."""
     counts: Counter[str] = Counter()
     for row, names in zip(rows, tasks, strict=True):
-        counts.update(_task_of_each(row, names))
+        for name, weight in zip(_task_of_each(row, names), row.weights[row.scored].tolist(), strict=True):
+            counts[name] += weight
     return counts
 
 
 def _per_token(counts: Mapping[str, float], weights: TaskWeights) -> dict[str, float]:
     """What a token of each task counts for; over all tokens these add up to one."""
-    total = math.fsum(getattr(weights, name) for name in counts)
-    return {name: getattr(weights, name) / total / count for name, count in counts.items()}
+    lengths = {name: count if weights.by_length else 1.0 for name, count in counts.items()}
+    total = math.fsum(getattr(weights, name) * length for name, length in lengths.items())
+    return {name: getattr(weights, name) * lengths[name] / total / count for name, count in counts.items()}

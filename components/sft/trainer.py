@@ -1,0 +1,154 @@
+"""The steps of supervised fine-tuning: which clips, what of each, packed behind one prefix a clip, and the losses.
+
+steps on visual words       single moments through the tower alone (visual_words.py)
+steps on packed samples     some clips, filmed or remixed, each with samples of every task of the phase
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+
+from components.core.errors import DatasetError
+from components.core.students.frames import TEMPORAL_PATCH
+from components.core.students.packing import Packed, pack
+from components.core.students.prompting import PIECES, Prefix
+from components.core.students.student import Student
+from components.core.students.videos import Videos
+from components.core.training.loop import Loop
+from components.core.training.task_losses import backward_by_task
+from components.sft.emphasis import emphasised
+from components.sft.lessons import Lessons
+from components.sft.remixing import Remixer
+from components.sft.samples import Teaching
+from components.sft.schedule import Schedule, Step, sampling_rng
+from components.sft.settings import SftSettings
+from components.sft.visual_words import draw_moments, scale_tokens, words_loss
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A clip of a step: what there is to learn from it, its prompt, the moments it shows, and its randomness."""
+
+    lessons: Lessons
+    prefix: Prefix
+    moments: tuple[float, ...]
+    rng: Random
+
+
+class Trainer:
+    """What every step needs.
+
+    Attributes:
+        too_long: samples that were left out for their length.
+    """
+
+    def __init__(
+        self, settings: SftSettings, student: Student, loop: Loop, lessons: list[Lessons], videos: Videos
+    ) -> None:
+        self.too_long = 0
+        self._settings, self._student, self._loop = settings, student, loop
+        self._lessons, self._videos = lessons, videos
+        self._schedule = Schedule(settings.phases, len(lessons), settings.seed)
+        self._teaching = Teaching.of(lessons, student.prompter, settings, self._moments)
+        self._remixer = Remixer(lessons, student, settings.remix) if settings.remix.share else None
+
+    def catch_up(self, made: Iterable[Mapping[str, float]]) -> None:
+        """Take note of the steps that were made before: their metrics, in order."""
+        for number, metrics in enumerate(made):
+            if number >= self._settings.visual_words.steps:
+                self._schedule.note(metrics)
+
+    def step(self, number: int) -> dict[str, float]:
+        """The step with this number: those on visual words come first."""
+        words = self._settings.visual_words.steps
+        if number == self._settings.vision_freezes_at:
+            self._settle_tower(number)
+        if number < words:
+            return self._words_step(number)
+        metrics = self._text_step(number - words)
+        self._schedule.note(metrics)
+        return metrics
+
+    def _words_step(self, number: int) -> dict[str, float]:
+        """One step on single moments."""
+        words = self._settings.visual_words
+        rng = sampling_rng(self._settings.seed, number, "naming")  # what these lessons were first called
+        moments = draw_moments(self._lessons, self._videos, words.moments, rng)
+        if not moments:
+            raise DatasetError("No frame of the training videos could be read.", "See the log for the reasons.")
+        backend, ranks = self._loop.backend, self._loop.ranks
+        own = ranks.share(moments)
+        part = words_loss(backend.model, self._student.prompter, own or moments[:1], each_token=words.each_token) * (
+            len(own) / len(moments)
+        )
+        backend.backward(part)
+        loss = sum(ranks.gather(float(part.detach())))
+        rate = self._settings.optimizer.rate(number, words.steps)
+        return {"loss_visual_words": loss, **self._loop.move(loss, rate, number)}
+
+    def _settle_tower(self, number: int) -> None:
+        words = self._settings.visual_words
+        rng = sampling_rng(self._settings.seed, number, "scale")
+        moments = draw_moments(self._lessons, self._videos, words.moments, rng)
+        scale_tokens(self._student.packed, moments, words.token_norm)
+        self._loop.freeze_vision()
+
+    def _text_step(self, number: int) -> dict[str, float]:
+        """One step on packed samples, counted from 0 after those on visual words."""
+        settings = self._settings
+        step = self._schedule.next()
+        rows, tasks = [], []
+        for shown in self._clips(step):
+            row, row_tasks = self._row(shown, step)
+            if row is not None:
+                rows.append(row)
+                tasks.append(row_tasks)
+        metrics = backward_by_task(self._loop.backend, rows, tasks, settings.weights, settings.rows_per_forward)
+        rate = settings.optimizer.rate(number, settings.text_steps)
+        moved = self._loop.move(metrics.get("loss", 0.0), rate, number)
+        return {**metrics, "phase": float(self._schedule.phase), **moved}
+
+    def _clips(self, step: Step) -> list[Shown]:
+        """The clips of a step that this rank shows."""
+        seed, phase, ranks = self._settings.seed, step.phase, self._loop.ranks
+        lessons = [self._lessons[index] for index in step.videos]
+        names = [lesson.video.video_id for lesson in lessons]
+        rngs = [sampling_rng(seed, step.number, name) for name in names]
+        if phase.is_text_alone:
+            nothing = self._student.prompter.text_prefix()
+            mine = [(lesson, nothing, rng) for lesson, rng in zip(lessons, rngs, strict=True)]
+            return [Shown(lesson, prefix, (), rng) for lesson, prefix, rng in ranks.share(mine)]
+        is_remixed = [self._remixer is not None and rng.random() < self._settings.remix.share for rng in rngs]
+        filmed = [name for name, remixed in zip(names, is_remixed, strict=True) if not remixed]
+        moving = sampling_rng(seed, step.number, "shift")
+        prefixes = dict(zip(filmed, self._videos.prefixes(filmed, moving, ranks.share(filmed)), strict=True))
+        shown = []
+        for lesson, name, rng in zip(lessons, names, rngs, strict=True):
+            prefix = prefixes.get(name)
+            if name not in prefixes and self._remixer is not None:
+                clip = self._remixer.compose(rng, f"remixed-{name}")
+                lesson, prefix = clip.lessons, self._remixer.prefix(clip, self._videos, rng)
+            if prefix is not None:
+                shown.append(Shown(lesson, prefix, prefix.video.times_s, rng))
+        return shown
+
+    def _row(self, shown: Shown, step: Step) -> tuple[Packed | None, list[str]]:
+        """The samples of one clip, packed; those with too long a reply are left out and counted."""
+        settings, prompter = self._settings, self._student.prompter
+        samples = self._teaching.draw(shown.lessons, step.phase, shown.moments, shown.rng)
+        segments, tasks = [], []
+        for sample in samples:
+            segment = emphasised(prompter.segment(sample), prompter, settings.emphasis)
+            if settings.shifted_positions and sample.task in PIECES:
+                segment = replace(segment, shift=shown.rng.randint(0, settings.shifted_positions))
+            if sum(segment.scored) > settings.max_reply_tokens:
+                self.too_long += 1
+                continue
+            segments.append(segment)
+            tasks.append(sample.task)
+        return (pack(shown.prefix, segments), tasks) if segments else (None, [])
+
+    def _moments(self, duration_s: float) -> tuple[float, ...]:
+        return tuple(self._student.profile.frames.plan(duration_s).times()[::TEMPORAL_PATCH])
