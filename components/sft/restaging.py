@@ -60,12 +60,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of question, and where the thing it is about stands: its looks may differ there."""
+    """A kind of question, and where the thing it is about stands: its looks may differ there.
+
+    Attributes:
+        place: whether it is the first event, the last one, and seen at a single moment.
+    """
 
     phrase: str
     options: int
-    first: bool = False
-    last: bool = False
+    place: tuple[bool, bool, bool] = (False, False, False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random) -> Staged | No
     """A question of a kind about a scene; None where the scene allows none."""
     abouts = [render(time_s) for time_s in scene.moments] if TIME in phrase else list(scene.names)
     for about in rng.sample(abouts, len(abouts)):
-        cases = [case for case in kinds[phrase] if (case.first, case.last) == _place(scene, phrase, about)]
+        cases = [case for case in kinds[phrase] if case.place == _place(scene, phrase, about)]
         if cases:
             case = rng.choice(cases)
             made = _stage(scene, about, case, kinds[phrase][case], rng)
@@ -165,13 +168,14 @@ def _case_of(scene: Scene, question: Question) -> tuple[Case | None, str]:
         return None, ""
     about = (named or times)[0]
     phrase = text.replace(about, THING if named else TIME)
-    return Case(phrase, len(question.options), *_place(scene, phrase, about)), about
+    return Case(phrase, len(question.options), _place(scene, phrase, about)), about
 
 
-def _place(scene: Scene, phrase: str, about: str) -> tuple[bool, bool]:
+def _place(scene: Scene, phrase: str, about: str) -> tuple[bool, bool, bool]:
     if TIME in phrase:
-        return False, False
-    return about == scene.names[0], about == scene.names[-1]
+        return False, False, False
+    moments = scene.stretch(about)
+    return about == scene.names[0], about == scene.names[-1], moments["start"] == moments.get("last")
 
 
 def _moments(scene: Scene, about: str) -> dict[str, float]:

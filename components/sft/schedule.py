@@ -56,9 +56,18 @@ class Schedule:
         """
         if self._made >= self._steps:
             raise IndexError(f"step {self._made} of {self._steps}")
+        return self._step(0)
+
+    def after_next(self) -> Step | None:
+        """The step after that, if the phase goes on; None at the end. For reading ahead: a phase that ends is a guess
+        that failed, and its videos are read when they are wanted."""
+        return self._step(1) if self._made + 1 < self._steps else None
+
+    def _step(self, ahead: int) -> Step:
         phase = self._phases[self._phase]
-        drawn = (_video_at(place, self._videos, self._seed) for place in range(self._drawn, self._drawn + phase.videos))
-        return Step(self._made, phase, tuple(dict.fromkeys(drawn)))
+        first = self._drawn + ahead * phase.videos
+        drawn = (_video_at(place, self._videos, self._seed) for place in range(first, first + phase.videos))
+        return Step(self._made + ahead, phase, tuple(dict.fromkeys(drawn)))
 
     def note(self, metrics: Mapping[str, float]) -> None:
         """The next step was made; `right_<task>` in its metrics is the share of a task's tokens that it had right."""

@@ -124,6 +124,7 @@ class Trainer:
         filmed = [name for name, remixed in zip(names, is_remixed, strict=True) if not remixed]
         moving = sampling_rng(seed, step.number, "shift")
         prefixes = dict(zip(filmed, self._videos.prefixes(filmed, moving, ranks.share(filmed)), strict=True))
+        self._read_ahead()
         shown = []
         for lesson, name, rng in zip(lessons, names, rngs, strict=True):
             prefix = prefixes.get(name)
@@ -133,6 +134,12 @@ class Trainer:
             if prefix is not None:
                 shown.append(Shown(lesson, prefix, prefix.video.times_s, rng))
         return shown
+
+    def _read_ahead(self) -> None:
+        step = self._schedule.after_next()
+        if step is not None and not step.phase.is_text_alone:
+            names = [self._lessons[index].video.video_id for index in step.videos]
+            self._videos.read_ahead(self._loop.ranks.share(names))
 
     def _row(self, shown: Shown, step: Step) -> tuple[Packed | None, list[str]]:
         """The samples of one clip, packed; those with too long a reply are left out and counted."""

@@ -6,12 +6,16 @@ import pytest
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import TrainingSample
+from components.core.students.prompting import PIECES
 from components.core.students.student import Student
-from components.sft.samples import Lessons, collect_lessons, draw_samples
-from components.sft.settings import Phase
+from components.core.traces import scans
+from components.sft.lessons import Lessons, collect_lessons
+from components.sft.samples import Teaching
+from components.sft.settings import Phase, SftSettings
 from tests.components.training_world import tiny_student, training_data
+from tests.laptop import laptop
 
-ALL = Phase(steps=1, caption=1, observe=4, find=2, direct=2, think=2)
+ALL = Phase(steps=1, caption=1, observe=4, find=2, match=3, direct=2, think=2)
 MOMENTS = tuple(float(second) for second in range(8))
 
 
@@ -34,37 +38,59 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Lessons:
 
 
 def drawn(lessons: Lessons, student: Student, seed: int = 0) -> list[TrainingSample]:
-    return draw_samples(lessons, ALL, MOMENTS, student.prompter, Random(seed))
+    settings = SftSettings.model_validate(laptop("sft", {"phases": [ALL.model_dump()]}))
+    teaching = Teaching.of([lessons], student.prompter, settings, lambda _: MOMENTS)
+    return teaching.draw(lessons, ALL, MOMENTS, Random(seed))
 
 
 def test_a_video_brings_the_mixture_of_its_phase(lessons: Lessons, student: Student) -> None:
     samples = drawn(lessons, student)
     tasks = [sample.task for sample in samples]
-    assert {task: tasks.count(task) for task in set(tasks)} == {"caption": 1, "observe": 6, "direct": 2, "think": 2}
+    expected = {"caption": 1, "observe": 4, "find": 2, "match": 3, "direct": 2, "think": 2}
+    assert {task: tasks.count(task) for task in set(tasks)} == expected
 
 
 def test_looks_say_what_the_caption_says_and_only_that_is_trained(lessons: Lessons, student: Student) -> None:
     looks = [sample for sample in drawn(lessons, student) if sample.task == "observe"]
-    at_seconds = [sample for sample in looks if "look at" in sample.messages[0].text]
-    assert (len(looks), len(at_seconds)) == (6, 4)
-    for sample in at_seconds:
+    assert len(looks) == 4
+    for sample in looks:
         shown, seen = sample.messages
         time = shown.text.removeprefix("<action>look at ").split("<")[0]
         event = lessons.event_at(float(time[3:]))
         assert event is not None and seen.text == f"{time} {event.text}</observation>"
-    spans = {f"00:{event.start_s:02.0f}-00:{event.end_s:02.0f} {event.text}</observation>" for event in lessons.events}
-    for sample in looks:
-        shown, seen = sample.messages
         assert (shown.trained, seen.trained) == (False, True)
-        assert sample in at_seconds or seen.text in spans
+
+
+def test_searches_are_scans_of_the_caption_with_a_look_behind(lessons: Lessons, student: Student) -> None:
+    searches = [sample for sample in drawn(lessons, student) if sample.task == "find"]
+    assert len(searches) == 2
+    for sample in searches:
+        asked, found, look, seen = sample.messages
+        assert [message.trained for message in sample.messages] == [False, True, False, True]
+        sought = asked.text.removeprefix("<action>find ").split("<")[0]
+        (event,) = (event for event in lessons.events if event.text == sought)
+        scan = scans.parse(found.text.removesuffix("</observation>"))
+        assert (scan.start_s, scan.end_s) == (event.start_s, event.end_s)
+        assert look.text.startswith("<action>look at ") and seen.text.endswith("</observation>")
+
+
+def test_verdicts_are_learned_on_scans_of_what_was_never_shown(lessons: Lessons, student: Student) -> None:
+    matches = [sample for sample in drawn(lessons, student) if sample.task == "match"]
+    assert len({sample.sample_id for sample in matches}) == 3
+    for sample in matches:
+        shown, verdicts = sample.messages[::2], sample.messages[1::2]
+        assert all(verdict.trained for verdict in verdicts) and not any(entry.trained for entry in shown)
+        sought = shown[0].text.removeprefix("<action>find ").split("<")[0]
+        for entry, verdict in zip(shown, verdicts, strict=True):
+            assert verdict.text == (" yes" if entry.text.endswith(sought) else " no")
 
 
 def test_the_loss_is_on_what_the_student_says(lessons: Lessons, student: Student) -> None:
     for sample in drawn(lessons, student):
         segment = student.prompter.segment(sample)
         scored = [token for token, counts in zip(segment.token_ids, segment.scored, strict=True) if counts]
-        trained = "".join(message.text for message in sample.messages if message.trained)
-        end = "" if sample.task == "observe" else "<|im_end|>"
+        trained = "".join(student.prompter.plain(message.text) for message in sample.messages if message.trained)
+        end = "" if sample.task in PIECES else "<|im_end|>"
         assert student.tokenizer.decode(scored) == trained + end
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.students.student import Student
+from tests.components.training_world import tiny_student
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
@@ -19,9 +22,22 @@ def test_tags_and_timecodes_are_single_tokens(student: Student) -> None:
 
 
 def test_an_observation_opens_with_what_was_seen(student: Student) -> None:
-    """The article belongs to the word after it, so a timecode is followed by the colour at once."""
-    tokens = student.tokenizer.convert_ids_to_tokens(student.prompter.encode("00:03 a red circle"))
-    assert tokens == ["00:03", " a red", " circle"]
+    """Articles are left out, so a timecode is followed by the colour at once, and a word is one token everywhere."""
+    tokens = {}
+    for said in ("00:03 a red circle 00:04", "Is the red circle shown at [00:04]?"):
+        ids = student.prompter.encode(student.prompter.plain(said))
+        tokens[said] = student.tokenizer.convert_ids_to_tokens(ids)
+    observed, asked = tokens.values()
+    assert observed == ["00:03", " red", " circle", " 00:04"]
+    assert {" red", " circle", " 00:04"} < set(asked)
+
+
+def test_a_word_and_the_same_word_behind_a_space_start_alike(tmp_path: Path) -> None:
+    made = tiny_student(tmp_path)
+    weight = made.model.get_input_embeddings().weight
+    for word in ("00:03", "red"):
+        (bare,), (spaced,) = made.prompter.encode(word), made.prompter.encode(f" {word}")
+        assert bare != spaced and bool((weight[bare] == weight[spaced]).all())
 
 
 def test_text_from_outside_cannot_become_a_video(student: Student) -> None:
