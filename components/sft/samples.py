@@ -53,7 +53,7 @@ class Teaching:
             plan: the times at which a student has frames of a video of some length.
         """
         told, names = [], set()
-        for lesson in lessons if not settings.from_scratch_alone_is_off else ():
+        for lesson in lessons if settings.teaches_from_scratch else ():
             scene = Scene.of(lesson.events, plan(lesson.video.duration_s))
             names |= set(scene.names) if scene else set()
             told += [(scene, question, trajectory) for question, trajectory in lesson.think] if scene else []

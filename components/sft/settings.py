@@ -173,10 +173,10 @@ class SftSettings(TrainingSettings):
     def _contradict_nothing(self) -> SftSettings:
         if self.base and self.visual_words.steps:
             raise ValueError("visual_words.steps is for a student built from scratch: set it to 0, or base to ''")
-        if not self.from_scratch_alone_is_off and (self.base or self.champion_of or self.student.style == "full"):
+        if self.student.style == "full" and self.teaches_from_scratch:
             raise ValueError(
-                "scans, remix, shifted_positions and phases with find or match teach a student built from scratch in "
-                "the compact style: leave them out, or set base and champion_of to ''"
+                "scans, remix, shifted_positions, emphasis and phases with find, match or until are for a student that "
+                "was built from scratch: leave them out, or set student.style to compact, which no pretrained one knows"
             )
         if self.distributed.backend != "single" and (self.visual_words.token_norm or self.remix.share):
             raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
@@ -185,15 +185,19 @@ class SftSettings(TrainingSettings):
         return self
 
     def from_folder(self, folder: Path) -> SftSettings:
-        """These settings for a model that was made here before, which has had its first lessons."""
+        """These settings for a model that was made here before, which has had its first lessons: a tower that was
+        frozen after them stays so."""
         no_words = self.visual_words.model_copy(update={"steps": 0})
-        return self.model_copy(update={"base": str(folder), "champion_of": "", "visual_words": no_words})
+        frozen = self.freeze_vision or bool(self.visual_words.token_norm)
+        changes = {"base": str(folder), "champion_of": "", "visual_words": no_words, "freeze_vision": frozen}
+        return self.model_copy(update=changes)
 
     @property
-    def from_scratch_alone_is_off(self) -> bool:
-        """Whether nothing is asked for that only a student built from scratch is taught."""
+    def teaches_from_scratch(self) -> bool:
+        """Whether something is asked for that only a student built from scratch is taught."""
         exercises = any(phase.find or phase.match or phase.until for phase in self.phases)
-        return not (self.scans or self.remix.share or self.shifted_positions or exercises)
+        emphasised = not self.emphasis.changes_nothing
+        return bool(self.scans or self.remix.share or self.shifted_positions or emphasised or exercises)
 
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""

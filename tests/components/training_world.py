@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from components.core.data.datasets import Dataset
-from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, Trajectory, Video
+from components.core.data.rows import CaptionEvent, Message, Question, Step, TrainingSample, Trajectory, Video
 from components.core.students.build import StudentSize, build_student
 from components.core.students.packing import Packed
 from components.core.students.profile import StudentProfile, save_profile
@@ -117,7 +117,7 @@ def _trace(question: Question, events: list[CaptionEvent]) -> Trajectory:
         trajectory_id=f"trace-{question.question_id}",
         question_id=question.question_id,
         video_id=question.video_id,
-        steps=(),
+        steps=(Step(thought="", action="segment_query", argument=time, observation=f"{time} {seen.text}"),),
         answer=question.answer,
         text=text,
     )

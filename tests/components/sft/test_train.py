@@ -38,7 +38,9 @@ SETTINGS = laptop(
             {"steps": 4, "videos": 2, "observe": 4},
             {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
         ],
-        "weights": {"caption": 1, "observe": 1, "direct": 1, "think": 1},
+        "weights": {"by_length": False},
+        "emphasis": {"answer": 1.0, "action": 1.0},
+        "remix": {"share": 0.0},
         "checkpoint_every": 3,
     },
 )
@@ -259,6 +261,11 @@ def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
     [
         ({"base": ""}, "needs a size"),
         ({"base": "x", "visual_words": {"steps": 5}}, "visual_words.steps is for a student built from scratch"),
+        ({"base": "x", "scans": True}, "scans, remix, .* are for a student that was built from scratch"),
+        ({"base": "x", "remix": {"share": 0.5}}, "are for a student that was built from scratch"),
+        ({"base": "x", "shifted_positions": 9}, "are for a student that was built from scratch"),
+        ({"base": "x", "emphasis": {"answer": 2.0}}, "are for a student that was built from scratch"),
+        ({"base": "x", "phases": [{"steps": 1, "match": 1}]}, "are for a student that was built from scratch"),
     ],
 )
 def test_a_student_is_built_or_started_from_a_base(given: dict[str, Any], says: str) -> None:
