@@ -16,6 +16,16 @@ assert isinstance(SFT, SftSettings) and isinstance(SFT.size, StudentSize)
 SIZE: StudentSize = SFT.size
 FRAMES: FrameSettings = SFT.student.frames
 
+FILMED = {
+    "visual_words": {"token_norm": 0.0},
+    "scans": False,
+    "shifted_positions": 0,
+    "remix": {"share": 0.0},
+    "emphasis": {"answer": 1.0, "action": 1.0},
+    "weights": {"by_length": False},
+}
+"""Laid over the laptop's sft: clips as they were filmed and traces as they were told, each task with its own share."""
+
 
 def laptop(stage: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The stage's section of the laptop's profile with `changes` laid over it, as JSON values."""

@@ -36,7 +36,7 @@ from tests.components.core.judging.stages import write_dataset as write_shard
 from tests.components.core.teachers.loopback import loopback
 from tests.components.training_world import SIZE, training_data
 from tests.components.writing_stages import RunStage, render_clip, run_stage, scripted, write_dataset
-from tests.laptop import laptop
+from tests.laptop import FILMED, laptop
 
 __all__ = ["run_stage"]
 CLIPS = 6
@@ -197,6 +197,7 @@ SMALL = laptop(
     {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
+        **FILMED,
         "visual_words": {"steps": 1, "moments": 4},
         "phases": [{"steps": 3, "videos": 3, "observe": 2}],
     },

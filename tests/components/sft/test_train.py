@@ -26,21 +26,19 @@ from tests.components.core.judging.stages import run_stage
 from tests.components.mlflow_store import new_store
 from tests.components.pretrained_world import pretrained_folder
 from tests.components.training_world import SIZE, tiny_student, training_data
-from tests.laptop import laid_over, laptop
+from tests.laptop import FILMED, laid_over, laptop
 
 SETTINGS = laptop(
     "sft",
     {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
+        **FILMED,
         "visual_words": {"steps": 4, "moments": 8},
         "phases": [
             {"steps": 4, "videos": 2, "observe": 4},
             {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
         ],
-        "weights": {"by_length": False},
-        "emphasis": {"answer": 1.0, "action": 1.0},
-        "remix": {"share": 0.0},
         "checkpoint_every": 3,
     },
 )

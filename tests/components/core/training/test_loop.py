@@ -17,13 +17,14 @@ from components.core.training.optimizers import Optimizer, OptimizerSettings, Pe
 from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
 from tests.components.training_world import SIZE, training_data
-from tests.laptop import laptop
+from tests.laptop import FILMED, laptop
 
 SETTINGS = laptop(
     "sft",
     {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
+        **FILMED,
         "visual_words": {"steps": 0},
         "phases": [{"steps": 8, "videos": 1, "direct": 1}],
     },

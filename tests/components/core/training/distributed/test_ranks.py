@@ -24,7 +24,7 @@ from components.sft.train import STAGE
 from tests.components.core.judging.stages import run_stage
 from tests.components.core.training.distributed.two_ranks import VARIANTS
 from tests.components.training_world import SIZE, tiny_student, training_data
-from tests.laptop import laptop
+from tests.laptop import FILMED, laptop
 
 TOLERANCE = 1e-5
 
@@ -81,6 +81,7 @@ SETTINGS = laptop(
     {
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
+        **FILMED,
         "visual_words": {"steps": 0},
         "phases": [{"steps": 8, "videos": 3, "caption": 1, "direct": 1, "think": 1}],
         "optimizer": {"name": "adamw", "matrix_learning_rate": None},
