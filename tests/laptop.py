@@ -17,7 +17,6 @@ SIZE: StudentSize = SFT.size
 FRAMES: FrameSettings = SFT.student.frames
 
 FILMED = {
-    "visual_words": {"token_norm": 0.0},
     "scans": False,
     "shifted_positions": 0,
     "remix": {"share": 0.0},

@@ -178,7 +178,7 @@ class SftSettings(TrainingSettings):
                 "scans, remix, shifted_positions, emphasis and phases with find, match or until are for a student that "
                 "was built from scratch: leave them out, or set student.style to compact, which no pretrained one knows"
             )
-        if self.distributed.backend != "single" and (self.visual_words.token_norm or self.remix.share):
+        if self.distributed.backend != "single" and (self.vision_freezes_at is not None or self.remix.share):
             raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
         if not self.base and self.size is None:
             raise ValueError("a student built from scratch needs a size: say size, as laptop.yaml does, or name a base")
