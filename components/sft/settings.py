@@ -43,6 +43,11 @@ class VisualWordsSettings(Settings):
     each_token: bool = False
     """Every visual token names the event by itself, not their mean: a trace attends to single tokens. Ours."""
 
+    lookups: bool = False
+    """After these lessons two heads start by looking up a second (core/students/starting_heads.py), for which
+    `size.previous_token_heads` begins with 1. Ours: looks are then learned in thirty steps, else in two hundred and not
+    by every seed."""
+
     token_norm: float = Field(default=0.0, ge=0)
     """After these lessons visual tokens are scaled to this norm in the mean, and the tower is frozen; a word's is near
     1, and naming leaves them at 50, beside which the second written before them is not heard. 0 does neither. Ours."""
@@ -180,6 +185,12 @@ class SftSettings(TrainingSettings):
             )
         if self.distributed.backend != "single" and (self.vision_freezes_at is not None or self.remix.share):
             raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
+        heads = self.size.previous_token_heads if self.size else ()
+        if self.visual_words.lookups and (heads[:1] != (1,) or self.vision_freezes_at is None):
+            raise ValueError(
+                "visual_words.lookups wants size.previous_token_heads to begin with 1, and a tower that is frozen "
+                "after its lessons: set visual_words.token_norm"
+            )
         if not self.base and self.size is None:
             raise ValueError("a student built from scratch needs a size: say size, as laptop.yaml does, or name a base")
         return self

@@ -6,6 +6,7 @@ steps on packed samples     some clips, filmed or remixed, each with samples of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -14,6 +15,7 @@ from components.core.errors import DatasetError
 from components.core.students.frames import TEMPORAL_PATCH
 from components.core.students.packing import Packed, pack
 from components.core.students.prompting import PIECES, Prefix
+from components.core.students.starting_heads import start_looking_up
 from components.core.students.student import Student
 from components.core.students.videos import Videos
 from components.core.training.loop import Loop
@@ -25,6 +27,11 @@ from components.sft.samples import Teaching
 from components.sft.schedule import Schedule, Step, sampling_rng
 from components.sft.settings import SftSettings
 from components.sft.visual_words import draw_moments, scale_tokens, words_loss
+
+SECOND = re.compile(r"00:[0-5]\d")
+"""A token that frames stand behind."""
+LOOKED_UP = 30
+"""Seconds that look-ups start with: what tells more apart leaves less for each."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,10 @@ class Trainer:
         rng = sampling_rng(self._settings.seed, number, "scale")
         moments = draw_moments(self._lessons, self._videos, words.moments, rng)
         scale_tokens(self._student.packed, moments, words.token_norm)
+        if words.lookups:
+            vocabulary = self._student.tokenizer.get_vocab()
+            seconds = [vocabulary[token] for token in sorted(vocabulary) if SECOND.fullmatch(token)]
+            start_looking_up(self._student.model.model.language_model, seconds[:LOOKED_UP], number)
         self._loop.freeze_vision()
 
     def _text_step(self, number: int) -> dict[str, float]:

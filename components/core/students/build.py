@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.core.data.rows import Strict
 from components.core.students.folders import write_processor
-from components.core.students.previous_tokens import start_previous_token_heads
+from components.core.students.starting_heads import start_looking_back
 from components.core.students.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class StudentSize(Strict):
     timecodes_s: int
     """Timecodes up to this second are single tokens."""
     previous_token_heads: tuple[int, ...] = ()
-    """Heads of the first layer that start by looking so many places back (previous_tokens.py): a visual token then
+    """Heads of the first layer that start by looking so many places back (starting_heads.py): a visual token then
     knows its second, and a shape's word its colour, from the first step on."""
 
 
@@ -68,8 +68,8 @@ def build_student(path: Path, texts: Iterable[str], size: StudentSize, seed: int
         model = Qwen2_5_VLForConditionalGeneration(config)
         _initialise(model.model.language_model, size.text_initializer_range)
         _start_alike(model, tokenizer)
+        start_looking_back(model.model.language_model, size.previous_token_heads)
         _initialise(model.model.visual, size.vision_initializer_range)
-    start_previous_token_heads(model.model.language_model, size.previous_token_heads)
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
