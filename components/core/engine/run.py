@@ -155,6 +155,9 @@ def _run(
             task.run()
             manifest = _finish_output(task, record)
             record.digest, record.rows = manifest.digest, manifest.rows or record.rows
+        except KeyboardInterrupt:
+            runner.run(task.settle())
+            raise
         finally:
             if "writer" in task.__dict__:
                 record.rows = task.writer.counts

@@ -80,6 +80,7 @@ class Endpoint:
         self._exchange = Exchange(name, settings.base_url, self._api_key(), settings.api_key_env)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._outage_told = False
+        self._sends = True
 
     async def complete(self, body: dict[str, Any], timeout_s: float, role: str = "") -> dict[str, Any]:
         """POST one chat completion and return the response's JSON.
@@ -130,6 +131,11 @@ class Endpoint:
                 backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries - 1, 9))
                 await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
 
+    def send_no_more(self) -> None:
+        """Cancel whatever would be sent from now on; what was sent is still answered."""
+        self._sends = False
+        self._wake_all()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._exchange.close()
@@ -170,6 +176,8 @@ class Endpoint:
 
     async def _enter(self) -> None:
         while True:
+            if not self._sends:
+                raise asyncio.CancelledError
             if self.admission.is_open:
                 raise self._unavailable("another call's")
             now = time.monotonic()

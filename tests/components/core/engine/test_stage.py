@@ -269,6 +269,23 @@ def test_kill_9_at_any_moment_loses_no_row_and_buys_no_stored_reply_twice(
     assert sorted(row.video_id for row in rows) == [f"v{number:03}" for number in range(records)]
 
 
+def test_what_was_asked_before_a_task_is_told_to_stop_is_stored_and_never_bought_again(
+    tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = 12
+    with loopback(lambda body, number: says({"question": "How many?"}, after_s=1.5)) as server:
+        use(monkeypatch, server.url)
+        task = start(tmp_path / "out", records)
+        wait_for(server, 5)
+        task.terminate()
+        assert task.wait(60) == 130
+        assert server.at_once == 0 and len(server.requests) < records
+        assert "in flight are stored" in (run_dir / "logs" / "toy.jsonl").read_text()
+        assert start(tmp_path / "out", records).wait(60) == 0
+        asked = [request["messages"][1]["content"] for request in server.requests]
+    assert len(asked) == len(set(asked)) == records
+
+
 @pytest.mark.parametrize(
     "before", [(), ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["", "where a shell had Ctrl-C ignored"]
 )
