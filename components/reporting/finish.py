@@ -50,7 +50,8 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     cause = _in_words(error)
     try:
         if error:
-            write_page(gather(parsed, roots_of_records(read_run_folder(run)), run, cause), run.path(REPORT).parent)
+            roots = roots_of_records(read_run_folder(run))
+            write_page(gather(parsed, roots, run, cause, context.opens_mlflow), run.path(REPORT).parent)
             run.publish(str(Path(REPORT).parent))
     finally:
         if run.is_remote:
