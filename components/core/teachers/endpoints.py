@@ -15,12 +15,11 @@ import random
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from components.core.data.settings import Settings
+from components.core.data.settings import Settings, web_address
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
 from components.core.teachers.admission import Admission, Trouble
 from components.core.teachers.exchange import Exchange, Passing
@@ -38,7 +37,7 @@ log = logging.getLogger("rewatch.teachers")
 class EndpointSettings(Settings):
     """Where a teacher answers, in the OpenAI chat protocol, and how patient to be with it."""
 
-    base_url: str = ""
+    base_url: Annotated[str, web_address("http://host:port/v1", keys="api_key_env")] = ""
     """Such as `http://teacher:8000/v1`. Empty: whoever launches the run starts the server and fills it in."""
 
     api_key_env: str = ""
@@ -54,16 +53,6 @@ class EndpointSettings(Settings):
     patience_s: float = Field(default=1200.0, gt=0)
     """How long an outage is waited out, in seconds, before the stage stops: long enough for a model server of many
     gigabytes to be started again."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        address = urlsplit(value)
-        if value and not (address.scheme in ("http", "https") and address.hostname):
-            raise ValueError("it is no address such as http://host:port/v1")
-        if "@" in address.netloc:
-            raise ValueError("it holds a user or password; name the key's variable in api_key_env")
-        return value
 
 
 class Endpoint:

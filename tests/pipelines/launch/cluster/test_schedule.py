@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,17 +68,19 @@ def test_no_two_schedules_are_ever_enabled_and_what_was_cut_off_is_ended_by_the_
 ) -> None:
     assert main(["schedule", *options, *NIGHTLY]) == 0
     most, ask = [0], KfpApi.ask
-    enabled = lambda: sum(one["status"] == "ENABLED" for one in kfp["recurringruns"])  # noqa: E731
+
+    def enabled() -> int:
+        return sum(one["status"] == "ENABLED" for one in kfp["recurringruns"])
 
     def cut_off_after(calls: int) -> None:
         left = [calls]
 
-        def asked(self: KfpApi, *arguments: object, **named: object) -> object:
+        def asked(self: KfpApi, *arguments: Any, **named: Any) -> Any:
             most[0] = max(most[0], enabled())
             if not left[0]:
                 raise RewatchError("killed")
             left[0] -= 1
-            return ask(self, *arguments, **named)  # type: ignore[arg-type]
+            return ask(self, *arguments, **named)
 
         monkeypatch.setattr(KfpApi, "ask", asked)
 
