@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ from threading import Thread
 import pytest
 
 from components.core.data.identity import identity_of
-from components.core.engine import pools
+from components.core.engine import pools, prerequisites
 from components.core.engine.context import Context
 from components.core.engine.pools import PoolNeeds
 from components.core.engine.prerequisites import Asked, bases_in, missing, roles_in
@@ -124,6 +125,31 @@ def test_everything_that_is_missing_is_told_at_once(
         "128 images of 784 pixels",
         "serves Q, not 'R' that",
         "endpoints.nobody.base_url",
+    )
+
+
+@pytest.mark.usefixtures("silent_store")
+def test_whoever_takes_every_packet_and_never_answers_is_told_with_all_the_rest(
+    tmp_path: Path, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prerequisites, "ALL_TOLD_S", 3.0)
+    monkeypatch.setenv("BIG_KEY", "k3y")
+    monkeypatch.setenv("HF_ENDPOINT", silent)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "models"))
+    told = {"state_root": "s3://ours/state", "mlflow_uri": silent, "budget": Budget(tokens=3)}
+    began = time.monotonic()
+    found = missing(
+        surroundings(tmp_path, silent, **told), "s3://films/", [Asked(CAPTIONER, 4, 28 * 28)], [], ["someone/gated"]
+    )
+    assert time.monotonic() - began < 60, "boto3 alone would wait for six minutes"
+    assert_told(
+        found,
+        "The store of s3://ours/state gave no answer within 3 s. Correct launch.s3_endpoint or launch.buckets",
+        "The store of s3://films/ gave no answer within 3 s.",
+        f"MLflow at {silent} gave no answer within 3 s. Start it, or correct launch.mlflow.",
+        "The Hub, asked for someone/gated, gave no answer",
+        "The teacher 'big' gave no answer",
+        "one reply may take 64",
     )
 
 
