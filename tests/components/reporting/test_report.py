@@ -45,6 +45,8 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     evaluated = read_manifest(world.roots["evaluation"])
     found = {"metrics": {"accuracy/all/grpo_think": 0.74}}
     write_manifest(world.roots["evaluation"], evaluated.model_copy(update=found))
+    decided = read_manifest(world.roots["decision"])
+    write_manifest(world.roots["decision"], decided.model_copy(update={"info": {"decision": "Promoted: 74 %"}}))
     report_run('{"thumbnails": 0}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = world.run / "report" / "index.html"
     assert page.read_bytes() == (tmp_path / "page").read_bytes()
@@ -62,7 +64,9 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     assert measured["accuracy.grpo_think.all"].value == 0.74
     assert measured["accuracy.grpo_think.all"].dataset_name == "questions"
     assert "grounding_recall at 0.3.grpo_think.all" in measured
-    assert client.get_run(parent).data.metrics == {"accuracy/all/grpo_think": 0.74}
+    whole = client.get_run(parent).data
+    assert whole.metrics == {"accuracy/all/grpo_think": 0.74}
+    assert whole.tags["rewatch.decision"] == "Promoted: 74 %"
 
 
 def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
