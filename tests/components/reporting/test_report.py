@@ -130,6 +130,23 @@ def test_finish_in_a_pod_of_its_own_tells_what_failed_in_another(
     assert seen(state) == set()
 
 
+def test_finish_in_a_pod_knows_that_a_run_succeeded_which_kfp_calls_failed_as_a_task_was_tried_again(
+    tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = f"{s3_bucket}/state"
+    other = RunRecord(f"{state}/runs/7f3b", str(tmp_path / "other"))
+    for name in ("sft", "report"):
+        other.write_task(TaskRecord(name=name, status="succeeded", stage=name, started=utc_now(), output="/s3/gone"))
+    other.write_object("report/index.html", {})
+    note_pending(state, "7f3b", ["a"])
+    for name, value in Context(run_id="7f3b", state_root=state, scratch=str(tmp_path / "own")).environment().items():
+        monkeypatch.setenv(name, value)
+    assert finish("{}", OUTLINE, "FAILED", "Task exit-handler-1 failed.") == {"status": "succeeded", "cause": ""}
+    assert other.object("run.json")["status"] == "succeeded"
+    assert other.object("report/index.html") == {}, "the page that the report wrote stays"
+    assert seen(state) == {"a"}
+
+
 def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
