@@ -97,6 +97,7 @@ class Teachers:
             BudgetExceeded: if the budget is spent and the reply is not stored.
         """
         request = _Request(role, prompt, reply_type, check, sample, request_key(role, prompt, reply_type, sample))
+        stored: bytes | None
         while True:
             if request.key in self._in_flight:
                 stored = await asyncio.shield(self._in_flight[request.key])
