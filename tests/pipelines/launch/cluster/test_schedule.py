@@ -121,6 +121,10 @@ def test_a_schedule_of_which_a_run_is_going_is_stopped_and_goes_after_it(
     assert main(["schedule", *options, *HOURLY]) == 0
     assert [one["status"] for one in kfp["recurringruns"]] == ["DISABLED", "ENABLED"]
     assert "is stopped and not deleted, as its run" in capsys.readouterr().out
+    assert main(["unschedule", *options]) == 0 and "1 schedules deleted" in capsys.readouterr().out
+    assert main(["unschedule", *options]) == 0
+    said = capsys.readouterr().out
+    assert "is stopped and not deleted" in said and "there was no schedule" not in said
     kfp["runs"][0]["state"] = "SUCCEEDED"
     assert main(["schedule", *options, *HOURLY]) == 0
     assert [one["trigger"]["cron_schedule"]["cron"] for one in kfp["recurringruns"]] == ["0 0 * * * *"]
