@@ -25,6 +25,7 @@ from components.core.data.rows import (
     CaptionEvent,
     Outcome,
     Question,
+    QuestionKind,
     Row,
     Span,
     Summary,
@@ -34,6 +35,8 @@ from components.core.data.rows import (
 )
 from components.core.engine.stage import Stage, Task
 from components.core.errors import RecordError
+from components.core.judging.matching import spans_in, times_in
+from components.core.judging.quantities import quantities
 from components.core.teachers.client import Reply
 from components.core.teachers.prompts import Prompt
 from components.core.traces.tags import strip as strip_tags
@@ -141,6 +144,9 @@ async def ask(
         "types": [str(kind) for kind in settings.types],
         "count": max(settings.questions_per_video, ceil(len(part) / settings.events_per_question)),
     }
+    if settings.look_shares is not None:
+        places = settings.look_shares.places(payload["count"])
+        payload["looks"] = {"one": places[1], "two": places[2], "three": places[3]}
     if len(part) < len(record.events) or record.has_gaps:
         payload["part_of"] = render_span(0.0, record.video.duration_s)
     return await task.teachers.ask(settings.question_writer, Prompt(QUESTION_WRITER, payload), QuestionsReply)
@@ -166,10 +172,27 @@ def row_of(
         question=text,
         answer=answer,
         evidence=evidence_spans(events),
+        kind=kind_of(written.kind, answer),
+        looks=written.looks,
         outcome=Outcome.REJECTED if reason else Outcome.OK,
         reason=reason,
         lineage=reply.lineage([event.event_id for event in events]),
     )
+
+
+def kind_of(kind: QuestionKind, answer: str) -> QuestionKind:
+    """The kind that the writer gave, where the answer has the form that goes with it: a time, a span, a number.
+
+    Scores are told by kind, and a kind that does not hold would spoil them; the question itself may be good.
+    """
+    forms = {
+        QuestionKind.WHEN: times_in(answer) and not spans_in(answer),
+        QuestionKind.STOP: times_in(answer) and not spans_in(answer),
+        QuestionKind.FROM_TO: spans_in(answer),
+        QuestionKind.HOW_LONG: quantities(answer),
+        QuestionKind.HOW_MANY: quantities(answer),
+    }
+    return kind if forms.get(kind, True) else QuestionKind.OTHER
 
 
 def clean(text: str) -> str:

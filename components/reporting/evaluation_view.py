@@ -7,23 +7,32 @@ from dataclasses import dataclass
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Protocol, Score
+from components.core.traces.looks import GROUPS
 from components.reporting.ancestry import Ancestry
 from components.reporting.charts.intervals import Dot, interval_plot
 
-GROUPS = ("all", "single_look", "two_look")
 REFERENCES = frozenset({"chance", "blind_prior", "wrong_video"})
 """Systems that nobody trained for: what guessing gives, without and with what training questions teach, and the control
 that is shown another video."""
 COLUMNS = (
     ("accuracy", "all"),
-    ("accuracy", "single_look"),
-    ("accuracy", "two_look"),
-    ("accuracy_where_named", "single_look"),
+    ("accuracy", "one_look"),
+    ("accuracy", "several_looks"),
+    ("accuracy", "after"),
+    ("accuracy", "before"),
+    ("accuracy", "when"),
+    ("accuracy", "from_to"),
+    ("accuracy_where_named", "all"),
+    ("visual_gain", "all"),
+    ("reversed_pairs", "all"),
+    ("actions", "all"),
     ("faithful", "all"),
     ("inferred", "all"),
+    ("consistent", "all"),
 )
-"""(metric, group) of the table's columns: accuracy by kind of question, accuracy of replies that name an option at all
-(what compares with chance), then r_obs and r_rea where they were judged."""
+"""(metric, group) of the table's columns: accuracy by kind of question; accuracy of replies that name an option at all
+(what compares with chance); what the video brings over a blind guesser; pairs of a video and its reverse that both were
+answered right; looks and searches; then r_obs, r_rea and whether the answer follows, where they were judged."""
 ORDER = (
     "chance",
     "blind_prior",

@@ -38,6 +38,25 @@ class QuestionType(StrEnum):
     COUNTERFACTUAL = "counterfactual"
 
 
+class QuestionKind(StrEnum):
+    """What a question asks for in time, which says how one must search for it; its type says what about.
+
+    `order` is what comes in which order among three or more, or the later of two; `how_many` counts, `stop` asks when
+    something ends that went on. Ours: the papers have types alone.
+    """
+
+    MOMENT = "moment"
+    AFTER = "after"
+    BEFORE = "before"
+    WHEN = "when"
+    FROM_TO = "from_to"
+    HOW_LONG = "how_long"
+    ORDER = "order"
+    HOW_MANY = "how_many"
+    STOP = "stop"
+    OTHER = "other"
+
+
 class Strict(BaseModel):
     """A frozen model that refuses unknown fields."""
 
@@ -162,6 +181,8 @@ class Question(Row):
     options: tuple[str, ...] = ()
     answer_index: int = -1
     evidence: tuple[Span, ...]
+    kind: QuestionKind = QuestionKind.OTHER
+    looks: int = Field(default=0, ge=0, description="looks that answering takes, as its writer says; 0: not told")
     twin_of: str = ""
 
 
@@ -218,17 +239,20 @@ class Prediction(Row):
     """What one student answered to one held-out question, and how that was judged.
 
     `faithful` is the share of observations that the judge found true, `inferred` whether the inferrer reached the
-    right answer from them (r_obs and r_rea); both are None where the judge was not asked or did not answer.
+    right answer from them (r_obs and r_rea), `consistent` whether they lead it to the answer that was given, right or
+    wrong; all are None where the judge was not asked or did not answer.
     """
 
     id_field = "prediction_id"
 
     prediction_id: str
-    system: str = Field(description="row of the table: untrained, sft_direct, sft_think, grpo_think, wrong_video, …")
+    system: str = Field(
+        description="untrained, sft_think, wrong_video, …; `_forward` and `_reversed` end halves of a pair"
+    )
     question_id: str
     video_id: str = Field(description="the video the question is about, also where another one was shown")
     type: QuestionType
-    single_look: bool
+    groups: tuple[str, ...] = Field(description="the groups of the table that it counts in, `all` and its type apart")
     text: str
     answer: str
     correct: bool
@@ -236,6 +260,7 @@ class Prediction(Row):
     actions: int
     faithful: float | None = None
     inferred: float | None = None
+    consistent: float | None = None
 
 
 class Score(Row):
@@ -246,7 +271,7 @@ class Score(Row):
     score_id: str
     system: str
     metric: str = Field(description="accuracy, faithful, inferred, actions, grounding_miou, caption_rouge_l, …")
-    group: str = Field(description="all, single_look, two_look, or a question type")
+    group: str = Field(description="all, one_look, several_looks, after, before, when, from_to, or a question type")
     value: float | None = Field(description="None where it was not computed; `reason` says why")
     low: float | None = None
     high: float | None = None

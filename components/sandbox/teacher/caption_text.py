@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from components.core.traces.timecodes import parse, render, render_span
@@ -113,3 +114,16 @@ def stretches_of(events: Sequence[Event], thing: Thing, gap_s: float = 0.5) -> l
         else:
             runs.append([event])
     return runs
+
+
+def moves_of(events: Sequence[Event], thing: Thing) -> list[list[Event]]:
+    """The unbroken runs of events in which the thing moves one way, in order of time."""
+    runs: list[list[Event]] = []
+    for run in stretches_of(events, thing):
+        for _, same_way in groupby(run, key=lambda event: _direction_in(event, thing)):
+            runs.append(list(same_way))
+    return [run for run in runs if _direction_in(run[0], thing)]
+
+
+def _direction_in(event: Event, thing: Thing) -> str:
+    return next((s.direction for s in event.sightings if s.thing == thing), "")

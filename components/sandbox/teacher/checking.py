@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.sandbox.teacher import seeded
-from components.sandbox.teacher.caption_text import TIME, Event, read_lines, read_observation, seconds_of, stretches_of
+from components.sandbox.teacher.caption_text import (
+    TIME,
+    Event,
+    moves_of,
+    read_lines,
+    read_observation,
+    seconds_of,
+    stretches_of,
+)
 from components.sandbox.teacher.guessing import answer_from_text
 from components.sandbox.teacher.question_answering import answer, same_answer
 from components.sandbox.teacher.question_text import read_question
@@ -134,6 +142,7 @@ def _is_visible(thing: Thing, claim: Event, events: Sequence[Event]) -> bool:
     """Whether a stretch of the thing has the claimed ends, or the claim is one event within such a stretch."""
     for run in stretches_of(events, thing):
         ends = [(run[0].start_s, run[-1].end_s), *((event.start_s, event.end_s) for event in run)]
+        ends += [(one[0].start_s, one[-1].end_s) for one in moves_of(run, thing)]
         if any(
             abs(claim.start_s - start) < SPAN_TOLERANCE_S and abs(claim.end_s - end) < SPAN_TOLERANCE_S
             for start, end in ends

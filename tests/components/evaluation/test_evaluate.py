@@ -16,7 +16,7 @@ from components.core.errors import DatasetError
 from components.core.stores.files import storage_for
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.student import load_student
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import is_one_look
 from components.evaluation.evaluate import STAGE
 from components.evaluation.systems import SYSTEMS, load_champion, load_students
 from components.sandbox.teacher.launch import running_teacher
@@ -64,11 +64,11 @@ def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     inputs: dict[str, Path], evaluated: Dataset
 ) -> None:
     questions: list[Question] = list(Dataset(inputs["questions"]).rows("questions"))
-    single = sum(is_single_look(question) for question in questions)
+    single = sum(is_one_look(question) for question in questions)
     scores = by_name(evaluated)
-    assert scores["chance", "accuracy", "single_look"].value == 0.25
+    assert scores["chance", "accuracy", "one_look"].value == 0.25
     for system in OWN:
-        row = scores[system.name, "accuracy", "single_look"]
+        row = scores[system.name, "accuracy", "one_look"]
         assert (row.n, row.clusters) == (single, 3)
         assert row.low is not None and row.value is not None and row.high is not None
         assert row.low <= row.value <= row.high
@@ -90,7 +90,7 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
             update={"question_id": f"taught-{n}", "video_id": "video-seen", "answer": "circle", "answer_index": 0}
         )
         for n, q in enumerate(questions)
-        if is_single_look(q)
+        if is_one_look(q)
     ]
     rows = {"videos": [*videos, seen], "events": events}
     captions = write_dataset(tmp_path / "captions", rows, {"videos": type(seen), "events": type(events[0])})
@@ -98,11 +98,11 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
     with running_teacher() as url:
         result = run_stage(STAGE, url, tmp_path, inputs | {"captions": captions, "questions": asked}, SETTINGS)
     scores = by_name(result)
-    single = [question for question in questions if is_single_look(question)]
-    blind = scores["blind_prior", "accuracy", "single_look"]
+    single = [question for question in questions if is_one_look(question)]
+    blind = scores["blind_prior", "accuracy", "one_look"]
     assert blind.value == sum(question.answer == "circle" for question in single) / len(single) != 0.25
     assert (blind.n, blind.clusters) == (len(single), 3) and blind.low is not None
-    assert scores["chance", "accuracy", "single_look"].value == 0.25
+    assert scores["chance", "accuracy", "one_look"].value == 0.25
     gain, own = scores["grpo_think - blind_prior", "accuracy", "all"], scores["grpo_think", "accuracy", "all"]
     assert gain.value is not None and own.value is not None
     assert abs(gain.value - (own.value - (scores["blind_prior", "accuracy", "all"].value or 0))) < 1e-9

@@ -39,7 +39,7 @@ def row(system: str, number: int, correct: bool, **fields: object) -> Prediction
     """The prediction of a system on question `number`, two questions to a video."""
     values: dict[str, object] = {
         "prediction_id": f"{system}-{number}", "system": system, "question_id": f"question-{number}",
-        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "single_look": True, "text": "",
+        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "groups": ("one_look",), "text": "",
         "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
     }  # fmt: skip
     return Prediction.model_validate(values)
@@ -114,7 +114,7 @@ def test_who_sees_no_video_is_scored_by_group_and_what_the_video_brings_is_paire
     asked = [multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?")) for n in (2, 3)]
     blind = {asked[0].question_id: 0.25, asked[1].question_id: 0.5}
     scores = guessing_scores(WRITER, "blind_prior", blind, asked)
-    assert {score.group for score in scores} == {"all", "single_look", "object_recognition"}
+    assert {score.group for score in scores} == {"all", "one_look", "object_recognition"}
     assert only(scores, group="all").value == 0.375 and only(scores, group="all").n == 2
     rows = [
         row(name, n, True, question_id=q.question_id)

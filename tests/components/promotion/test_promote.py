@@ -44,7 +44,7 @@ def environment(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def prediction(system: str, number: int, *, correct: bool) -> Prediction:
     return Prediction(
         prediction_id=f"{system}-{number}", system=system, question_id=f"q{number:03d}", video_id=f"v{number // 4}",
-        type=QuestionType.OBJECT_RECOGNITION, single_look=True, text="", answer="red", correct=correct,
+        type=QuestionType.OBJECT_RECOGNITION, groups=("one_look",), text="", answer="red", correct=correct,
         well_formed=True, actions=1,
     )  # fmt: skip
 

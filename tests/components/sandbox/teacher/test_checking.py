@@ -19,7 +19,11 @@ from tests.components.sandbox.teacher.clip import CROWD, FOOTAGE, LINES
         ("From when to when is the white cross visible?", "00:05-00:07"),
         ("For how many seconds is the white cross visible?", "2"),
         ("How many different shapes are shown in all?", "5"),
-        ("If the video had stopped at [00:04], how many shapes would have been seen?", "3"),
+        ("How many different red shapes are shown?", "1"),
+        ("If the video had ended right before the yellow triangle appears, how many shapes would have been seen?", "2"),
+        ("When does the later of the white cross and the blue square appear?", "00:05"),
+        ("What is shown between the white cross and the blue square?", "yellow triangle"),
+        ("What is the second thing to appear after the blue square?", "white cross"),
     ],
 )
 def test_the_verifier_answers_from_the_caption(question: str, answer: str) -> None:
