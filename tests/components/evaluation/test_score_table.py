@@ -12,7 +12,8 @@ from components.core.traces.tags import parse
 from components.evaluation import describing, metrics
 from components.evaluation.answering import chunks, extract, held_out_questions, prediction, version_of
 from components.evaluation.describing import Description, description_scores, without_times
-from components.evaluation.metrics import best_ious, bleu1, meteor, rouge_l
+from components.evaluation.faithfulness import says_the_same
+from components.evaluation.metrics import best_ious, bleu1, exact_lines, exact_spans, meteor, rouge_l
 from components.evaluation.score_table import (
     ScoreWriter,
     accuracy_scores,
@@ -121,9 +122,55 @@ def test_who_sees_no_video_is_scored_by_group_and_what_the_video_brings_is_paire
         for name in ("grpo_think", "untrained")
         for n, q in enumerate(asked)
     ]
-    gains = gain_scores(WRITER, rows, "blind_prior", blind)
-    assert {score.system for score in gains} == {"grpo_think - blind_prior"}
-    assert only(gains, group="all").value == 0.625
+    gains = gain_scores(WRITER, rows, blind)
+    assert {(score.metric, score.group) for score in gains} == {("visual_gain", "all"), ("visual_gain", "one_look")}
+    assert only(gains, system="grpo_think", group="all").value == 0.625
+
+
+def test_an_accuracy_that_guessing_has_as_well_is_no_gain() -> None:
+    """Right on 3 of 5, as the blind prior is: 0.6 flatters where four options would make it look like seeing."""
+    blind = {f"question-{n}": 0.6 for n in range(10)}
+    rows = [row("wrong_video", n, n % 5 < 3) for n in range(10)]
+    assert only(accuracy_scores(WRITER, rows), group="all").value == 0.6
+    gain = only(gain_scores(WRITER, rows, blind), group="all")
+    assert gain.value == pytest.approx(0) and gain.low is not None and gain.high is not None
+    assert gain.low <= 0 <= gain.high
+
+
+def test_questions_count_by_their_looks_and_kinds() -> None:
+    rows = [row("grpo_think", 0, True), row("grpo_think", 1, False, groups=("several_looks", "when"))]
+    scores = accuracy_scores(WRITER, rows)
+    assert {score.group: score.value for score in scores if score.group != "object_recognition"} == {
+        "all": 0.5, "one_look": 1, "several_looks": 0, "when": 0,
+    }  # fmt: skip
+
+
+def test_searches_are_counted_beside_actions_by_group() -> None:
+    search = "<action>find red cross</action><observation>00:01-00:02 red cross</observation>"
+    rows = [
+        row("grpo_think", 0, True, text=TRACE.format("red")),
+        row("grpo_think", 1, True, groups=("several_looks",), actions=2, text=search + TRACE.format("red")),
+    ]
+    scores = looking_scores(WRITER, rows)
+    assert only(scores, metric="actions", group="several_looks").value == 2
+    assert only(scores, metric="searches", group="one_look").value == 0
+    assert only(scores, metric="searches", group="all").value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "inferred", "same"),
+    [
+        ("yellow", "yellow", True),
+        ("red", "red", True),
+        ("yellow", "red", False),
+        ("yellow", "", False),
+        ("", "", False),
+    ],
+)
+def test_an_answer_is_consistent_where_its_own_observations_lead_to_it_right_or_wrong(
+    answer: str, inferred: str, same: bool
+) -> None:
+    assert says_the_same(multiple_choice(), answer, inferred) == same
 
 
 def test_grounding_is_scored_by_the_best_interval_in_the_text() -> None:
@@ -173,6 +220,26 @@ def test_answers_are_taken_from_texts_by_the_printed_rule(
     made = prediction(system, multiple_choice(), text)
     assert (made.answer, made.correct, made.well_formed) == (answer, correct, well_formed)
     assert extract(system, parse(text), text) == answer
+
+
+def test_right_words_at_wrong_times_are_no_exact_caption() -> None:
+    true = "[00:00-00:02] a red circle\n[00:02-00:05] a yellow triangle"
+    late = "[00:00-00:03] a red circle\n[00:03-00:05] a yellow triangle"
+    swapped = "[00:00-00:02] a yellow triangle\n[00:02-00:05] a red circle"
+    scores = description_scores(WRITER, [Description(text, "v", text, true) for text in (late, swapped, true, "")])
+    assert only(scores, system=late, metric="caption_bleu1").value == pytest.approx(1)
+    assert only(scores, system=late, metric="caption_exact_spans").value == 0
+    assert only(scores, system=swapped, metric="caption_exact_spans").value == 1
+    assert only(scores, system=swapped, metric="caption_exact_lines").value == 0
+    assert only(scores, system=true, metric="caption_exact_lines").value == 1
+    assert only(scores, system="", metric="caption_exact_lines").value == 0
+
+
+def test_a_caption_of_every_span_there_is_is_not_exact() -> None:
+    true = "[00:00-00:04] a red circle\n[00:04-00:08] a cross"
+    everything = "\n".join(f"[00:0{start}-00:0{end}] a cross" for start in range(8) for end in range(start + 1, 9))
+    assert exact_spans(everything, true) < 0.15
+    assert exact_lines("[00:00-00:04] a red circle", true) == pytest.approx(2 / 3)
 
 
 def test_captions_are_compared_without_their_times() -> None:
