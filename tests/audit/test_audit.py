@@ -16,6 +16,7 @@ from tests.audit.observations import is_true
 from tests.audit.truth import TrueEvent, TrueVideo
 
 RED, BLUE, CROSS = ("red", "circle"), ("blue", "square"), ("white", "cross")
+THREE = (RED, BLUE, CROSS)
 VIDEO = TrueVideo(
     "clip.mp4",
     "showcase",
@@ -78,13 +79,30 @@ def test_a_fixed_grid_invented_events_and_wrong_shapes_find_nothing_more() -> No
         ("From when to when is the red circle visible?", "00:00-00:06", "00:00-00:03"),
         ("For how many seconds is the blue square visible?", "5", "2"),
         ("How many different shapes are shown in all?", "3", "4"),
-        ("If the video had stopped at [00:05], how many shapes would have been seen?", "2", "3"),
+        ("How many different red shapes are shown?", "1", "2"),
+        (
+            "If the video had ended right before the white cross appears, how many shapes would have been seen?",
+            "2",
+            "3",
+        ),
+        ("When does the later of the blue square and the red circle appear?", "00:03", "00:00"),
+        ("What is shown between the white cross and the red circle?", "blue square", "white cross"),
+        ("When does the red circle stop moving?", "00:03", "00:06"),
         ("Which way does the red circle move?", "left", "right"),
     ],
 )
 def test_answers_are_worked_out_from_the_truth(question: str, right: str, wrong: str) -> None:
     assert is_right(question, right, VIDEO) is True
     assert is_right(question, wrong, VIDEO) is False
+
+
+def test_what_comes_two_after_is_worked_out_from_the_truth() -> None:
+    row = TrueVideo(
+        "row.mp4", "learning", 6.0, tuple(TrueEvent(2 * n, 2 * n + 2, {p: ""}) for n, p in enumerate(THREE))
+    )
+    question = "What is the second thing to appear after the red circle?"
+    assert is_right(question, "white cross", row) is True
+    assert is_right(question, "blue square", row) is False
 
 
 def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
@@ -106,6 +124,12 @@ def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
         ("a green circle", "nothing found", True),
         ("a red circle", "nothing found", False),
         ("a red circle", "it is somewhere", False),
+        ("a red circle moving", "00:00-00:03 a red circle moves left", True),
+        ("a red circle moving", "00:00-00:05 a red circle moves left", False),
+        ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", True),
+        ("a white cross", "00:07 blue square yes 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", False),
+        ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:05-00:12", False),
+        ("white shapes", "00:07 blue square no 00:09 white cross yes. 00:08-00:12", True),
     ],
 )
 def test_observations_are_held_against_what_was_on_screen(argument: str, observation: str, true: bool) -> None:

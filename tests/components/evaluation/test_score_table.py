@@ -40,8 +40,8 @@ def row(system: str, number: int, correct: bool, **fields: object) -> Prediction
     """The prediction of a system on question `number`, two questions to a video."""
     values: dict[str, object] = {
         "prediction_id": f"{system}-{number}", "system": system, "question_id": f"question-{number}",
-        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "groups": ("one_look",), "text": "",
-        "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
+        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "groups": ("one_look",),
+        "text": "", "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
     }  # fmt: skip
     return Prediction.model_validate(values)
 
