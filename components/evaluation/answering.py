@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Asked = TypeVar("Asked")
 Shown = TypeVar("Shown")
 
+LEAST_HALVED = 20
+"""Fewer held-out videos are not halved: nobody chose settings by them, and half of them would tell nothing."""
+
 EXTRACTOR = (
     "content of the last <answer> (direct mode without tags: the whole text), matched to an option by text or letter"
 )
@@ -144,14 +147,12 @@ def held_out_questions(
 
     Args:
         max_duration_s: longer videos are left out; 0 means no limit.
-        half: of the held-out videos.
+        half: of the held-out videos, where there are `LEAST_HALVED` of them.
     """
     limit = max_duration_s or math.inf
-    held_out = {
-        video.video_id
-        for video in videos
-        if video.split == "eval" and video.duration_s <= limit and half in ("all", half_of(video.video_id))
-    }
+    held_out = {video.video_id for video in videos if video.split == "eval" and video.duration_s <= limit}
+    if half != "all" and len(held_out) >= LEAST_HALVED:
+        held_out = {video_id for video_id in held_out if half_of(video_id) == half}
     choices = [q for q in questions if q.form == "multiple_choice" and q.video_id in held_out]
     one = [question for question in choices if is_one_look(question)]
     several = [question for question in choices if not is_one_look(question)]

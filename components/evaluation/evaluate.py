@@ -204,6 +204,7 @@ def protocol_of(
     pixels = f"{frames.width}x{frames.height}" if frames.width else f"{frames.min_pixels} to {frames.max_pixels} in all"
     one = sum(is_one_look(question) for question in questions)
     videos = len({question.video_id for question in questions})
+    which = "held-out" if settings.held_out == "all" else f"held-out ({settings.held_out} half, if halved)"
     return Protocol(
         frames=f"at most {frames.max_frames}, spread over the video" + "".join(f"; {other}" for other in others),
         fps=frames.fps,
@@ -212,7 +213,7 @@ def protocol_of(
         extractor=EXTRACTOR,
         judge=f"{settings.judge.teacher}, {settings.inferrer.teacher}",
         intervals=INTERVALS,
-        questions=f"{len(questions)} held-out multiple-choice questions ({one} of one look) on {videos} videos",
+        questions=f"{len(questions)} {which} multiple-choice questions ({one} of one look) on {videos} videos",
     )
 
 

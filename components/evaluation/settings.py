@@ -32,7 +32,8 @@ class EvaluationSettings(VideoStageSettings):
 
     held_out: HeldOut = "all"
     """Which held-out videos are asked about: `choosing` and `reported` are halves that a video's digest tells apart.
-    Settings that were chosen by looking at scores are to be chosen on one half and reported on the other. Ours."""
+    Settings that were chosen by looking at scores are to be chosen on one half and reported on the other. A handful of
+    videos is not halved. Ours."""
 
     reversed_pairs: int = Field(default=0, ge=0)
     """Questions asked about a video and about its reverse, by each trained student when it thinks; each costs a call.

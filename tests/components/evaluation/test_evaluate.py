@@ -17,7 +17,6 @@ from components.core.stores.files import storage_for
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.student import load_student
 from components.core.traces.looks import is_one_look
-from components.evaluation.answering import held_out_questions
 from components.evaluation.evaluate import STAGE
 from components.evaluation.pairs import FORWARD, REVERSED
 from components.evaluation.systems import SYSTEMS, load_champion, load_students
@@ -121,16 +120,6 @@ def test_pairs_of_a_video_and_its_reverse_are_asked_in_the_same_words_and_count_
     scores = by_name(evaluated)
     assert scores["grpo_think", "reversed_pairs", "all"].n == 4
     assert not any(system.endswith((FORWARD, REVERSED)) for system, _, _ in scores)
-
-
-def test_each_half_of_the_held_out_videos_is_asked_alone(inputs: dict[str, Path], evaluated: Dataset) -> None:
-    videos = list(Dataset(inputs["captions"]).rows("videos"))
-    questions = list(Dataset(inputs["questions"]).rows("questions"))
-    halves = [
-        {q.video_id for q in held_out_questions(questions, videos, 0, 0, half=half)}
-        for half in ("choosing", "reported", "all")
-    ]
-    assert halves[0] & halves[1] == set() and halves[0] | halves[1] == halves[2] == {v.video_id for v in videos}
 
 
 def test_the_mean_number_of_actions_stands_in_the_metrics(evaluated: Dataset) -> None:

@@ -24,6 +24,7 @@ from components.evaluation.score_table import (
     guessing_scores,
     looking_scores,
 )
+from components.evaluation.settings import HeldOut
 from components.evaluation.systems import System
 from tests.components.core.judging.stages import video
 from tests.components.core.judging.world import multiple_choice, open_question
@@ -95,8 +96,9 @@ def test_faithfulness_counts_only_what_was_judged() -> None:
     ]
     rows += [row("sft_think", 2, True), row("sft_direct", 0, True, actions=0)]
     scores = looking_scores(WRITER, rows)
-    assert (only(scores, metric="faithful").value, only(scores, metric="faithful").n) == (0.5, 2)
-    assert only(scores, metric="actions", system="sft_direct").value == 0
+    faithful = only(scores, metric="faithful", group="all")
+    assert (faithful.value, faithful.n) == (0.5, 2)
+    assert only(scores, metric="actions", group="all", system="sft_direct").value == 0
 
 
 def test_chance_is_compared_with_replies_that_name_an_option() -> None:
@@ -275,6 +277,20 @@ def test_only_held_out_multiple_choice_questions_are_asked_and_always_the_same()
     assert chosen == held_out_questions(questions[::-1], videos[::-1], 4, 0, max_duration_s=16)
     assert len(held_out_questions(questions, videos, 0, 0)) == 12
     assert version_of(chosen) == version_of(chosen[::-1]) != version_of(chosen[1:])
+
+
+def test_each_half_of_the_held_out_videos_is_asked_about_alone_and_a_handful_is_not_halved() -> None:
+    videos = [video(f"video-{n}", "eval") for n in range(40)]
+    questions = [multiple_choice(open_question(video_id=one.video_id)) for one in videos]
+
+    def asked(half: HeldOut, some: int) -> set[str]:
+        return {row.video_id for row in held_out_questions(questions, videos[:some], 0, 0, half=half)}
+
+    assert asked("choosing", 40) & asked("reported", 40) == set()
+    assert asked("choosing", 40) | asked("reported", 40) == asked("all", 40) == {one.video_id for one in videos}
+    assert 10 < len(asked("reported", 40)) < 30
+    assert asked("reported", 39) <= asked("reported", 40), "a new video moves no other"
+    assert asked("reported", 5) == asked("choosing", 5) == asked("all", 5)
 
 
 @given(st.integers(1, 40), st.integers(2, 9))
