@@ -33,20 +33,23 @@ def is_true(argument: str, observation: str, video: TrueVideo) -> bool:
     return (
         bool(stated)
         and all(_holds(start, end, named(text), video) for start, end, text in stated)
-        and all(_judged_right(text, argument) for _, _, text in stated)
+        and all(_judged_right(parse(start), text, argument) for start, _, text in stated)
         and _was_there(_RESULT.search(observation), argument, video)
     )
 
 
-def _judged_right(text: str, argument: str) -> bool:
+def _judged_right(time_s: float, text: str, argument: str) -> bool:
     """Whether a second's verdict, where it has one, is right about what was searched for."""
     verdict = _VERDICT.search(text)
-    return verdict is None or (verdict[1] == "yes") == any(_is_sought(pair, argument) for pair in named(text))
+    return verdict is None or (verdict[1] == "yes") == any(_is_sought(pair, time_s, argument) for pair in named(text))
 
 
-def _is_sought(pair: Pair, argument: str) -> bool:
+def _is_sought(pair: Pair, time_s: float, argument: str) -> bool:
+    if "every shape" in argument:
+        until = re.search(_CLOCK, argument)
+        return until is None or time_s < parse(until[0])
     coloured = _COLOURED.search(argument)
-    return pair in named(argument) or "every shape" in argument or (coloured is not None and coloured[1] == pair[0])
+    return pair in named(argument) or (coloured is not None and coloured[1] == pair[0])
 
 
 def _was_there(result: re.Match[str] | None, argument: str, video: TrueVideo) -> bool:
@@ -54,7 +57,7 @@ def _was_there(result: re.Match[str] | None, argument: str, video: TrueVideo) ->
     if result is None:
         return True
     start_s, end_s = parse(result[1]), parse(result[2])
-    runs = [run for pair in video.pairs() if _is_sought(pair, argument) for run in video.runs(pair)]
+    runs = [run for pair in video.pairs() for run in video.runs(pair) if _is_sought(pair, run[0], argument)]
     return any(abs(start_s - a) <= TIME_S and abs(end_s - b) <= TIME_S for a, b in runs)
 
 

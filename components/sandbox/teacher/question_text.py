@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from components.core.data.rows import QuestionKind
 from components.core.traces.timecodes import render
 from components.sandbox.teacher.caption_text import TIMECODE, seconds_of
 from components.sandbox.teacher.vocabulary import COLOURS, SHAPES, Thing
@@ -66,55 +65,45 @@ class Form:
     phrase: str
     type: str
     sort: Sort
-    in_time: QuestionKind = QuestionKind.MOMENT
+    in_time: str = "moment"
 
 
 FORMS: dict[Kind, Form] = {
     Kind.COLOUR_AT: Form("What colour is the {shape} at [{time}]?", "object_recognition", Sort.COLOUR),
     Kind.SHAPE_AT: Form("Which {colour}shape is shown at [{time}]?", "object_recognition", Sort.SHAPE),
-    Kind.AFTER: Form("What appears right after the {thing}?", "state_change", Sort.THING, QuestionKind.AFTER),
-    Kind.BEFORE: Form(
-        "What is shown right before the {thing} appears?", "state_change", Sort.THING, QuestionKind.BEFORE
-    ),
-    Kind.WHEN: Form("When does the {thing} appear?", "temporal_localisation", Sort.TIME, QuestionKind.WHEN),
-    Kind.SPAN: Form("From when to when is the {thing} visible?", "event_localisation", Sort.SPAN, QuestionKind.FROM_TO),
-    Kind.SECONDS: Form(
-        "For how many seconds is the {thing} visible?", "numerical_reasoning", Sort.SECONDS, QuestionKind.HOW_LONG
-    ),
+    Kind.AFTER: Form("What appears right after the {thing}?", "state_change", Sort.THING, "after"),
+    Kind.BEFORE: Form("What is shown right before the {thing} appears?", "state_change", Sort.THING, "before"),
+    Kind.WHEN: Form("When does the {thing} appear?", "temporal_localisation", Sort.TIME, "when"),
+    Kind.SPAN: Form("From when to when is the {thing} visible?", "event_localisation", Sort.SPAN, "from_to"),
+    Kind.SECONDS: Form("For how many seconds is the {thing} visible?", "numerical_reasoning", Sort.SECONDS, "how_long"),
     Kind.LATER: Form(
         "When does the later of the {thing} and the {other} appear?",
         "temporal_localisation",
         Sort.TIME,
-        QuestionKind.ORDER,
+        "order",
     ),
-    Kind.BETWEEN: Form(
-        "What is shown between the {thing} and the {other}?", "state_change", Sort.THING, QuestionKind.ORDER
-    ),
+    Kind.BETWEEN: Form("What is shown between the {thing} and the {other}?", "state_change", Sort.THING, "order"),
     Kind.SECOND_AFTER: Form(
-        "What is the second thing to appear after the {thing}?", "state_change", Sort.THING, QuestionKind.ORDER
+        "What is the second thing to appear after the {thing}?", "state_change", Sort.THING, "order"
     ),
-    Kind.COUNT: Form("How many different shapes are shown in all?", "counting", Sort.COUNT, QuestionKind.HOW_MANY),
-    Kind.COUNT_OF_COLOUR: Form(
-        "How many different {hue} shapes are shown?", "counting", Sort.COUNT, QuestionKind.HOW_MANY
-    ),
+    Kind.COUNT: Form("How many different shapes are shown in all?", "counting", Sort.COUNT, "how_many"),
+    Kind.COUNT_OF_COLOUR: Form("How many different {hue} shapes are shown?", "counting", Sort.COUNT, "how_many"),
     Kind.COUNT_BEFORE: Form(
         "If the video had ended right before the {thing} appears, how many shapes would have been seen?",
         "counterfactual",
         Sort.COUNT,
-        QuestionKind.HOW_MANY,
+        "how_many",
     ),
-    Kind.DIRECTION: Form("Which way does the {thing} move?", "spatial_perception", Sort.DIRECTION, QuestionKind.OTHER),
-    Kind.STOP: Form("When does the {thing} stop moving?", "temporal_localisation", Sort.TIME, QuestionKind.STOP),
+    Kind.DIRECTION: Form("Which way does the {thing} move?", "spatial_perception", Sort.DIRECTION, "other"),
+    Kind.STOP: Form("When does the {thing} stop moving?", "temporal_localisation", Sort.TIME, "stop"),
     Kind.PICTURE_COLOURS_AT: Form(
         "Which colours dominate the picture at [{time}]?", "object_recognition", Sort.PICTURE_COLOURS
     ),
     Kind.PICTURE_MOTION_AT: Form("How does the picture move at [{time}]?", "spatial_perception", Sort.PICTURE_MOTION),
     Kind.BRIGHTNESS_AT: Form("How bright is the picture at [{time}]?", "object_recognition", Sort.BRIGHTNESS),
     Kind.MOVEMENT_AT: Form("How much movement is there at [{time}]?", "spatial_perception", Sort.MOVEMENT),
-    Kind.SHOT_START: Form(
-        "When does the shot shown at [{time}] begin?", "temporal_localisation", Sort.TIME, QuestionKind.WHEN
-    ),
-    Kind.SHOT_COUNT: Form("How many shots does the video have?", "counting", Sort.COUNT, QuestionKind.HOW_MANY),
+    Kind.SHOT_START: Form("When does the shot shown at [{time}] begin?", "temporal_localisation", Sort.TIME, "when"),
+    Kind.SHOT_COUNT: Form("How many shots does the video have?", "counting", Sort.COUNT, "how_many"),
 }
 
 

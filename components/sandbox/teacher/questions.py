@@ -45,7 +45,7 @@ class Written:
         form = FORMS[self.ask.kind]
         return {
             "type": form.type,
-            "kind": form.in_time.value,
+            "kind": form.in_time,
             "looks": self.looks,
             "question": self.ask.phrase(),
             "answer": self.answer,

@@ -30,7 +30,7 @@ from components.sandbox.teacher.question_answering import (
     stop_of,
 )
 from components.sandbox.teacher.question_text import Kind, ParsedQuestion, read_question
-from components.sandbox.teacher.vocabulary import COLOURS, read_sightings
+from components.sandbox.teacher.vocabulary import colour_sought, read_sightings
 
 QUERY, RETRIEVAL, ANSWER = "segment_query", "segment_retrieval", "answer"
 NOTHING = "nothing found"
@@ -233,7 +233,7 @@ def _retrieve(events: Sequence[Event], query: str) -> list[tuple[str, str, list[
     """Stretches that match a query: (span, text, event ids)."""
     words = query.lower()
     time = TIME.search(words)
-    coloured = re.fullmatch(rf"({'|'.join(COLOURS)}) shapes?", words)
+    coloured = colour_sought(words)
     if re.search(r"\bevery (?:shape|shot)\b", words):
         until = seconds_of(time[1]) if time else float("inf")
         return [(event.when(), event.text, [event.index]) for event in events if event.start_s < until]
@@ -243,7 +243,7 @@ def _retrieve(events: Sequence[Event], query: str) -> list[tuple[str, str, list[
     found = []
     wanted = [sighting.thing for sighting in read_sightings(words)]
     if coloured:
-        wanted = list(dict.fromkeys(thing for e in events for thing in e.things if thing.colour == coloured[1]))
+        wanted = list(dict.fromkeys(thing for e in events for thing in e.things if thing.colour == coloured))
     runs_of = moves_of if words.endswith(" moving") else stretches_of
     for thing in wanted:
         for run in runs_of(events, thing):

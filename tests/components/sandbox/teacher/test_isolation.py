@@ -15,7 +15,7 @@ ALLOWED = (
     "components.core.data.identity",
     "components.core.errors",
     "components.core.processes",
-    "components.core.traces.timecodes",
+    "components.core.traces",
 )
 
 
