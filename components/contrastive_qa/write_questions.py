@@ -39,6 +39,7 @@ from components.core.judging.matching import spans_in, times_in
 from components.core.judging.quantities import quantities
 from components.core.teachers.client import Reply
 from components.core.teachers.prompts import Prompt
+from components.core.traces.looks import looks_of
 from components.core.traces.tags import strip as strip_tags
 from components.core.traces.timecodes import caption_line, render_span
 
@@ -218,9 +219,11 @@ def evidence_spans(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
 
 
 def count(questions: Sequence[Question], task: Task[ContrastiveQASettings]) -> None:
-    """Add kept questions by type, and rejected ones, to the task's metrics."""
-    kept = Counter(f"kept_{question.type}" for question in questions if question.outcome is Outcome.OK)
-    task.count(**kept, rejected=len(questions) - kept.total())
+    """Add kept questions by type and by the looks they take, and rejected ones, to the task's metrics."""
+    good = [question for question in questions if question.outcome is Outcome.OK]
+    kept = Counter(f"kept_{question.type}" for question in good)
+    looks = Counter(f"kept_looks_{looks_of(question)}" for question in good)
+    task.count(**kept, **looks, rejected=len(questions) - len(good))
 
 
 STAGE = Stage(

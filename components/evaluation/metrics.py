@@ -18,10 +18,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 from components.core.judging.matching import normalise, temporal_iou
 
 Interval = tuple[float, float]
+Said = TypeVar("Said")
 RECALLS = (0.3, 0.5, 0.7)
 NO_WORDNET = "not computed: WordNet is not installed (python -m nltk.downloader wordnet)"
 
@@ -60,7 +62,7 @@ def _lines(text: str) -> list[tuple[tuple[str, str], str]]:
     return [((match[1], match[2]), normalise(text[match.end() : end])) for match, end in zip(found, ends, strict=True)]
 
 
-def _f1(said: Counter[object], true: Counter[object]) -> float:
+def _f1(said: Counter[Said], true: Counter[Said]) -> float:
     return 2 * (said & true).total() / total if (total := said.total() + true.total()) else 0.0
 
 

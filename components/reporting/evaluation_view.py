@@ -118,7 +118,7 @@ def _table(scores: Sequence[Score]) -> list[SystemRow]:
     names = {score.system for score in scores if score.metric == "accuracy" and " - " not in score.system}
     place = {name: index for index, name in enumerate(ORDER)}
     return [
-        SystemRow(name, name in REFERENCES, tuple(found.get((name, *column)) for *column, _ in COLUMNS))
+        SystemRow(name, name in REFERENCES, tuple(found.get((name, metric, group)) for metric, group, _ in COLUMNS))
         for name in sorted(names, key=lambda name: (place.get(name, len(ORDER)), name))
     ]
 
