@@ -99,7 +99,7 @@ def _other_times(ask: ParsedQuestion, truth_s: float, events: Sequence[Event], s
 
 
 def _other_spans(answer: str, events: Sequence[Event], seed: int) -> Iterator[str]:
-    """When other things are seen, then other stretches as long as one of these."""
+    """When other things are seen, then other stretches as long as one of these, and not nearly the right one."""
     things = {thing for event in events for thing in event.things}
     runs = [run for thing in things for run in stretches_of(events, thing)]
     spans = {render_span(run[0].start_s, run[-1].end_s) for run in runs}
@@ -107,7 +107,12 @@ def _other_spans(answer: str, events: Sequence[Event], seed: int) -> Iterator[st
     start_s, end_s = sorted(seconds_of(time) for time in TIME.findall(answer))
     lengths = {round(run[-1].end_s - run[0].start_s) for run in runs} | {max(1, round(end_s - start_s))}
     last_s = max((ceil(event.end_s) for event in events), default=ceil(end_s) + 4)
-    others = {render_span(float(at), float(at + n)) for n in lengths if n for at in range(max(1, last_s - n + 1))}
+    others = {
+        render_span(float(at), float(at + length))
+        for length in lengths - {0}
+        for at in range(max(1, last_s - length + 1))
+        if 2 * (min(at + length, end_s) - max(at, start_s)) < max(at + length, end_s) - min(at, start_s)
+    }
     yield from seeded.shuffled(others - spans - {answer}, seed)
 
 
