@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.core.data.rows import QuestionKind, QuestionType
+from components.core.data.question_types import QuestionKind, QuestionType
 from components.core.teachers.prompts import ReplyModel
 
 SUMMARIZER = """\

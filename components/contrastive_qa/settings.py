@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.data.rows import QuestionType
+from components.core.data.question_types import QuestionType
 from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
 from components.core.traces.looks import LookShares

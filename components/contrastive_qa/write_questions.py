@@ -21,18 +21,8 @@ from components.contrastive_qa.prompts import (
     WrittenQuestion,
 )
 from components.contrastive_qa.settings import ContrastiveQASettings
-from components.core.data.rows import (
-    CaptionEvent,
-    Outcome,
-    Question,
-    QuestionKind,
-    Row,
-    Span,
-    Summary,
-    Video,
-    digest_of,
-    short_id,
-)
+from components.core.data.question_types import QuestionKind
+from components.core.data.rows import CaptionEvent, Outcome, Question, Row, Span, Summary, Video, digest_of, short_id
 from components.core.engine.stage import Stage, Task
 from components.core.errors import RecordError
 from components.core.judging.matching import spans_in, times_in

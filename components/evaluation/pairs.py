@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from components.core.data.rows import CaptionEvent, Prediction, Question, QuestionKind, QuestionType, Score, digest_of
+from components.core.data.question_types import QuestionKind, QuestionType
+from components.core.data.rows import CaptionEvent, Prediction, Question, Score, digest_of
 from components.core.errors import ReplyError
 from components.core.judging.judge import Judge
 from components.core.judging.options import match_option

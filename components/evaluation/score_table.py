@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.core.data.rows import Prediction, Protocol, Question, QuestionType, Score, short_id
+from components.core.data.question_types import QuestionType
+from components.core.data.rows import Prediction, Protocol, Question, Score, short_id
 from components.core.judging.intervals import clustered_bootstrap
 from components.core.judging.matching import spans_in
 from components.core.judging.options import match_option

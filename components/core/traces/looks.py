@@ -16,7 +16,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from components.core.data.rows import Question, QuestionKind, Strict
+from components.core.data.question_types import QuestionKind
+from components.core.data.rows import Question, Strict
 from components.core.traces.timecodes import times_in
 
 ROUNDING_S = 0.5

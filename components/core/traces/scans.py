@@ -13,9 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from components.core.data.rows import CaptionEvent, Step, Trajectory
 from components.core.traces import timecodes
+
+if TYPE_CHECKING:
+    from components.core.data.rows import CaptionEvent, Step, Trajectory
 
 YES, NO = "yes", "no"
 _TIME = r"\d{1,4}:[0-5]\d(?:\.\d)?"

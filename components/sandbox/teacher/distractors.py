@@ -105,13 +105,16 @@ def _other_spans(answer: str, events: Sequence[Event], seed: int) -> Iterator[st
     spans = {render_span(run[0].start_s, run[-1].end_s) for run in runs}
     yield from seeded.shuffled(spans - {answer}, seed)
     start_s, end_s = sorted(seconds_of(time) for time in TIME.findall(answer))
-    lengths = {round(run[-1].end_s - run[0].start_s) for run in runs} | {max(1, round(end_s - start_s))}
+    lengths = {round(run[-1].end_s - run[0].start_s) for run in runs} | {
+        round(end_s - start_s),
+        ceil((end_s - start_s) / 2),
+    }
     last_s = max((ceil(event.end_s) for event in events), default=ceil(end_s) + 4)
     others = {
         render_span(float(at), float(at + length))
         for length in lengths - {0}
         for at in range(max(1, last_s - length + 1))
-        if 2 * (min(at + length, end_s) - max(at, start_s)) < max(at + length, end_s) - min(at, start_s)
+        if min(at + length, end_s) - max(at, start_s) < 0.6 * (max(at + length, end_s) - min(at, start_s))
     }
     yield from seeded.shuffled(others - spans - {answer}, seed)
 

@@ -19,7 +19,6 @@ from itertools import combinations, islice, zip_longest
 from math import ceil
 from typing import Any
 
-from components.core.traces.looks import MOST, LookShares
 from components.sandbox.teacher import seeded
 from components.sandbox.teacher.caption_text import Event, event_at, moves_of, read_events, stretches_of
 from components.sandbox.teacher.evidence import evidence_of
@@ -68,16 +67,16 @@ def write_questions(
         contrast: whether the summary is heeded.
         is_part: whether the caption leaves parts of the video out: then only what a single look settles is asked.
         looks: how many questions are wanted of one look, of two and of three; where the caption has too few of one
-            sort, others take their places.
+            sort, others take their places. A third of each, unless told.
     """
     events = read_events(caption)
     seed = seeded.number("questions", *(f"{event.when()} {event.text}" for event in events))
-    wish = looks or dict(zip(LOOKS, LookShares().places(count).values(), strict=True))
+    wish = looks or {name: (count + place) // 3 for place, name in enumerate(LOOKS)}
     places = {number: wish.get(name, 0) for number, name in enumerate(LOOKS, start=1)}
     usable = _Usable(events, types, summary if contrast else "")
     by_looks: dict[int, list[Written]] = {1: list(islice(usable.of(_single_looks(events, seed)), count)), 2: [], 3: []}
     for written in () if is_part else usable.of(_wider_questions(events, seed)):
-        by_looks[max(2, min(written.looks, MOST))].append(written)
+        by_looks[max(2, min(written.looks, 3))].append(written)
         if all(len(by_looks[number]) >= wanted for number, wanted in places.items()):
             break
     chosen = [written for number, wanted in places.items() for written in by_looks[number][:wanted]]

@@ -20,9 +20,8 @@ def summarise(lines: Sequence[str]) -> str:
         return _summarise_footage(len(events), lines)
     moving = any(sighting.direction for event in events for sighting in event.sightings)
     together = any(len(event.things) > 1 for event in events)
-    states_count = seeded.number("summary", *lines) % 3 != 0
     noun = f"{len(things)} different shapes" if len(things) != 1 else "1 shape"
-    subject = noun if states_count else "coloured shapes"
+    subject = noun if _states_count(lines) else "coloured shapes"
     course = "come and go, some at the same time" if together else "are shown one after another"
     summary = f"On a plain background {subject} {course}."
     return f"{summary} Some of them move." if moving else summary
@@ -31,6 +30,11 @@ def summarise(lines: Sequence[str]) -> str:
 def _summarise_footage(shots: int, lines: Sequence[str]) -> str:
     if shots == 0:
         return "Nothing can be told about the video."
-    states_count = seeded.number("summary", *lines) % 3 != 0
     number = f"{shots} shots" if shots != 1 else "one shot"
-    return f"Footage of {number if states_count else 'changing content'} with varying light, colours and movement."
+    content = number if _states_count(lines) else "changing content"
+    return f"Footage of {content} with varying light, colours and movement."
+
+
+def _states_count(lines: Sequence[str]) -> bool:
+    """Whether the summary of this caption says how many there are."""
+    return seeded.number("summary", *lines) % 3 != 0

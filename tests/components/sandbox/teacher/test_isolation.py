@@ -15,7 +15,8 @@ ALLOWED = (
     "components.core.data.identity",
     "components.core.errors",
     "components.core.processes",
-    "components.core.traces",
+    "components.core.traces.scans",
+    "components.core.traces.timecodes",
 )
 
 
