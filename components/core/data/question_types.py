@@ -1,4 +1,8 @@
-"""The two ways in which questions are sorted: by what they are about, and by how one must search for the answer."""
+"""The two ways in which questions are sorted: by what they are about, and by how one must search for the answer.
+
+Both are told by whoever writes a question. The type spreads questions over what a video holds, as the paper does; the
+kind tells which looks an answer takes, so that a score can say which of them a student has learned.
+"""
 
 from __future__ import annotations
 

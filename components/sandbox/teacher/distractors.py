@@ -105,10 +105,8 @@ def _other_spans(answer: str, events: Sequence[Event], seed: int) -> Iterator[st
     spans = {render_span(run[0].start_s, run[-1].end_s) for run in runs}
     yield from seeded.shuffled(spans - {answer}, seed)
     start_s, end_s = sorted(seconds_of(time) for time in TIME.findall(answer))
-    lengths = {round(run[-1].end_s - run[0].start_s) for run in runs} | {
-        round(end_s - start_s),
-        ceil((end_s - start_s) / 2),
-    }
+    own = end_s - start_s
+    lengths = {round(own), ceil(own / 2), *(round(run[-1].end_s - run[0].start_s) for run in runs)}
     last_s = max((ceil(event.end_s) for event in events), default=ceil(end_s) + 4)
     others = {
         render_span(float(at), float(at + length))
