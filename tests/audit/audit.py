@@ -47,8 +47,8 @@ class Audit:
             yield from self._answers()
         if "trajectories" in self.record["datasets"]:
             yield from self._observations()
-        if "evaluation" in self.record["datasets"]:
-            yield from self._students()
+        if self._output("evaluate"):
+            yield from self._students(Dataset(self._output("evaluate")))
 
     @cached_property
     def videos(self) -> dict[str, Video]:
@@ -72,11 +72,14 @@ class Audit:
     def _dataset(self, name: str) -> Dataset:
         return Dataset(self.record["datasets"][name])
 
+    def _output(self, name: str) -> str:
+        """Where a task's dataset lies; "" where it has left none."""
+        return next((task.get("output") for task in self.record["tasks"] if task["name"] == name), None) or ""
+
     def _quarantine(self) -> Iterator[Line]:
-        output = next((task.get("output") for task in self.record["tasks"] if task["name"] == "ingest"), None)
-        if not output:
+        if not self._output("ingest"):
             return
-        corpus = Dataset(output)
+        corpus = Dataset(self._output("ingest"))
         reasons = [failure.reason for failure in corpus.failures()]
         broken = self.truth.broken()
         found = sum(any(reason.startswith(name) or name in reason for reason in reasons) for name in broken)
@@ -153,10 +156,10 @@ class Audit:
                     self.wrong.append(f"{video.file}: {step.action} {step.argument} -> {step.observation}")
         yield share("observations true", sum(true), len(true), OBSERVATIONS_BAR)
 
-    def _students(self) -> Iterator[Line]:
+    def _students(self, evaluation: Dataset) -> Iterator[Line]:
         """Whether what students say they see is so, by the truth and not by the judge they were trained with."""
         by_system: dict[str, list[Looked]] = defaultdict(list)
-        for row in self._dataset("evaluation").rows("predictions"):
+        for row in evaluation.rows("predictions"):
             video = self.known.get(row.video_id)
             pairs = parse(row.text).pairs
             if video is not None and pairs and not row.system.endswith("_reversed") and row.system != "wrong_video":
