@@ -58,7 +58,7 @@ def exact_spans(text: str, reference: str) -> float:
 def _lines(text: str) -> list[tuple[tuple[str, str], str]]:
     """Span and words of each line; a line reaches to the next span."""
     found = list(_SPAN.finditer(text))
-    ends = [*(match.start() for match in found[1:]), len(text)]
+    ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
     return [((match[1], match[2]), normalise(text[match.end() : end])) for match, end in zip(found, ends, strict=True)]
 
 
