@@ -32,9 +32,10 @@ def _proof(ask: ParsedQuestion, events: Sequence[Event]) -> list[Event]:
         if stretches is None:
             return []
         earlier, later = stretches
-        ends = (earlier[0] if ask.kind is Kind.LATER else earlier[-1], later[0])
-        until_s = later[0].start_s if ask.kind is Kind.BETWEEN else earlier[0].start_s
-        return [*ends, *(event for event in events if earlier[-1].end_s <= event.start_s < until_s)]
+        if ask.kind is Kind.LATER:
+            return [earlier[0], later[0]]
+        between = [event for event in events if earlier[-1].end_s <= event.start_s < later[0].start_s]
+        return [earlier[-1], *between, later[0]]
     assert ask.thing is not None, "every other kind names a thing"
     return _proof_about(ask.thing, ask.kind, events)
 

@@ -101,6 +101,37 @@ def test_a_trajectory_takes_the_looks_that_its_question_needs(question: str, loo
     assert [f"{verbs[step['action']]} {step['argument']}" for step in taken] == looks
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What appears right after the yellow triangle?",
+        "What is shown right before the yellow triangle appears?",
+        "What is shown between the white cross and the blue square?",
+        "What is the second thing to appear after the blue square?",
+        "If the video had ended right before the white cross appears, how many shapes would have been seen?",
+    ],
+)
+def test_no_look_is_one_too_many(question: str) -> None:
+    """Before its last look nobody knows the answer."""
+    history, answer = _rewatch(question, CAPTION, "00:00-00:08")
+    pairs = [{"action": pair.action, "observation": pair.observation} for pair in parse(written(history, answer)).pairs]
+    assert infer(question, [], pairs) == answer
+    assert [infer(question, [], pairs[:count]) for count in range(len(pairs))] == [""] * len(pairs)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When does the later of the white cross and the blue square appear?",
+        "What is shown between the white cross and the blue square?",
+    ],
+)
+def test_of_two_things_both_must_be_found(question: str) -> None:
+    history, answer = _rewatch(question, CAPTION, "00:00-00:08")
+    pairs = [{"action": pair.action, "observation": pair.observation} for pair in parse(written(history, answer)).pairs]
+    assert [infer(question, [], pairs[:n] + pairs[n + 1 :]) for n in range(2)] == ["", ""]
+
+
 def test_movement_is_found_and_its_end_is_looked_at() -> None:
     stop, answer = _rewatch("When does the red circle stop moving?", CROWD_CAPTION, "00:00-00:18")
     assert [(step["argument"], step["observation"]) for step in stop] == [
