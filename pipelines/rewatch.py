@@ -4,7 +4,7 @@ Three loops over the same shards, one gate after each. The shape follows from wh
 loop bodies receive only the shard, pipeline parameters and artifacts (any other task's parameter would silently
 become the loop item); an uncached task hands on parameters only (a new artifact would rerun all that follows);
 `prerequisites` comes first and says whether there is anything to do; where there is not, all the rest is skipped;
-`finish` is the exit task of an outer pipeline that holds nothing else, so that it runs whatever happens inside.
+`finish` is the exit task of a group that holds all other tasks, so that it runs whatever happens to them.
 `pipelines/ir/lint.py` refuses a compiled pipeline that breaks any of this.
 
     rewatch plan            prints the tasks
@@ -56,120 +56,17 @@ def build(platform: Platform) -> Any:
     from components.contrastive_qa.component import write_questions
     from components.evaluation.component import evaluate
     from components.filter_probes.component import probe
-    from components.grpo.component import grpo
+    from components.grpo.component import grpo as train_grpo
     from components.ingestion.component import discover, ingest, prerequisites_of
     from components.promotion.component import find_champion, promote
     from components.quality_gates.component import gate_captions, gate_questions, gate_trajectories
     from components.reporting.component import finish, report_on
     from components.segmentation.component import segment
-    from components.sft.component import sft
+    from components.sft.component import sft as train_sft
 
     place, told = platform.place, PIPELINE.outline.model_dump_json()
     report = report_on(*(output.name for output in PIPELINE.outputs))
     check = prerequisites_of(*ASKING, "sft")
-
-    @dsl.pipeline(name="rewatch-body", description="discover, caption, question, re-watch, train, evaluate, promote")
-    def body(
-        videos: str,
-        prerequisites: str,
-        ingestion: str,
-        segmentation: str,
-        captioning: str,
-        contrastive_qa: str,
-        filter_probes: str,
-        agent_cot: str,
-        captions_gate: str,
-        questions_gate: str,
-        trajectories_gate: str,
-        sft_settings: str,
-        grpo_settings: str,
-        evaluation: str,
-        promotion: str,
-        reporting: str,
-    ) -> None:
-        ready = place(
-            check(
-                videos=videos,
-                settings=prerequisites,
-                pools=platform.needs(),
-                segmentation=segmentation,
-                captioning=captioning,
-                contrastive_qa=contrastive_qa,
-                filter_probes=filter_probes,
-                agent_cot=agent_cot,
-                captions_gate=captions_gate,
-                questions_gate=questions_gate,
-                trajectories_gate=trajectories_gate,
-                grpo=grpo_settings,
-                evaluation=evaluation,
-                sft=sft_settings,
-            ),
-            "data",
-        ).set_caching_options(False)
-
-        with dsl.If(ready.output == True, name="anything-to-do"):  # noqa: E712 - KFP compiles the comparison
-            shards = place(discover(videos=videos, settings=ingestion), "data").set_caching_options(False)
-            corpus = place(ingest(videos=videos, shards=shards.output, settings=ingestion), "data")
-
-            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-                segments = place(segment(shard=shard, settings=segmentation, corpus=corpus.output), "teacher")
-                captioned = place(
-                    caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output), "teacher"
-                )
-            captions = place(
-                gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)),
-                "gate",
-            ).outputs["captions"]
-
-            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-                written = place(write_questions(shard=shard, settings=contrastive_qa, captions=captions), "teacher")
-                probed = place(
-                    probe(shard=shard, settings=filter_probes, captions=captions, written=written.output),
-                    "teacher",
-                )
-            questions = place(
-                gate_questions(settings=questions_gate, captions=captions, shards=dsl.Collected(probed.output)),
-                "gate",
-            ).outputs["questions"]
-
-            with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
-                rewatched = place(
-                    rewatch_questions(shard=shard, settings=agent_cot, captions=captions, questions=questions),
-                    "teacher",
-                )
-            trajectories = place(
-                gate_trajectories(
-                    settings=trajectories_gate,
-                    captions=captions,
-                    questions=questions,
-                    shards=dsl.Collected(rewatched.output),
-                ),
-                "gate",
-            ).outputs["trajectories"]
-
-            data = {"captions": captions, "questions": questions}
-            sft_model = place(sft(settings=sft_settings, trajectories=trajectories, **data), "training")
-            grpo_model = place(grpo(settings=grpo_settings, sft_model=sft_model.output, **data), "training")
-            models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
-            champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
-            champion.set_caching_options(False)
-            scores = place(evaluate(settings=evaluation, champion=champion.output, **data, **models), "training")
-            decision = place(
-                promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data"
-            )
-            place(
-                report(
-                    settings=reporting,
-                    pipeline=told,
-                    corpus=corpus.output,
-                    **data,
-                    trajectories=trajectories,
-                    **models,
-                    evaluation=scores.output,
-                    decision=decision.output,
-                ),
-                "data",
-            ).set_caching_options(False)
 
     @dsl.pipeline(name="rewatch", description="Long videos in, a video-reasoning model out (ReWatch-R1)")
     def rewatch(
@@ -192,24 +89,90 @@ def build(platform: Platform) -> Any:
     ) -> None:
         ending = place(finish(settings=reporting, pipeline=told), "data").set_caching_options(False)
         with dsl.ExitHandler(ending, name="rewatch"):
-            body(
-                videos=videos,
-                prerequisites=prerequisites,
-                ingestion=ingestion,
-                segmentation=segmentation,
-                captioning=captioning,
-                contrastive_qa=contrastive_qa,
-                filter_probes=filter_probes,
-                agent_cot=agent_cot,
-                captions_gate=captions_gate,
-                questions_gate=questions_gate,
-                trajectories_gate=trajectories_gate,
-                sft_settings=sft,
-                grpo_settings=grpo,
-                evaluation=evaluation,
-                promotion=promotion,
-                reporting=reporting,
-            )
+            ready = place(
+                check(
+                    videos=videos,
+                    settings=prerequisites,
+                    pools=platform.needs(),
+                    segmentation=segmentation,
+                    captioning=captioning,
+                    contrastive_qa=contrastive_qa,
+                    filter_probes=filter_probes,
+                    agent_cot=agent_cot,
+                    captions_gate=captions_gate,
+                    questions_gate=questions_gate,
+                    trajectories_gate=trajectories_gate,
+                    grpo=grpo,
+                    evaluation=evaluation,
+                    sft=sft,
+                ),
+                "data",
+            ).set_caching_options(False)
+
+            with dsl.If(ready.output == True, name="anything-to-do"):  # noqa: E712 - KFP compiles the comparison
+                shards = place(discover(videos=videos, settings=ingestion), "data").set_caching_options(False)
+                corpus = place(ingest(videos=videos, shards=shards.output, settings=ingestion), "data")
+
+                with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                    segments = place(segment(shard=shard, settings=segmentation, corpus=corpus.output), "teacher")
+                    captioned = place(
+                        caption(shard=shard, settings=captioning, corpus=corpus.output, segments=segments.output),
+                        "teacher",
+                    )
+                captions = place(
+                    gate_captions(settings=captions_gate, corpus=corpus.output, shards=dsl.Collected(captioned.output)),
+                    "gate",
+                ).outputs["captions"]
+
+                with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                    written = place(write_questions(shard=shard, settings=contrastive_qa, captions=captions), "teacher")
+                    probed = place(
+                        probe(shard=shard, settings=filter_probes, captions=captions, written=written.output),
+                        "teacher",
+                    )
+                questions = place(
+                    gate_questions(settings=questions_gate, captions=captions, shards=dsl.Collected(probed.output)),
+                    "gate",
+                ).outputs["questions"]
+
+                with dsl.ParallelFor(shards.output, parallelism=SHARD_PARALLELISM) as shard:
+                    rewatched = place(
+                        rewatch_questions(shard=shard, settings=agent_cot, captions=captions, questions=questions),
+                        "teacher",
+                    )
+                trajectories = place(
+                    gate_trajectories(
+                        settings=trajectories_gate,
+                        captions=captions,
+                        questions=questions,
+                        shards=dsl.Collected(rewatched.output),
+                    ),
+                    "gate",
+                ).outputs["trajectories"]
+
+                data = {"captions": captions, "questions": questions}
+                sft_model = place(train_sft(settings=sft, trajectories=trajectories, **data), "training")
+                grpo_model = place(train_grpo(settings=grpo, sft_model=sft_model.output, **data), "training")
+                models = {"sft_model": sft_model.output, "grpo_model": grpo_model.output}
+                champion = place(find_champion(settings=promotion, grpo_model=grpo_model.output), "data")
+                champion.set_caching_options(False)
+                scores = place(evaluate(settings=evaluation, champion=champion.output, **data, **models), "training")
+                decision = place(
+                    promote(settings=promotion, evaluation=scores.output, grpo_model=grpo_model.output), "data"
+                )
+                place(
+                    report(
+                        settings=reporting,
+                        pipeline=told,
+                        corpus=corpus.output,
+                        **data,
+                        trajectories=trajectories,
+                        **models,
+                        evaluation=scores.output,
+                        decision=decision.output,
+                    ),
+                    "data",
+                ).set_caching_options(False)
 
     return rewatch
 

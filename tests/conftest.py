@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 from hypothesis import settings
 
-settings.register_profile("rewatch", deadline=None)  # a busy machine takes its time; what must be quick is tested so
+# A busy machine takes its time; and every run draws other examples, so that few of them in each are many in time.
+settings.register_profile("rewatch", deadline=None, max_examples=50)
 settings.load_profile("rewatch")
 
 QUIET = {

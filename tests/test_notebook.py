@@ -65,10 +65,11 @@ def test_the_registry_and_its_decisions_are_read_as_promotion_writes_them(
     registry = Registry("rewatch-student", uri)
     experiment = lineage.experiment_id(registry.client, "rewatch")
     for number in (1, 2):
-        run = registry.client.create_run(experiment).info.run_id
+        run = registry.client.create_run(experiment, tags={"kfp.task": "promote"}).info.run_id
         version = registry.register(f"/models/{number}", f"digest-{number}", "", 0.5 + number / 10, run)
         registry.crown(version)
-        registry.client.set_tag(run, "rewatch.decision", f"Promoted: number {number}.")
+        for told in (run, registry.client.create_run(experiment).info.run_id):  # its own, and the pipeline's
+            registry.client.set_tag(told, "rewatch.decision", f"Promoted: number {number}.")
     record_run(tmp_path / "runs" / "20260101-000000", {})
     monkeypatch.chdir(tmp_path)
     names = executed("retraining")

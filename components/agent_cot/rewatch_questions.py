@@ -5,16 +5,15 @@ it can answer. Attempts are sampled until one ends in the right answer (rejectio
 tag grammar; every attempt is kept, the failed ones as rejected rows with their reason. Held-out videos get none: their
 questions are for evaluation.
 
-A share of a video's places goes to questions that a single look answers, because a student must learn to look before it
-can look twice; the rest goes round the other types. The choice depends on the questions' identifiers alone, so that
-adding a video changes nobody else's trajectories.
+A video's places are shared out by the looks that questions take, because a student must learn to look before it can
+search; within a share they go round the kinds. The choice depends on the video's own questions alone, so that adding a
+video changes nobody else's trajectories.
 
     python -m components.agent_cot --help
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -33,7 +32,7 @@ from components.core.data.rows import (
     short_id,
 )
 from components.core.engine.stage import Stage, Task
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import LookShares, looks_of
 
 
 class QuestionToRewatch(Strict):
@@ -72,7 +71,7 @@ def chosen_questions(task: Task[AgentCotSettings]) -> Iterator[QuestionToRewatch
         if video.split != "train":
             continue
         caption = tuple(sorted(captions[video.video_id], key=lambda event: event.start_s))
-        for question in choose_questions(questions[video.video_id], settings.per_video, settings.single_look_share):
+        for question in choose_questions(questions[video.video_id], settings.per_video, settings.look_shares):
             yield QuestionToRewatch(question=question, caption=caption, duration_s=video.duration_s)
 
 
@@ -110,31 +109,34 @@ def trajectory(question: Question, attempt: Attempt, settings: AgentCotSettings)
     )
 
 
-def choose_questions(questions: Sequence[Question], per_video: int, single_look_share: float | None) -> list[Question]:
+def choose_questions(questions: Sequence[Question], per_video: int, shares: LookShares | None) -> list[Question]:
     """At most `per_video` of one video's questions (0: all), in a fixed order.
 
-    The single-look share is rounded up; where a video has too few questions of one kind, the other fills its places.
-    Without a share the types take turns.
+    Where a video has too few questions of some number of looks, those that take more fill its places, then the others.
+    Without shares the kinds take turns.
     """
     ordered = sorted(questions, key=lambda question: digest_of("choice", question.question_id))
     if not per_video or len(ordered) <= per_video:
         return ordered
-    if single_look_share is None:
-        return round_robin(ordered)[:per_video]
-    single = [question for question in ordered if is_single_look(question)]
-    others = round_robin([question for question in ordered if not is_single_look(question)])
-    wanted = math.ceil(per_video * single_look_share - 1e-9)
-    taken = single[:wanted] + others[: per_video - min(wanted, len(single))]
-    return taken + single[wanted : wanted + per_video - len(taken)]
+    if shares is None:
+        return in_turns(ordered)[:per_video]
+    by_looks = {looks: in_turns([q for q in ordered if looks_of(q) == looks]) for looks in (1, 2, 3)}
+    places = shares.places(per_video)
+    chosen = [question for looks, wanted in places.items() for question in by_looks[looks][:wanted]]
+    spare = [question for looks in (3, 2, 1) for question in by_looks[looks][places[looks] :]]
+    return (chosen + spare)[:per_video]
 
 
-def round_robin(questions: Sequence[Question]) -> list[Question]:
-    """One question of each type, then the second of each, and so on; the first type is that of the first question."""
-    by_type: dict[str, list[Question]] = defaultdict(list)
+def in_turns(questions: Sequence[Question]) -> list[Question]:
+    """One question of each kind, then the second of each, and so on; the first kind is that of the first question.
+
+    Questions of one kind and different types count as different kinds.
+    """
+    by_kind: dict[tuple[str, str], list[Question]] = defaultdict(list)
     for question in questions:
-        by_type[question.type].append(question)
-    rounds = max((len(same) for same in by_type.values()), default=0)
-    return [same[turn] for turn in range(rounds) for same in by_type.values() if turn < len(same)]
+        by_kind[question.kind, question.type].append(question)
+    rounds = max((len(same) for same in by_kind.values()), default=0)
+    return [same[turn] for turn in range(rounds) for same in by_kind.values() if turn < len(same)]
 
 
 STAGE = Stage(

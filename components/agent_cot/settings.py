@@ -6,6 +6,7 @@ from pydantic import Field
 
 from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.traces.looks import LookShares
 
 
 class AgentCotSettings(StageSettings):
@@ -26,9 +27,9 @@ class AgentCotSettings(StageSettings):
     per_video: int = Field(default=0, ge=0)
     """Questions of a training video that get a trajectory; 0 means all (the paper tries all 171k and keeps 135k)."""
 
-    single_look_share: float | None = Field(default=None, ge=0, le=1)
-    """Share of `per_video` that goes to questions which one look answers; the rest covers the types evenly. None: the
-    types take turns, however often one must look (ours: the paper chooses nothing)."""
+    look_shares: LookShares | None = None
+    """How `per_video` is shared out by the looks that a question takes; within a share the kinds take turns. None: they
+    take turns however often one must look (ours: the paper chooses nothing)."""
 
     include_open: bool = True
     """Also write trajectories for open questions, as the paper does."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.core.data.rows import QuestionType
+from components.core.data.question_types import QuestionType
 from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
+from components.core.traces.looks import LookShares
 
 
 class ContrastiveQASettings(StageSettings):
@@ -24,6 +25,10 @@ class ContrastiveQASettings(StageSettings):
     questions_per_video: int = Field(default=12, ge=1)
     """Questions asked for about a video. The paper keeps about 8 open questions per video after its filters; ours to
     ask for half as many again."""
+
+    look_shares: LookShares | None = None
+    """How the questions asked for are shared out by the looks they take; None leaves it to the writer. Ours: the paper
+    shares nothing out, and its traces take 2.3 looks on average."""
 
     events_per_question: float = Field(default=8.0, gt=0)
     """A longer caption gets more questions: one for so many events. Ours."""

@@ -21,21 +21,15 @@ from components.contrastive_qa.prompts import (
     WrittenQuestion,
 )
 from components.contrastive_qa.settings import ContrastiveQASettings
-from components.core.data.rows import (
-    CaptionEvent,
-    Outcome,
-    Question,
-    Row,
-    Span,
-    Summary,
-    Video,
-    digest_of,
-    short_id,
-)
+from components.core.data.question_types import QuestionKind
+from components.core.data.rows import CaptionEvent, Outcome, Question, Row, Span, Summary, Video, digest_of, short_id
 from components.core.engine.stage import Stage, Task
 from components.core.errors import RecordError
+from components.core.judging.matching import spans_in, times_in
+from components.core.judging.quantities import quantities
 from components.core.teachers.client import Reply
 from components.core.teachers.prompts import Prompt
+from components.core.traces.looks import looks_of
 from components.core.traces.tags import strip as strip_tags
 from components.core.traces.timecodes import caption_line, render_span
 
@@ -141,6 +135,9 @@ async def ask(
         "types": [str(kind) for kind in settings.types],
         "count": max(settings.questions_per_video, ceil(len(part) / settings.events_per_question)),
     }
+    if settings.look_shares is not None:
+        places = settings.look_shares.places(payload["count"])
+        payload["looks"] = {"one": places[1], "two": places[2], "three": places[3]}
     if len(part) < len(record.events) or record.has_gaps:
         payload["part_of"] = render_span(0.0, record.video.duration_s)
     return await task.teachers.ask(settings.question_writer, Prompt(QUESTION_WRITER, payload), QuestionsReply)
@@ -166,10 +163,27 @@ def row_of(
         question=text,
         answer=answer,
         evidence=evidence_spans(events),
+        kind=kind_of(written.kind, answer),
+        looks=written.looks,
         outcome=Outcome.REJECTED if reason else Outcome.OK,
         reason=reason,
         lineage=reply.lineage([event.event_id for event in events]),
     )
+
+
+def kind_of(kind: QuestionKind, answer: str) -> QuestionKind:
+    """The kind that the writer gave, where the answer has the form that goes with it: a time, a span, a number.
+
+    Scores are told by kind, and a kind that does not hold would spoil them; the question itself may be good.
+    """
+    forms = {
+        QuestionKind.WHEN: times_in(answer) and not spans_in(answer),
+        QuestionKind.STOP: times_in(answer) and not spans_in(answer),
+        QuestionKind.FROM_TO: spans_in(answer),
+        QuestionKind.HOW_LONG: quantities(answer),
+        QuestionKind.HOW_MANY: quantities(answer),
+    }
+    return kind if forms.get(kind, True) else QuestionKind.OTHER
 
 
 def clean(text: str) -> str:
@@ -195,9 +209,11 @@ def evidence_spans(events: Sequence[CaptionEvent]) -> tuple[Span, ...]:
 
 
 def count(questions: Sequence[Question], task: Task[ContrastiveQASettings]) -> None:
-    """Add kept questions by type, and rejected ones, to the task's metrics."""
-    kept = Counter(f"kept_{question.type}" for question in questions if question.outcome is Outcome.OK)
-    task.count(**kept, rejected=len(questions) - kept.total())
+    """Add kept questions by type and by the looks they take, and rejected ones, to the task's metrics."""
+    good = [question for question in questions if question.outcome is Outcome.OK]
+    kept = Counter(f"kept_{question.type}" for question in good)
+    looks = Counter(f"kept_looks_{looks_of(question)}" for question in good)
+    task.count(**kept, **looks, rejected=len(questions) - len(good))
 
 
 STAGE = Stage(

@@ -10,19 +10,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from components.core.data.rows import Lineage, Prediction, Question, Video, digest_of, short_id
 from components.core.judging.options import match_option
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import groups_of, is_one_look
 from components.core.traces.tags import ParsedTrace, parse
+from components.evaluation.pairs import FORWARD, REVERSED, ReversedPair, backwards
+from components.evaluation.settings import HeldOut
 from components.evaluation.systems import SYSTEMS, StudentName, System
 
 if TYPE_CHECKING:
     from components.core.students.prompting import Prefix
     from components.core.students.student import Student
     from components.core.video.readers.pyav import Frame
+
+Asked = TypeVar("Asked")
+Shown = TypeVar("Shown")
+
+LEAST_HALVED = 20
+"""Fewer held-out videos are not halved: nobody chose settings by them, and half of them would tell nothing."""
 
 EXTRACTOR = (
     "content of the last <answer> (direct mode without tags: the whole text), matched to an option by text or letter"
@@ -42,42 +50,49 @@ def predict(
     student: Student,
     chunk: Sequence[Watched],
     questions: Mapping[str, Sequence[Question]],
+    pairs: Mapping[str, Sequence[ReversedPair]],
     max_tokens: int,
     batch_size: int,
 ) -> list[Prediction]:
     """The answers of every system that is this student to the questions about the videos of a chunk.
 
     Args:
-        questions: by video id.
+        questions, pairs: by video id; both halves of a pair are asked where the system answers pairs.
     """
+
+    def answers(system: System, asked: Iterable[tuple[Question, Prefix]]) -> list[Prediction]:
+        from components.core.students.student import Ask
+
+        asked = list(asked)
+        asks = [Ask(prefix, system.mode, question.question, question.options) for question, prefix in asked]
+        texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
+        return [prediction(system, question, text) for (question, _), text in zip(asked, texts, strict=True)]
+
     predictions: list[Prediction] = []
     prefixes = [student.prefix(watched.frames, watched.video.duration_s) for watched in chunk]
-    for system in SYSTEMS:
-        if system.student == name and not (system.wrong_video and len(chunk) < 2):
-            predictions += _answers(system, student, chunk, prefixes, questions, max_tokens, batch_size)
+    for system in (system for system in SYSTEMS if system.student == name):
+        if not (system.wrong_video and len(chunk) < 2):
+            shown = [*prefixes[1:], prefixes[0]] if system.wrong_video else prefixes
+            predictions += answers(system, _about(chunk, shown, questions))
+        if system.paired and pairs:
+            behind = [student.prefix(backwards(watched.frames), watched.video.duration_s) for watched in chunk]
+            both = [(pair, *videos) for pair, videos in _about(chunk, zip(prefixes, behind, strict=True), pairs)]
+            half = replace(system, name=system.name + FORWARD)
+            predictions += answers(half, ((pair.forward, video) for pair, video, _ in both))
+            half = replace(system, name=system.name + REVERSED)
+            predictions += answers(half, ((pair.backward, video) for pair, _, video in both))
     return predictions
 
 
-def _answers(
-    system: System,
-    student: Student,
-    chunk: Sequence[Watched],
-    prefixes: Sequence[Prefix],
-    questions: Mapping[str, Sequence[Question]],
-    max_tokens: int,
-    batch_size: int,
-) -> list[Prediction]:
-    from components.core.students.student import Ask
-
-    shown = [*prefixes[1:], prefixes[0]] if system.wrong_video else prefixes
-    pairs = [
-        (question, prefix)
-        for watched, prefix in zip(chunk, shown, strict=True)
-        for question in questions.get(watched.video.video_id, ())
+def _about(
+    chunk: Sequence[Watched], shown: Iterable[Shown], asked: Mapping[str, Sequence[Asked]]
+) -> list[tuple[Asked, Shown]]:
+    """What is asked about each video of a chunk, beside what is shown for it; asks about one video stay together."""
+    return [
+        (one, video)
+        for watched, video in zip(chunk, shown, strict=True)
+        for one in asked.get(watched.video.video_id, ())
     ]
-    asks = [Ask(prefix, system.mode, question.question, question.options) for question, prefix in pairs]
-    texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
-    return [prediction(system, question, text) for (question, _), text in zip(pairs, texts, strict=True)]
 
 
 def prediction(system: System, question: Question, text: str) -> Prediction:
@@ -90,7 +105,7 @@ def prediction(system: System, question: Question, text: str) -> Prediction:
         question_id=question.question_id,
         video_id=question.video_id,
         type=question.type,
-        single_look=is_single_look(question),
+        groups=groups_of(question),
         text=text,
         answer=answer,
         correct=match_option(answer, question.options, question.question) == question.answer_index,
@@ -115,20 +130,33 @@ def by_video(questions: Iterable[Question]) -> dict[str, list[Question]]:
     return grouped
 
 
+def half_of(video_id: str) -> HeldOut:
+    """Which half of the held-out videos this one belongs to, for good: by its own digest."""
+    return "choosing" if int(digest_of("held-out half", video_id)[:8], 16) % 2 else "reported"
+
+
 def held_out_questions(
-    questions: Iterable[Question], videos: Iterable[Video], single_look: int, two_look: int, max_duration_s: float = 0
+    questions: Iterable[Question],
+    videos: Iterable[Video],
+    one_look: int,
+    several_looks: int,
+    max_duration_s: float = 0,
+    half: HeldOut = "all",
 ) -> list[Question]:
     """Multiple-choice questions on videos of the eval split: at most so many of each kind, 0 for all.
 
     Args:
         max_duration_s: longer videos are left out; 0 means no limit.
+        half: of the held-out videos, where there are `LEAST_HALVED` of them.
     """
     limit = max_duration_s or math.inf
     held_out = {video.video_id for video in videos if video.split == "eval" and video.duration_s <= limit}
+    if half != "all" and len(held_out) >= LEAST_HALVED:
+        held_out = {video_id for video_id in held_out if half_of(video_id) == half}
     choices = [q for q in questions if q.form == "multiple_choice" and q.video_id in held_out]
-    single = [question for question in choices if is_single_look(question)]
-    others = [question for question in choices if not is_single_look(question)]
-    return _some(single, single_look) + _some(others, two_look)
+    one = [question for question in choices if is_one_look(question)]
+    several = [question for question in choices if not is_one_look(question)]
+    return _some(one, one_look) + _some(several, several_looks)
 
 
 def version_of(questions: Iterable[Question]) -> str:

@@ -1,6 +1,6 @@
 """Caption mode: what the trained students say of whole held-out videos, against the detailed caption.
 
-Times are left out on both sides: they are what grounding measures, and as digits they would count as words.
+Measures of words leave times out on both sides: as digits they would count as words. What is exact has its own.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.core.data.rows import CaptionEvent, Score
+from components.core.traces.timecodes import caption_line
 from components.evaluation.answering import Watched
-from components.evaluation.metrics import NO_WORDNET, bleu1, meteor, rouge_l
+from components.evaluation.metrics import NO_WORDNET, bleu1, exact_lines, exact_spans, meteor, rouge_l
 from components.evaluation.score_table import ScoreWriter
 from components.evaluation.systems import StudentName
 
@@ -25,7 +26,7 @@ _TIMES = re.compile(r"\[?\d+:\d{2}(?:\.\d+)?(?:\s*-\s*\d+:\d{2}(?:\.\d+)?)?\]?")
 
 @dataclass(frozen=True)
 class Description:
-    """One student's caption of a video beside the reference, both without times."""
+    """One student's caption of a video beside the reference, both with their times."""
 
     system: str
     video_id: str
@@ -50,17 +51,21 @@ def describe(
         asks = [Ask(student.prefix(one.frames, one.video.duration_s), "caption") for one in chunk]
         texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
         for one, text in zip(chunk, texts, strict=True):
-            reference = " ".join(event.text for event in captions[one.video.video_id])
-            found.append(Description(f"{name}_caption", one.video.video_id, without_times(text), reference))
+            events = captions[one.video.video_id]
+            reference = "\n".join(caption_line(event.start_s, event.end_s, event.text) for event in events)
+            found.append(Description(f"{name}_caption", one.video.video_id, text, reference))
     return found
 
 
 def description_scores(writer: ScoreWriter, descriptions: Sequence[Description]) -> list[Score]:
-    """BLEU-1, ROUGE-L and METEOR of each student's captions."""
+    """Exact spans and lines, BLEU-1, ROUGE-L and METEOR of each student's captions."""
     scores: list[Score] = []
     for system in dict.fromkeys(one.system for one in descriptions):
         own = [one for one in descriptions if one.system == system]
-        texts, references = [one.text for one in own], [one.reference for one in own]
+        for metric, exact in (("caption_exact_spans", exact_spans), ("caption_exact_lines", exact_lines)):
+            measured = [(exact(one.text, one.reference), one.video_id) for one in own]
+            scores.append(writer.score(system, metric, "all", measured))
+        texts, references = [without_times(one.text) for one in own], [without_times(one.reference) for one in own]
         videos = [one.video_id for one in own]
         for metric, measure in (("caption_bleu1", bleu1), ("caption_rouge_l", rouge_l), ("caption_meteor", meteor)):
             values = measure(texts, references)

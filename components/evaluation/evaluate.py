@@ -19,7 +19,7 @@ from components.core.engine.stage import Stage, Task
 from components.core.errors import VideoError
 from components.core.judging.blind import BlindPrior
 from components.core.judging.judge import Judge
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import ALL, GROUPS, is_one_look
 from components.evaluation import score_table
 from components.evaluation.answering import (
     EXTRACTOR,
@@ -32,6 +32,7 @@ from components.evaluation.answering import (
 )
 from components.evaluation.describing import Description, describe, description_scores
 from components.evaluation.faithfulness import judge_looks
+from components.evaluation.pairs import FORWARD, REVERSED, ReversedPair, find_pairs, pair_scores
 from components.evaluation.settings import EvaluationSettings
 from components.evaluation.systems import COMPARISONS, AskedChampion, StudentName, load_champion, load_students
 
@@ -44,6 +45,8 @@ NOTHING_TO_ASK = (
 )
 NOTHING_TO_LEARN = "no question about a training video to learn from"
 BLIND = "blind_prior"
+HEADLINE = "grpo_think"
+"""The system whose mean number of actions stands in the metrics as `actions/mean`."""
 INTERVALS = "95 % percentile bootstrap over videos, 2000 draws; differences paired by question"
 
 
@@ -54,9 +57,10 @@ async def run(task: Task[EvaluationSettings]) -> None:
     questions = held_out_questions(
         task.rows("questions", "questions"),
         videos.values(),
-        settings.single_look_questions,
-        settings.two_look_questions,
+        settings.one_look_questions,
+        settings.several_looks_questions,
         settings.max_duration_s,
+        settings.held_out,
     )
     task.info["held_out"] = f"{version_of(questions)}: {len(questions)} questions"
     asked = by_video(questions)
@@ -67,16 +71,20 @@ async def run(task: Task[EvaluationSettings]) -> None:
     if champion.student is not None:
         students["champion"] = champion.student
     plans = {name: frames_of(student, settings) for name, student in students.items()}
-    shown = [videos[video_id] for video_id in asked]
-    predictions, descriptions = await ask(task, shown, asked, captions, students, plans, champion)
+    shown = {video_id: videos[video_id] for video_id in asked}
+    judge = Judge(task.teachers, settings.judge, settings.inferrer)
+    lengths = {video_id: video.duration_s for video_id, video in shown.items()}
+    pairs = await find_pairs(judge, questions, captions, lengths, settings.reversed_pairs)
+    answers, descriptions = await ask(task, list(shown.values()), asked, pairs, captions, students, plans, champion)
     task.info.update(champion.info)
 
     by_id = {question.question_id: question for question in questions}
-    judge = Judge(task.teachers, settings.judge, settings.inferrer)
+    predictions = [row for row in answers if not row.system.endswith((FORWARD, REVERSED))]
+    halves = [row for row in answers if row.system.endswith((FORWARD, REVERSED))]
     predictions = await judge_looks(judge, predictions, by_id, captions, settings.judged_questions)
-    task.write("predictions", predictions)
+    task.write("predictions", [*predictions, *halves])
     protocol = protocol_of(settings, plans, questions)
-    scores = all_scores(protocol, predictions, by_id, descriptions, blind_prior(task, videos))
+    scores = all_scores(protocol, predictions, halves, by_id, descriptions, blind_prior(task, videos))
     if not predictions:
         task.log.warning(NOTHING_TO_ASK)
         scores = [score_table.ScoreWriter(protocol).absent("chance", "accuracy", "all", NOTHING_TO_ASK)]
@@ -84,6 +92,8 @@ async def run(task: Task[EvaluationSettings]) -> None:
     for score in scores:
         if score.value is not None:
             task.metrics[f"{score.metric}/{score.group}/{score.system}"] = score.value
+            if (score.metric, score.group, score.system) == ("actions", ALL, HEADLINE):
+                task.metrics["actions/mean"] = score.value
     for line in table(scores):
         task.log.info(line)
 
@@ -92,6 +102,7 @@ async def ask(
     task: Task[EvaluationSettings],
     videos: Sequence[Video],
     questions: Mapping[str, Sequence[Question]],
+    pairs: Sequence[ReversedPair],
     captions: Mapping[str, Sequence[CaptionEvent]],
     students: dict[StudentName, Student],
     plans: Mapping[StudentName, FrameSettings],
@@ -101,6 +112,7 @@ async def ask(
 
     Args:
         questions, captions: by video id.
+        pairs: asked beside the questions.
         plans: the frames that each student is shown.
         champion: the one student that may fail: it is then left out.
     """
@@ -108,13 +120,17 @@ async def ask(
     predictions: list[Prediction] = []
     descriptions: list[Description] = []
     unreadable: dict[str, Failure] = {}
+    reversed_pairs: dict[str, list[ReversedPair]] = defaultdict(list)
+    for pair in pairs:
+        reversed_pairs[pair.forward.video_id].append(pair)
+    limits = settings.max_tokens, settings.batch_size
     for chunk in chunks(videos, settings.videos_per_chunk):
         room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
         for frames, watched in (await watch(task, chunk, plans.values(), unreadable)).items():
             group = {name: student for name, student in students.items() if plans[name] == frames}
             for name, student in group.items():
                 try:
-                    predictions += predict(name, student, watched, questions, settings.max_tokens, settings.batch_size)
+                    predictions += predict(name, student, watched, questions, reversed_pairs, *limits)
                 except Exception as error:
                     if name != "champion":
                         raise
@@ -186,8 +202,9 @@ def protocol_of(
     frames = plans["grpo"]
     others = sorted(f"{name} {plan.max_frames}" for name, plan in plans.items() if plan != frames)
     pixels = f"{frames.width}x{frames.height}" if frames.width else f"{frames.min_pixels} to {frames.max_pixels} in all"
-    single = sum(is_single_look(question) for question in questions)
+    one = sum(is_one_look(question) for question in questions)
     videos = len({question.video_id for question in questions})
+    which = "held-out" if settings.held_out == "all" else f"held-out ({settings.held_out} half, if halved)"
     return Protocol(
         frames=f"at most {frames.max_frames}, spread over the video" + "".join(f"; {other}" for other in others),
         fps=frames.fps,
@@ -196,18 +213,23 @@ def protocol_of(
         extractor=EXTRACTOR,
         judge=f"{settings.judge.teacher}, {settings.inferrer.teacher}",
         intervals=INTERVALS,
-        questions=f"{len(questions)} held-out multiple-choice questions ({single} single-look) on {videos} videos",
+        questions=f"{len(questions)} {which} multiple-choice questions ({one} of one look) on {videos} videos",
     )
 
 
 def all_scores(
     protocol: Protocol,
     predictions: Sequence[Prediction],
+    halves: Sequence[Prediction],
     questions: Mapping[str, Question],
     descriptions: Sequence[Description],
     prior: BlindPrior,
 ) -> list[Score]:
-    """The whole table."""
+    """The whole table.
+
+    Args:
+        halves: the answers to pairs of a video and its reverse, which count nowhere else.
+    """
     writer = score_table.ScoreWriter(protocol)
     answered = [questions[id] for id in dict.fromkeys(row.question_id for row in predictions)]
     chance = {question.question_id: 1 / len(question.options) for question in answered}
@@ -217,7 +239,7 @@ def all_scores(
         *(
             (
                 *score_table.guessing_scores(writer, BLIND, blind, answered),
-                *score_table.gain_scores(writer, predictions, BLIND, blind),
+                *score_table.gain_scores(writer, predictions, blind),
             )
             if prior
             else (writer.absent(BLIND, "accuracy", "all", NOTHING_TO_LEARN),)
@@ -226,21 +248,18 @@ def all_scores(
         *score_table.answering_scores(writer, predictions, questions),
         *score_table.difference_scores(writer, predictions, COMPARISONS),
         *score_table.looking_scores(writer, predictions),
+        *pair_scores(writer, halves),
         *score_table.grounding_scores(writer, predictions, questions),
         *description_scores(writer, descriptions),
     ]
 
 
 def table(scores: Sequence[Score]) -> list[str]:
-    """Accuracy by system as lines of text, for the log; the control also where its reply names an option."""
+    """Accuracy by group and system as lines of text, for the log; the control also where its reply names an option."""
     lines = []
     for score in scores:
         control = score.metric == "accuracy_where_named" and score.system == "wrong_video"
-        if (
-            (control or score.metric == "accuracy")
-            and score.group in ("single_look", "two_look")
-            and score.value is not None
-        ):
+        if (control or score.metric == "accuracy") and score.group in GROUPS and score.value is not None:
             interval = f"[{score.low:.3f}, {score.high:.3f}]"
             name = f"{score.system}, option named" if control else score.system
             lines.append(f"{score.group:<12} {name:<28} {score.value:6.3f} {interval}  n = {score.n}")

@@ -1,4 +1,4 @@
-"""Were the looks true, and do they carry the answer: r_obs and r_rea of a sample of the predictions.
+"""Were the looks true, do they carry the right answer (r_obs, r_rea), and do they carry the one that was given?
 
 Unlike in training, looks of wrong answers are judged too: faithfulness must not be measured on the lucky ones alone.
 What the judge did not answer stays without a value.
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from components.core.data.rows import CaptionEvent, Prediction, Question, digest_of
 from components.core.judging.judge import Judge, RewardSample
+from components.core.judging.options import match_option
 from components.core.traces.tags import parse
 from components.evaluation.systems import SYSTEMS
 
@@ -23,7 +24,7 @@ async def judge_looks(
     captions: Mapping[str, Sequence[CaptionEvent]],
     per_system: int,
 ) -> list[Prediction]:
-    """The predictions; `faithful` and `inferred` are filled in for `per_system` questions of each judged system.
+    """The predictions; what is judged is filled in for `per_system` questions of each judged system.
 
     Args:
         captions: events in order of time, by video id.
@@ -44,6 +45,17 @@ async def judge_looks(
         if terms is None:
             judged[place] = judged[place].model_copy(update={"reason": WITHOUT_VERDICT})
         elif terms.judged:
-            measured = {"faithful": terms.observation, "inferred": terms.reasoning}
+            row = judged[place]
+            measured = {
+                "faithful": terms.observation,
+                "inferred": terms.reasoning,
+                "consistent": float(says_the_same(questions[row.question_id], row.answer, terms.inferred)),
+            }
             judged[place] = judged[place].model_copy(update=measured)
     return judged
+
+
+def says_the_same(question: Question, answer: str, inferred: str) -> bool:
+    """Whether an answer is the option that the observations lead to; one that names no option follows from nothing."""
+    said, proved = (match_option(text, question.options, question.question) for text in (answer, inferred))
+    return said is not None and said == proved

@@ -10,15 +10,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.core.data.rows import Prediction, Protocol, Question, QuestionType, Score, short_id
+from components.core.data.question_types import QuestionType
+from components.core.data.rows import Prediction, Protocol, Question, Score, short_id
 from components.core.judging.intervals import clustered_bootstrap
 from components.core.judging.matching import spans_in
 from components.core.judging.options import match_option
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import ALL, GROUPS, ONE_LOOK, SEVERAL_LOOKS, groups_of
+from components.core.traces.tags import parse
 from components.evaluation.metrics import RECALLS, best_ious
 
-SEEING = ("sft_think", "grpo_direct", "grpo_think")
-"""Systems whose gain over a blind guesser is reported."""
+SEARCH = "find "
+"""What the text of a search begins with (`conversion.action_text` of agent_cot)."""
 
 Measured = tuple[float, str]
 """A value and the video it was measured on."""
@@ -90,7 +92,7 @@ def answering_scores(
     """
     scores = []
     for system, of_system in by_system(predictions).items():
-        for group in ("all", "single_look", "two_look"):
+        for group in GROUPS:
             rows = by_group(of_system).get(group, [])
             named = [row for row in rows if _names_an_option(row, questions[row.question_id])]
             ids = {row.prediction_id for row in named}
@@ -103,19 +105,23 @@ def answering_scores(
 
 
 def looking_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> list[Score]:
-    """How each system looked: share of well-formed traces, actions per answer, r_obs and r_rea where judged."""
+    """How each system looked: well-formed traces, actions and searches per answer, and where judged r_obs, r_rea and
+    whether the answer is the one that its observations lead to."""
     measures: dict[str, Callable[[Prediction], float | None]] = {
         "well_formed": lambda row: float(row.well_formed),
         "actions": lambda row: float(row.actions),
+        "searches": lambda row: float(sum(pair.action.startswith(SEARCH) for pair in parse(row.text).pairs)),
         "faithful": lambda row: row.faithful,
         "inferred": lambda row: row.inferred,
+        "consistent": lambda row: row.consistent,
     }
     scores = []
-    for system, rows in by_system(predictions).items():
-        for metric, measure in measures.items():
-            measured = [(value, row.video_id) for row in rows if (value := measure(row)) is not None]
-            if measured or metric in ("well_formed", "actions"):
-                scores.append(writer.score(system, metric, "all", measured))
+    for system, of_system in by_system(predictions).items():
+        for group, rows in by_group(of_system).items():
+            for metric, measure in measures.items():
+                measured = [(value, row.video_id) for row in rows if (value := measure(row)) is not None]
+                if group in (ALL, ONE_LOOK, SEVERAL_LOOKS) and measured:
+                    scores.append(writer.score(system, metric, group, measured))
     return scores
 
 
@@ -130,7 +136,7 @@ def difference_scores(
             continue
         others = {row.question_id: row for row in systems[second]}
         both = [row for row in systems[first] if row.question_id in others]
-        for group in ("all", "single_look", "two_look"):
+        for group in GROUPS:
             measured = [
                 (float(row.correct) - float(others[row.question_id].correct), row.video_id)
                 for row in by_group(both).get(group, [])
@@ -150,30 +156,28 @@ def guessing_scores(
     """
     groups: dict[str, list[Measured]] = defaultdict(list)
     for question in questions:
-        for group in ("all", "single_look" if is_single_look(question) else "two_look", question.type.value):
+        for group in (ALL, *groups_of(question), question.type.value):
             groups[group].append((accuracies[question.question_id], question.video_id))
     return [writer.score(system, "accuracy", group, measured) for group, measured in groups.items()]
 
 
-def gain_scores(
-    writer: ScoreWriter, predictions: Sequence[Prediction], name: str, accuracies: Mapping[str, float]
-) -> list[Score]:
-    """What the video brings: each system's accuracy minus that of one who sees none, paired by question.
+def gain_scores(writer: ScoreWriter, predictions: Sequence[Prediction], accuracies: Mapping[str, float]) -> list[Score]:
+    """Visual gain, what the video brings: accuracy minus that of one who sees none, question by question.
 
     Args:
-        name: of who sees no video.
-        accuracies: expected ones, by question id.
+        accuracies: expected ones of who sees no video, by question id.
     """
-    scores = []
-    for system, rows in by_system(predictions).items():
-        for group in ("all", "single_look", "two_look"):
-            measured = [
-                (float(row.correct) - accuracies[row.question_id], row.video_id)
-                for row in by_group(rows).get(group, [])
-            ]
-            if system in SEEING and measured:
-                scores.append(writer.score(f"{system} - {name}", "accuracy", group, measured))
-    return scores
+    return [
+        writer.score(
+            system,
+            "visual_gain",
+            group,
+            [(float(row.correct) - accuracies[row.question_id], row.video_id) for row in rows],
+        )
+        for system, of_system in by_system(predictions).items()
+        for group, rows in by_group(of_system).items()
+        if group in GROUPS
+    ]
 
 
 def grounding_scores(
@@ -205,10 +209,10 @@ def by_system(predictions: Iterable[Prediction]) -> dict[str, list[Prediction]]:
 
 
 def by_group(rows: Iterable[Prediction]) -> dict[str, list[Prediction]]:
-    """Predictions by the groups they count in: all, single_look or two_look, and their question type."""
+    """Predictions by the groups they count in: all, by looks, by kind, and their question type."""
     groups: dict[str, list[Prediction]] = defaultdict(list)
     for row in rows:
-        for group in ("all", "single_look" if row.single_look else "two_look", row.type.value):
+        for group in (ALL, *row.groups, row.type.value):
             groups[group].append(row)
     return dict(groups)
 

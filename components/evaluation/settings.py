@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
+
+HeldOut = Literal["all", "choosing", "reported"]
 
 
 class EvaluationSettings(VideoStageSettings):
@@ -20,11 +24,20 @@ class EvaluationSettings(VideoStageSettings):
     champion: str = ""
     """The model to ask beside the new ones, as `version@fingerprint@folder`; filled in by the pipeline. Empty: none."""
 
-    single_look_questions: int = Field(default=0, ge=0)
+    one_look_questions: int = Field(default=0, ge=0)
     """Held-out questions that one look answers; 0 asks all, as the paper asks all of a benchmark."""
 
-    two_look_questions: int = Field(default=0, ge=0)
-    """Held-out questions of every other kind; 0 asks all, as the paper does."""
+    several_looks_questions: int = Field(default=0, ge=0)
+    """Held-out questions that take a search; 0 asks all, as the paper does."""
+
+    held_out: HeldOut = "all"
+    """Which held-out videos are asked about: `choosing` and `reported` are halves that a video's digest tells apart.
+    Settings that were chosen by looking at scores are to be chosen on one half and reported on the other. A handful of
+    videos is not halved. Ours."""
+
+    reversed_pairs: int = Field(default=0, ge=0)
+    """Questions asked about a video and about its reverse, by each trained student when it thinks; each costs a call.
+    0: none, for captions that name actions tell nothing true of a video that runs backwards. Ours."""
 
     max_duration_s: float = Field(default=0.0, ge=0)
     """Longer held-out videos are left out; 0 means no limit (the paper has videos of an hour)."""

@@ -32,21 +32,27 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True)
 class System:
-    """One row: a student, the mode it is asked in, and whether it is shown the right video."""
+    """One row: a student, the mode it is asked in, and whether it is shown the right video.
+
+    Attributes:
+        judged: whether its looks are.
+        paired: whether it is asked about reversed videos, too.
+    """
 
     name: str
     student: StudentName
     mode: Literal["direct", "think"]
     wrong_video: bool = False
     judged: bool = False
+    paired: bool = False
 
 
 SYSTEMS = (
     System("untrained", "untrained", "think"),
     System("sft_direct", "sft", "direct"),
-    System("sft_think", "sft", "think", judged=True),
+    System("sft_think", "sft", "think", judged=True, paired=True),
     System("grpo_direct", "grpo", "direct"),
-    System("grpo_think", "grpo", "think", judged=True),
+    System("grpo_think", "grpo", "think", judged=True, paired=True),
     System("wrong_video", "grpo", "think", wrong_video=True),
     System("champion_direct", "champion", "direct"),
     System("champion_think", "champion", "think"),

@@ -30,6 +30,8 @@ def twin(question: Question, distractors: Sequence[str], count: int, lineage: Li
         options=(*offered[:index], question.answer, *offered[index:]),
         answer_index=index,
         evidence=question.evidence,
+        kind=question.kind,
+        looks=question.looks,
         twin_of=question.question_id,
         outcome=Outcome.REJECTED if fault else Outcome.OK,
         reason=f"distractors: {fault}" if fault else "",

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from components.core.data.rows import canonical_json
+from components.core.engine.asking import side_by_side
+from components.core.engine.context import Context
 from components.core.engine.pools import PoolNeeds
 from components.core.engine.prerequisites import bases_in, missing, roles_in
+from components.core.engine.record import HEADER, RunRecord
 from components.core.engine.run import run_task
 from components.core.engine.stage import Stage, Task
 from components.core.errors import InputError
@@ -23,6 +27,8 @@ from components.ingestion.listing import list_videos
 from components.ingestion.settings import PrerequisitesSettings
 
 ANSWER = "anything_to_do.json"
+STORE_PATIENCE_S = 10.0
+"""How long the run's own store is waited for: a question of its kind takes milliseconds."""
 NOTHING_TO_DO = "nothing_to_do"
 """In the task record's `info`, why the run ends here."""
 
@@ -45,7 +51,8 @@ def is_anything_to_do(videos: str, settings: str, pools: str, sections: Mapping[
         "sections": {name: json.loads(section or "{}") for name, section in sections.items()},
     }
     with tempfile.TemporaryDirectory() as output:
-        run_task(STAGE, settings=canonical_json(given), inputs={}, output=output, name="prerequisites")
+        whole, named = canonical_json(given), "prerequisites"
+        run_task(STAGE, settings=whole, inputs={}, output=output, name=named, is_recorded=_can_be_recorded())
         return bool(json.loads(Path(output, ANSWER).read_text()))
 
 
@@ -60,6 +67,8 @@ def check(task: Task[PrerequisitesSettings]) -> None:
     bases = [base for section in sections for base in bases_in(section)]
     pools = [PoolNeeds(**needs) for needs in task.settings.pools]
     problems = missing(task.context, ingestion.videos, asked, pools, bases)
+    if problems and task.run_record is None and task.context.run_root:
+        problems.append(f"The store of {task.context.run_root} was silent, so that not even this is written there.")
     task.metrics |= {"roles": len(asked), "missing": len(problems)}
     if problems:
         numbered = " ".join(f"({number}) {problem}" for number, problem in enumerate(problems, 1))
@@ -68,6 +77,19 @@ def check(task: Task[PrerequisitesSettings]) -> None:
         _look_for_new(task)
     task.log.info("%s", task.info.get(NOTHING_TO_DO, "all is there"))
     (task.output / ANSWER).write_text(json.dumps(NOTHING_TO_DO not in task.info))
+
+
+def _can_be_recorded() -> bool:
+    """Whether the run's store answers at all. Where it does not, this task goes on without, to tell that and all else
+    that is missing; a task of any other stage ends there."""
+
+    def answers() -> bool:
+        with suppress(InputError):  # an answer, too; the task itself will meet it
+            if (run := RunRecord.of(Context.read())) is not None:
+                run.exists(HEADER)
+        return True
+
+    return side_by_side([answers], STORE_PATIENCE_S) == [True]
 
 
 def _look_for_new(task: Task[PrerequisitesSettings]) -> None:

@@ -113,6 +113,6 @@ def _too_few(common: int, rival: Rival, settings: PromotionSettings) -> str:
     return (
         f"This model and {rival.name} answered {common} questions in common; fewer than {settings.min_questions} "
         "decide nothing. Hold more videos out (--set ingestion.eval_share=0.4, say), ask more questions (--set "
-        "evaluation.single_look_questions=0 asks all), or accept fewer "
+        "evaluation.several_looks_questions=0 asks all of a kind), or accept fewer "
         f"(--set promotion.min_questions={max(1, common)})."
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.core import lineage
 from components.core.champion import ALIAS, MODEL_PATH, ChampionReference
-from components.core.engine.context import VARIABLES
+from components.core.engine.context import VARIABLES, Context
 from components.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -156,4 +156,5 @@ class Registry:
         for known in self.client.search_model_versions(f"name = '{self.name}'"):
             if str(known.version) == str(version):
                 return dict(known.tags)
-        raise InputError(f"'{self.name}' has no version {version}.", "Look at the registry with `make ui`.")
+        opened_by = Context(mlflow_uri=self.client.tracking_uri).opens_mlflow
+        raise InputError(f"'{self.name}' has no version {version}.", f"Look at the registry: {opened_by}.")

@@ -7,23 +7,32 @@ from dataclasses import dataclass
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import Protocol, Score
+from components.core.traces.looks import GROUPS
 from components.reporting.ancestry import Ancestry
 from components.reporting.charts.intervals import Dot, interval_plot
 
-GROUPS = ("all", "single_look", "two_look")
 REFERENCES = frozenset({"chance", "blind_prior", "wrong_video"})
 """Systems that nobody trained for: what guessing gives, without and with what training questions teach, and the control
 that is shown another video."""
 COLUMNS = (
-    ("accuracy", "all"),
-    ("accuracy", "single_look"),
-    ("accuracy", "two_look"),
-    ("accuracy_where_named", "single_look"),
-    ("faithful", "all"),
-    ("inferred", "all"),
+    ("accuracy", "all", "all questions"),
+    ("accuracy", "one_look", "one look"),
+    ("accuracy", "several_looks", "several looks"),
+    ("accuracy", "after", "after"),
+    ("accuracy", "before", "before"),
+    ("accuracy", "when", "when"),
+    ("accuracy", "from_to", "from – to"),
+    ("accuracy_where_named", "all", "where an option is named"),
+    ("visual_gain", "all", "visual gain"),
+    ("reversed_pairs", "all", "pairs with the reversed video"),
+    ("actions", "all", "actions"),
+    ("faithful", "all", "observations true"),
+    ("inferred", "all", "they prove the right answer"),
+    ("consistent", "all", "they prove the answer given"),
 )
-"""(metric, group) of the table's columns: accuracy by kind of question, accuracy of replies that name an option at all
-(what compares with chance), then r_obs and r_rea where they were judged."""
+"""(metric, group, heading) of the table's columns."""
+COUNTS = frozenset({"actions"})
+"""Metrics that are numbers and no shares."""
 ORDER = (
     "chance",
     "blind_prior",
@@ -55,11 +64,16 @@ class SystemRow:
     reference: bool
     cells: tuple[Score | None, ...]
 
+    def is_share(self, score: Score) -> bool:
+        """Whether a cell is printed in per cent."""
+        return score.metric not in COUNTS
+
 
 @dataclass(frozen=True)
 class EvaluationView:
     """Everything about the evaluation that the page prints."""
 
+    headings: tuple[str, ...]
     table: tuple[SystemRow, ...]
     accuracy: tuple[Plot, ...]
     differences: tuple[Plot, ...]
@@ -78,6 +92,7 @@ def evaluation_view(ancestry: Ancestry, headline: str) -> EvaluationView | None:
     accuracy = [score for score in scores if score.metric == "accuracy"]
     absolute = [score for score in accuracy if " - " not in score.system]
     return EvaluationView(
+        headings=tuple(heading for _, _, heading in COLUMNS),
         table=tuple(_table(scores)),
         accuracy=tuple(_accuracy_plots(absolute)),
         differences=tuple(_difference_plots([score for score in accuracy if " - " in score.system])),
@@ -103,7 +118,7 @@ def _table(scores: Sequence[Score]) -> list[SystemRow]:
     names = {score.system for score in scores if score.metric == "accuracy" and " - " not in score.system}
     place = {name: index for index, name in enumerate(ORDER)}
     return [
-        SystemRow(name, name in REFERENCES, tuple(found.get((name, *column)) for column in COLUMNS))
+        SystemRow(name, name in REFERENCES, tuple(found.get((name, metric, group)) for metric, group, _ in COLUMNS))
         for name in sorted(names, key=lambda name: (place.get(name, len(ORDER)), name))
     ]
 

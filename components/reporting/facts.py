@@ -21,12 +21,19 @@ from components.reporting.tallies import tally
 DECISION_NAME = "decision.json"
 
 
-def gather(settings: ReportingSettings, roots: Iterable[Path], record: RunRecord | None, problem: str = "") -> Facts:
+def gather(
+    settings: ReportingSettings,
+    roots: Iterable[Path],
+    record: RunRecord | None,
+    problem: str = "",
+    opens_mlflow: str = "make ui",
+) -> Facts:
     """Read everything but frames.
 
     Args:
         roots: datasets and models; unfinished ones are left out.
         problem: why the run ended early.
+        opens_mlflow: what a person opens to look into MLflow.
     """
     outline = settings.pipeline
     ancestry = walk(roots, outline)
@@ -43,6 +50,7 @@ def gather(settings: ReportingSettings, roots: Iterable[Path], record: RunRecord
         showcase=showcased_videos(ancestry, settings.timelines, settings.questions_per_timeline),
         quarantine_rows=settings.quarantine_rows,
         problem=problem,
+        opens_mlflow=opens_mlflow,
     )
 
 

@@ -4,11 +4,14 @@ On a cluster, where no launcher waits for the end, it writes `run.json` (core/en
 in MLflow. It tells webhooks (notify.py). After a success it advances the watermark (core/stores/watermark.py), so that
 a later run can ask for what is new.
 
-KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records.
+KFP runs it whatever happened and tells it only that "exit-handler-1 failed"; the real cause is in the task records. On
+a cluster KFP 2.17 says so, too, of a run that succeeded in which one task was tried again while others came from its
+cache: once it has called their group failed it does not count the cached ones. The records know better.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,8 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     run = RunRecord.of(context)
     if run is None:
         return {"status": state.lower() or "unknown", "cause": ""}
+    if run.is_remote and _came_to_its_end(run.tasks()):
+        state = ""
     if run.is_remote and state in FAILED:
         _tell_of_the_dead(run)
     error = cause_in(run.tasks())
@@ -50,7 +55,8 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     cause = _in_words(error)
     try:
         if error:
-            write_page(gather(parsed, roots_of_records(read_run_folder(run)), run, cause), run.path(REPORT).parent)
+            roots = roots_of_records(read_run_folder(run))
+            write_page(gather(parsed, roots, run, cause, context.opens_mlflow), run.path(REPORT).parent)
             run.publish(str(Path(REPORT).parent))
     finally:
         if run.is_remote:
@@ -61,6 +67,12 @@ def finish(settings: str, pipeline: str = "", state: str = "", message: str = ""
     if parsed.webhooks:
         _notify(run, context, parsed, cause)
     return {"status": "failed" if error else "succeeded", "cause": cause}
+
+
+def _came_to_its_end(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the report, which waits for all other tasks, was written, or the first task found nothing to do."""
+    reported = any(record.get("name") == "report" and record.get("status") == "succeeded" for record in records)
+    return reported or bool(nothing_to_do_in(records))
 
 
 def _notify(run: RunRecord, context: Context, settings: ReportingSettings, cause: str) -> None:

@@ -53,6 +53,8 @@ def _tell_the_pipelines_run(client: MlflowClient, results: Sequence[Artifact]) -
     client.set_tag(parent, lineage.RUN_TAG, context.run_id)
     for result in results:
         lineage.log_metrics(client, parent, result.manifest.metrics)
+        if decision := result.manifest.info.get("decision"):
+            client.set_tag(parent, "rewatch.decision", decision)
 
 
 def _write(client: MlflowClient, cost: TaskCost, made: Sequence[Artifact]) -> None:

@@ -55,6 +55,8 @@ class Facts:
     quarantine_rows: int = 40
     problem: str = ""
     """Why the run ended early, for a partial report."""
+    opens_mlflow: str = "make ui"
+    """What a person opens to look into MLflow: a command, or the server's address."""
 
 
 def render_page(facts: Facts) -> str:

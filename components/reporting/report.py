@@ -51,7 +51,7 @@ def about(settings: str, pipeline: str) -> str:
 async def report(task: Task[ReportingSettings]) -> None:
     """Write the page of a finished run; any subset of its artifacts gives a page about what they were made from."""
     settings, run = task.settings, task.run_record
-    facts = gather(settings, task.paths("artifacts"), run)
+    facts = gather(settings, task.paths("artifacts"), run, opens_mlflow=task.context.opens_mlflow)
     if run and run.is_remote and (cached := note_cached(run, facts.ancestry.artifacts)):
         task.metrics["cached_tasks"] = float(cached)
         facts = replace(facts, run=read_run_folder(run))
@@ -64,7 +64,7 @@ async def report(task: Task[ReportingSettings]) -> None:
         shutil.copyfile(page, task.output / page.name)
     tracked = track_data_tasks(facts.run, facts.ancestry, settings.pipeline)
     task.metrics.update({"page_bytes": float(page.stat().st_size), "mlflow_runs": float(tracked)})
-    task.log.info("report: %s", page)
+    task.log.info("the page is %s", page)
 
 
 STAGE = Stage(name="reporting", settings=ReportingSettings, inputs=("artifacts",), tables={}, run=report)

@@ -10,7 +10,8 @@ from typing import Any
 
 from components.core.data.datasets import Dataset
 from components.core.data.outline import Outline, Output
-from components.core.data.rows import Failure, Question, QuestionType, Row
+from components.core.data.question_types import QuestionType
+from components.core.data.rows import Failure, Question, Row
 from components.reporting.ancestry import Ancestry, Artifact
 
 _IDS = re.compile(r"\b(?:[a-z]+-)?[0-9a-f]{8,}\b|\b[a-z]+-[0-9a-f]{6,}[\w-]*")

@@ -45,8 +45,9 @@ def _schedule(parsed: argparse.Namespace) -> int:
 def _unschedule(parsed: argparse.Namespace) -> int:
     from pipelines.launch.cluster.schedule import remove
 
-    count = remove(cluster_profile_of(parsed), parsed.pipeline)
-    say(f"{count} schedules deleted" if count else "there was no schedule")
+    removed = remove(cluster_profile_of(parsed), parsed.pipeline)
+    if removed.deleted or not removed.stopped:
+        say(f"{removed.deleted} schedules deleted" if removed.deleted else "there was no schedule")
     return 0
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.core.data.settings import Settings
+from components.core.data.settings import Settings, web_address
 from components.core.stores.buckets import BucketSettings
 from components.core.stores.files import is_s3
 from components.core.teachers.budget import Budget
 from pipelines.launch.local.docker import DockerSettings
 
+_ADDRESS = web_address("http://host:port", keys="platform.secret_keys")
 _FIELD = re.compile(r"[0-9A-Za-z*?/,-]+")
 
 
@@ -83,7 +83,7 @@ class LaunchSettings(Settings):
     scratch: str = ""
     """Folder for what may be lost: copies of what lies in S3, and checkpoints on their way there. Empty: `scratch` in
     the folder of runs, or /tmp/rewatch in a pod."""
-    s3_endpoint: str = ""
+    s3_endpoint: Annotated[str, _ADDRESS] = ""
     """Address of the store that speaks S3, such as `http://seaweedfs.kubeflow:9000`; empty: Amazon's, or the one that
     the launcher's environment names."""
     s3_region: str = ""
@@ -91,7 +91,7 @@ class LaunchSettings(Settings):
     buckets: dict[str, BucketSettings] = Field(default_factory=dict)
     """Buckets that lie elsewhere than `s3_endpoint`, or are reached with other keys, by name: videos are often somebody
     else's. The variables of their keys are handed to every task; on a cluster they are among `platform.secret_keys`."""
-    mlflow: str = ""
+    mlflow: Annotated[str, _ADDRESS] = ""
     """Address of the MLflow server. Empty: on this machine the one that the environment names, else a database in the
     folder of runs; on a cluster nothing is tracked."""
     budget: Budget = Budget()
@@ -119,16 +119,6 @@ class LaunchSettings(Settings):
     """When new videos start one (cluster)."""
     experiment: str = ""
     """Experiment of KFP and of MLflow; empty: the pipeline's name."""
-
-    @field_validator("s3_endpoint", "mlflow")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        address = urlsplit(value)
-        if value and not (address.scheme in ("http", "https") and address.hostname):
-            raise ValueError("it is no address such as http://host:port")
-        if "@" in address.netloc:
-            raise ValueError("it holds a user or password; name their variables in platform.secret_keys")
-        return value
 
     @field_validator("state")
     @classmethod

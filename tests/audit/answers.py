@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from components.core.traces.timecodes import parse, parse_span
 from tests.audit.truth import Pair, TrueVideo, named
@@ -16,7 +17,9 @@ TIME_S = 0.75
 SECONDS_S = 1.0
 """Tolerance for a length, which has two ends."""
 
-_THING = r"(?:the )?(?P<colour>red|green|blue|yellow|purple|white) (?P<shape>circle|square|triangle|cross)"
+_COLOURS, _SHAPES = "red|green|blue|yellow|purple|white", "circle|square|triangle|cross"
+_THING = rf"(?:the )?(?P<colour>{_COLOURS}) (?P<shape>{_SHAPES})"
+_OTHER = rf"(?:the )?(?P<other_colour>{_COLOURS}) (?P<other_shape>{_SHAPES})"
 _TIME = r"\[(?P<time>\d+:\d\d)\]"
 _Fields = dict[str, str | None]
 
@@ -66,9 +69,40 @@ def _seconds(ask: _Fields, answer: str, video: TrueVideo) -> bool:
     return any(abs(float(answer) - (end_s - start_s)) <= SECONDS_S for start_s, end_s in video.runs(_pair(ask)))
 
 
+def _later(ask: _Fields, answer: str, video: TrueVideo) -> bool:
+    starts = [video.runs(pair)[0][0] for pair in (_pair(ask), _other(ask))]
+    return abs(parse(answer) - max(starts)) <= TIME_S
+
+
+def _between(ask: _Fields, answer: str, video: TrueVideo) -> bool:
+    (_, from_s), (until_s, _) = sorted(video.runs(pair)[0] for pair in (_pair(ask), _other(ask)))
+    shown = {pair for event in video.events if from_s <= event.start_s < until_s for pair in event.things}
+    return shown == {_only(answer)}
+
+
+def _second_after(ask: _Fields, answer: str, video: TrueVideo) -> bool:
+    first = _new_at(video, video.runs(_pair(ask))[0][1])
+    ends = [end_s for pair in first for _, end_s in video.runs(pair) if end_s < video.duration_s]
+    return any(_only(answer) in _new_at(video, end_s) for end_s in ends)
+
+
 def _count(ask: _Fields, answer: str, video: TrueVideo) -> bool:
-    until_s = parse(ask["time"] or "") if ask.get("time") else video.duration_s
-    return int(answer) == len({pair for event in video.events if event.start_s < until_s for pair in event.things})
+    return int(answer) == len({pair for event in video.events for pair in event.things if _hue(ask) in ("", pair[0])})
+
+
+def _count_before(ask: _Fields, answer: str, video: TrueVideo) -> bool:
+    start_s = video.runs(_pair(ask))[0][0]
+    return int(answer) == len({pair for event in video.events if event.start_s < start_s for pair in event.things})
+
+
+def _stop(ask: _Fields, answer: str, video: TrueVideo) -> bool:
+    pair = _pair(ask)
+    stops = [
+        then.start_s
+        for now, then in pairwise(video.events)
+        if now.things.get(pair) and pair in then.things and not then.things[pair]
+    ]
+    return any(abs(parse(answer) - stop_s) <= TIME_S for stop_s in stops)
 
 
 def _direction(ask: _Fields, answer: str, video: TrueVideo) -> bool:
@@ -77,6 +111,14 @@ def _direction(ask: _Fields, answer: str, video: TrueVideo) -> bool:
 
 def _pair(ask: _Fields) -> Pair:
     return str(ask["colour"]), str(ask["shape"])
+
+
+def _other(ask: _Fields) -> Pair:
+    return str(ask["other_colour"]), str(ask["other_shape"])
+
+
+def _hue(ask: _Fields) -> str:
+    return ask.get("hue") or ""
 
 
 def _only(answer: str) -> Pair | None:
@@ -98,6 +140,11 @@ _RULES: list[tuple[str, Callable[[_Fields, str, TrueVideo], bool]]] = [
     (rf"From when to when is {_THING} visible\?", _span),
     (rf"For how many seconds is {_THING} visible\?", _seconds),
     (r"How many different shapes are shown in all\?", _count),
-    (rf"If the video had stopped at {_TIME}, how many shapes would have been seen\?", _count),
+    (rf"How many different (?P<hue>{_COLOURS}) shapes are shown\?", _count),
+    (rf"If the video had ended right before {_THING} appears, how many shapes would have been seen\?", _count_before),
+    (rf"When does the later of {_THING} and {_OTHER} appear\?", _later),
+    (rf"What is shown between {_THING} and {_OTHER}\?", _between),
+    (rf"What is the second thing to appear after {_THING}\?", _second_after),
+    (rf"When does {_THING} stop moving\?", _stop),
     (rf"Which way does {_THING} move\?", _direction),
 ]

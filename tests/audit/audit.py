@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Segment, Video
+from components.core.traces.tags import parse
 from tests.audit.answers import is_right
 from tests.audit.captions import CaptionScore
 from tests.audit.clock import clock_lines
@@ -45,6 +47,8 @@ class Audit:
             yield from self._answers()
         if "trajectories" in self.record["datasets"]:
             yield from self._observations()
+        if self._output("evaluate"):
+            yield from self._students(Dataset(self._output("evaluate")))
 
     @cached_property
     def videos(self) -> dict[str, Video]:
@@ -68,11 +72,14 @@ class Audit:
     def _dataset(self, name: str) -> Dataset:
         return Dataset(self.record["datasets"][name])
 
+    def _output(self, name: str) -> str:
+        """Where a task's dataset lies; "" where it has left none."""
+        return next((task.get("output") for task in self.record["tasks"] if task["name"] == name), None) or ""
+
     def _quarantine(self) -> Iterator[Line]:
-        output = next((task.get("output") for task in self.record["tasks"] if task["name"] == "ingest"), None)
-        if not output:
+        if not self._output("ingest"):
             return
-        corpus = Dataset(output)
+        corpus = Dataset(self._output("ingest"))
         reasons = [failure.reason for failure in corpus.failures()]
         broken = self.truth.broken()
         found = sum(any(reason.startswith(name) or name in reason for reason in reasons) for name in broken)
@@ -148,6 +155,34 @@ class Audit:
                 if not true[-1]:
                     self.wrong.append(f"{video.file}: {step.action} {step.argument} -> {step.observation}")
         yield share("observations true", sum(true), len(true), OBSERVATIONS_BAR)
+
+    def _students(self, evaluation: Dataset) -> Iterator[Line]:
+        """Whether what students say they see is so, by the truth and not by the judge they were trained with."""
+        by_system: dict[str, list[Looked]] = defaultdict(list)
+        for row in evaluation.rows("predictions"):
+            video = self.known.get(row.video_id)
+            pairs = parse(row.text).pairs
+            if video is not None and pairs and not row.system.endswith("_reversed") and row.system != "wrong_video":
+                true = [is_true(pair.action, pair.observation, video) for pair in pairs]
+                by_system[row.system].append(Looked(true, row.correct, row.faithful))
+        for system, looked in sorted(by_system.items()):
+            every = [verdict for one in looked for verdict in one.true]
+            yield share(f"{system}: observations true", sum(every), len(every))
+            right = [one for one in looked if one.correct]
+            yield share(f"{system}: right answers from true looks", sum(all(o.true) for o in right), len(right))
+            judged = [one for one in looked if one.faithful is not None]
+            if judged:
+                agreed = sum(abs(sum(one.true) / len(one.true) - (one.faithful or 0)) < 1e-6 for one in judged)
+                yield share(f"{system}: traces judged as the truth does", agreed, len(judged))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One answer of a student: which of its observations are true, whether it is right, and what the judge said."""
+
+    true: list[bool]
+    correct: bool
+    faithful: float | None
 
 
 def _tiles(video: Video, segments: list[Segment]) -> bool:

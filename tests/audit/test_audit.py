@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from components.core.data.rows import CaptionEvent
+from components.core.data.rows import CaptionEvent, Prediction
 from components.sandbox.corpus.clips import clock_clip
 from components.sandbox.corpus.rendering import render
 from tests.audit.answers import is_right
+from tests.audit.audit import Audit
 from tests.audit.captions import CaptionScore
 from tests.audit.clock import clock_lines, read_clip
 from tests.audit.observations import is_true
 from tests.audit.truth import TrueEvent, TrueVideo
+from tests.components.core.judging import stages
+from tests.components.evaluation.test_score_table import row
 
 RED, BLUE, CROSS = ("red", "circle"), ("blue", "square"), ("white", "cross")
+THREE = (RED, BLUE, CROSS)
 VIDEO = TrueVideo(
     "clip.mp4",
     "showcase",
@@ -78,13 +83,30 @@ def test_a_fixed_grid_invented_events_and_wrong_shapes_find_nothing_more() -> No
         ("From when to when is the red circle visible?", "00:00-00:06", "00:00-00:03"),
         ("For how many seconds is the blue square visible?", "5", "2"),
         ("How many different shapes are shown in all?", "3", "4"),
-        ("If the video had stopped at [00:05], how many shapes would have been seen?", "2", "3"),
+        ("How many different red shapes are shown?", "1", "2"),
+        (
+            "If the video had ended right before the white cross appears, how many shapes would have been seen?",
+            "2",
+            "3",
+        ),
+        ("When does the later of the blue square and the red circle appear?", "00:03", "00:00"),
+        ("What is shown between the white cross and the red circle?", "blue square", "white cross"),
+        ("When does the red circle stop moving?", "00:03", "00:06"),
         ("Which way does the red circle move?", "left", "right"),
     ],
 )
 def test_answers_are_worked_out_from_the_truth(question: str, right: str, wrong: str) -> None:
     assert is_right(question, right, VIDEO) is True
     assert is_right(question, wrong, VIDEO) is False
+
+
+def test_what_comes_two_after_is_worked_out_from_the_truth() -> None:
+    row = TrueVideo(
+        "row.mp4", "learning", 6.0, tuple(TrueEvent(2 * n, 2 * n + 2, {p: ""}) for n, p in enumerate(THREE))
+    )
+    question = "What is the second thing to appear after the red circle?"
+    assert is_right(question, "white cross", row) is True
+    assert is_right(question, "blue square", row) is False
 
 
 def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
@@ -106,10 +128,40 @@ def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
         ("a green circle", "nothing found", True),
         ("a red circle", "nothing found", False),
         ("a red circle", "it is somewhere", False),
+        ("a red circle moving", "00:00-00:03 a red circle moves left", True),
+        ("a red circle moving", "00:00-00:05 a red circle moves left", False),
+        ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", True),
+        ("a white cross", "00:07 blue square yes 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", False),
+        ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:05-00:12", False),
+        ("white shapes", "00:07 blue square no 00:09 white cross yes. 00:08-00:12", True),
     ],
 )
 def test_observations_are_held_against_what_was_on_screen(argument: str, observation: str, true: bool) -> None:
     assert is_true(argument, observation, VIDEO) is true
+
+
+def test_students_looks_are_held_against_the_truth_and_not_against_their_judge(tmp_path: Path) -> None:
+    """A judge that lets everything pass, and a right answer from a false look: both are told."""
+    (tmp_path / "truth").mkdir()
+    thing = {"colour": "red", "shape": "circle", "motion": ""}
+    true = {"file": "v.mp4", "kind": "learning", "duration_s": 8.0, "cuts_s": []}
+    events = [{"start_s": 0.0, "end_s": 8.0, "things": [thing]}]
+    (tmp_path / "truth" / "v.json").write_text(json.dumps({**true, "events": events}))
+    captions = stages.captions(tmp_path / "captions", [stages.video("v")])
+    seen = "<action>look at 00:03</action><observation>00:03 {}</observation><answer>red</answer>"
+    rows = [
+        row("sft_think", n, True, video_id="v", text=seen.format(said), faithful=1.0)
+        for n, said in enumerate(("red circle", "a red circle", "red square"))
+    ]
+    kinds = {"predictions": Prediction}
+    evaluation = stages.write_dataset(tmp_path / "evaluation", {"predictions": rows}, kinds)
+    tasks = [{"name": "evaluate", "output": str(evaluation)}]
+    run = {"datasets": {"captions": str(captions)}, "tasks": tasks}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    lines = {line.name: line.counted for line in Audit(tmp_path, tmp_path / "truth").lines()}
+    assert lines["sft_think: observations true"] == "2 of 3"
+    assert lines["sft_think: right answers from true looks"] == "2 of 3"
+    assert lines["sft_think: traces judged as the truth does"] == "2 of 3"
 
 
 def test_the_burnt_in_clock_is_read_from_every_frame(tmp_path: Path) -> None:

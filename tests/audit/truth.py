@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ class TrueVideo:
             else:
                 found.append((event.start_s, event.end_s))
         return found
+
+    def moves(self, pair: Pair, motion: str) -> list[tuple[float, float]]:
+        """The unbroken stretches in which the shape moves that way."""
+        moving = tuple(event for event in self.events if event.things.get(pair) == motion)
+        return replace(self, events=moving).runs(pair)
+
+    def pairs(self) -> set[Pair]:
+        """Every shape that is shown."""
+        return {pair for event in self.events for pair in event.things}
 
 
 class Truth:

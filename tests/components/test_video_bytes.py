@@ -20,9 +20,6 @@ from components.core.engine.run import run_task
 from components.core.engine.stage import Stage
 from components.core.stores.files import storage_for
 from components.core.stores.s3 import s3_storage
-from components.core.video.plans import FramePlan
-from components.core.video.process import DecoderProcess
-from components.core.video.readers.pyav import Frame
 from components.evaluation.evaluate import STAGE as EVALUATION
 from components.grpo.train import STAGE as GRPO
 from components.ingestion.discover import discover_shards
@@ -204,20 +201,10 @@ SMALL = laptop(
 )
 
 
-def test_a_second_training_over_the_same_videos_decodes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoded: list[Path] = []
-    read = DecoderProcess.read
-
-    def counted(self: DecoderProcess, path: Path, plan: FramePlan) -> list[Frame]:
-        decoded.append(path)
-        return read(self, path, plan)
-
-    monkeypatch.setattr(DecoderProcess, "read", counted)
+def test_a_second_training_over_the_same_videos_decodes_nothing(tmp_path: Path, reads: list[Path]) -> None:
     (tmp_path / "data").mkdir()
     data = training_data(tmp_path / "data", 3)
     run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, SMALL)
-    assert len(decoded) == 3
+    assert len(reads) == 3
     run_in(SFT, "http://127.0.0.1:9/v1", tmp_path / "run", data, {**SMALL, "seed": 1})
-    assert len(decoded) == 3
+    assert len(reads) == 3

@@ -17,7 +17,7 @@ from components.core.students.packing import Packed
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.prompting import prompt_texts
 from components.core.students.student import Student, load_student
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import is_one_look
 from components.core.traces.tags import Pair, render
 from components.core.training.backend import SingleProcess
 from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
@@ -91,7 +91,7 @@ def training_data(folder: Path, count: int, held_out: int = 0) -> dict[str, Path
         for place, (video, _, _) in enumerate(worlds)
     ]
     events = [event for _, captions, _ in worlds for event in captions]
-    questions = [question for _, _, asked in worlds for question in asked if is_single_look(question)]
+    questions = [question for _, _, asked in worlds for question in asked if is_one_look(question)]
     traces = [_trace(question, events) for question in questions]
     kinds: dict[str, Mapping[str, Any]] = {
         "captions": {"videos": (Video, videos), "events": (CaptionEvent, events)},

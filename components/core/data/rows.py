@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from components.core.data.question_types import QuestionKind, QuestionType
+
 
 class Outcome(StrEnum):
     """How a row fared. Rejected rows are kept apart from good ones; failed records become `Failure` rows."""
@@ -21,21 +23,6 @@ class Outcome(StrEnum):
     OK = "ok"
     REJECTED = "rejected"
     FAILED = "failed"
-
-
-class QuestionType(StrEnum):
-    """The ten question types of ReWatch-QA (arXiv 2509.23652, stage 2)."""
-
-    EVENT_LOCALISATION = "event_localisation"
-    TEMPORAL_LOCALISATION = "temporal_localisation"
-    COUNTING = "counting"
-    CAUSAL = "causal"
-    READING = "reading"
-    SPATIAL_PERCEPTION = "spatial_perception"
-    OBJECT_RECOGNITION = "object_recognition"
-    STATE_CHANGE = "state_change"
-    NUMERICAL_REASONING = "numerical_reasoning"
-    COUNTERFACTUAL = "counterfactual"
 
 
 class Strict(BaseModel):
@@ -162,6 +149,8 @@ class Question(Row):
     options: tuple[str, ...] = ()
     answer_index: int = -1
     evidence: tuple[Span, ...]
+    kind: QuestionKind = QuestionKind.OTHER
+    looks: int = Field(default=0, ge=0, description="looks that answering takes, as its writer says; 0: not told")
     twin_of: str = ""
 
 
@@ -218,17 +207,20 @@ class Prediction(Row):
     """What one student answered to one held-out question, and how that was judged.
 
     `faithful` is the share of observations that the judge found true, `inferred` whether the inferrer reached the
-    right answer from them (r_obs and r_rea); both are None where the judge was not asked or did not answer.
+    right answer from them (r_obs and r_rea), `consistent` whether they lead it to the answer that was given, right or
+    wrong; all are None where the judge was not asked or did not answer.
     """
 
     id_field = "prediction_id"
 
     prediction_id: str
-    system: str = Field(description="row of the table: untrained, sft_direct, sft_think, grpo_think, wrong_video, …")
+    system: str = Field(
+        description="untrained, sft_think, wrong_video, …; `_forward` and `_reversed` end halves of a pair"
+    )
     question_id: str
     video_id: str = Field(description="the video the question is about, also where another one was shown")
     type: QuestionType
-    single_look: bool
+    groups: tuple[str, ...] = Field(description="the groups of the table that it counts in, `all` and its type apart")
     text: str
     answer: str
     correct: bool
@@ -236,6 +228,7 @@ class Prediction(Row):
     actions: int
     faithful: float | None = None
     inferred: float | None = None
+    consistent: float | None = None
 
 
 class Score(Row):
@@ -246,7 +239,7 @@ class Score(Row):
     score_id: str
     system: str
     metric: str = Field(description="accuracy, faithful, inferred, actions, grounding_miou, caption_rouge_l, …")
-    group: str = Field(description="all, single_look, two_look, or a question type")
+    group: str = Field(description="all, one_look, several_looks, after, before, when, from_to, or a question type")
     value: float | None = Field(description="None where it was not computed; `reason` says why")
     low: float | None = None
     high: float | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 from typing import Any, ClassVar, Self, TypeVar, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from components.core.data.rows import canonical_json, digest_of
 from components.core.errors import SettingsError
@@ -66,6 +67,24 @@ class StageSettings(Settings):
     def arguments(self, section: str) -> dict[str, Self]:
         """The pipeline parameters that a profile's section becomes, by name: one, unless its tasks read parts of it."""
         return {section: self}
+
+
+def web_address(example: str, *, keys: str) -> AfterValidator:
+    """For a setting that is the address of a server, such as `example`, or empty: `Annotated[str, web_address(…)]`.
+
+    Settings are written down with every run, so no address may hold a user or a password; `keys` are the settings that
+    name the variables of those.
+    """
+
+    def checked(value: str) -> str:
+        address = urlsplit(value)
+        if value and not (address.scheme in ("http", "https") and address.hostname):
+            raise ValueError(f"it is no address such as {example}")
+        if "@" in address.netloc:
+            raise ValueError(f"it holds a user or password; name their variables in {keys}")
+        return value
+
+    return AfterValidator(checked)
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)

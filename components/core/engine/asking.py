@@ -1,19 +1,46 @@
-"""One question over HTTP, asked once and not for long, as checks before a run ask it."""
+"""How checks before a run ask: at once, each once, and not for long, whoever does not answer."""
 
 from __future__ import annotations
 
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from threading import Thread
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from components.core.errors import InputError
 
+Result = TypeVar("Result")
+
 PATIENCE_S = 40.0
 ENOUGH = 200
 """Characters of an answer that are repeated."""
+
+
+def side_by_side(calls: Sequence[Callable[[], Result]], within_s: float) -> list[Result | None]:
+    """What each call returns; None for one that has not come back after `within_s` seconds.
+
+    A client's own time-outs do not do: each counts for a part of a call, and boto3 tries six times for two minutes
+    each. Whoever still waits then is left alone, in a thread that does not keep the process from ending.
+
+    Raises:
+        Exception: whatever the first call raised that raised anything.
+    """
+
+    def make(call: Callable[[], Result], made: Future[Result]) -> None:
+        try:
+            made.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where results are read
+            made.set_exception(error)
+
+    results: list[Future[Result]] = [Future() for _ in calls]
+    for pair in zip(calls, results, strict=True):
+        Thread(target=make, args=pair, daemon=True).start()
+    back, _ = wait(results, within_s)
+    return [result.result() if result in back else None for result in results]
 
 
 class Answer(NamedTuple):

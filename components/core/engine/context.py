@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -120,6 +121,18 @@ class Context(Settings):
             where, *inner = map(str, problem["loc"])
             where = ".".join([VARIABLES.get(where, where), *inner])
             raise SettingsError(f"{where}: {problem['msg']}.", "Correct it and run again.") from error
+
+    @property
+    def opens_mlflow(self) -> str:
+        """What a person opens to look into MLflow: a server's address, or the command that serves a database.
+
+        >>> Context(mlflow_uri="http://me:pw@mlflow:5000").opens_mlflow, Context(mlflow_uri="sqlite:////f").opens_mlflow
+        ('http://mlflow:5000', 'make ui')
+        """
+        address = urlsplit(self.mlflow_uri)
+        if address.scheme not in ("http", "https"):
+            return "make ui"
+        return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 
     def environment(self) -> dict[str, str]:
         """The variables that `read` reads this value from; what is empty or not said needs none."""

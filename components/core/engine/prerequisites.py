@@ -2,9 +2,9 @@
 
 Storage that can be read and written, MLflow that answers, teachers that serve the model they are asked for and take a
 request of full size, a base that Hugging Face gives out, accelerators and volumes that the cluster has, a budget that
-can bite. Checks run side by side and wait no longer than `PATIENCE_S` (asking.py), so that a run which cannot succeed
-ends within a minute, before anything is bought. The launcher on one machine asks the same of teachers before it writes
-anything (pipelines/launch/local/preflight.py).
+can bite. Checks run side by side and are waited for until `ALL_TOLD_S`, so that a run which cannot succeed ends
+within a minute, before anything is bought, also where a store takes every packet and answers none. The launcher on one
+machine asks the same of teachers before it writes anything (pipelines/launch/local/preflight.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from components.core.engine.asking import Answer, ask
+from components.core.engine.asking import Answer, ask, side_by_side
 from components.core.engine.context import Context
 from components.core.engine.pools import PoolNeeds, lacking
 from components.core.errors import InputError, RewatchError, TeacherUnavailable
@@ -30,8 +29,29 @@ from components.core.teachers.endpoints import EndpointSettings
 from components.core.teachers.exchange import TOO_LARGE
 from components.core.teachers.roles import RoleSettings
 
+ALL_TOLD_S = 45.0
+"""After so long whoever has not answered is told, too."""
 HUB = "https://huggingface.co"
 ON_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+class _Check(NamedTuple):
+    """One thing that is looked at."""
+
+    of: str
+    """Who is asked, at the head of a sentence."""
+
+    remedy: str
+    """What helps where nobody answers."""
+
+    problems: Callable[[], Iterable[str]]
+
+    def told(self) -> list[str]:
+        """The problems, or the error that ended the looking."""
+        try:
+            return list(self.problems())
+        except RewatchError as error:
+            return [str(error)]
 
 
 class Asked(NamedTuple):
@@ -75,26 +95,25 @@ def missing(
     bases: Sequence[str] = (),
 ) -> list[str]:
     """Everything that stands in the way of a run, one sentence or two each; empty if nothing does."""
-    checks: list[Callable[[], Iterable[str]]] = [
-        lambda: _state(context),
-        lambda: _videos(videos),
-        lambda: _tracking(context),
-        lambda: _budget(context, asked),
-        lambda: lacking(pools),
+    reach = "launch.s3_endpoint or launch.buckets, or let pods out to it"
+    checks = [
+        _Check(f"The store of {context.state_root}", f"Correct {reach}.", partial(_state, context)),
+        _Check(f"The store of {videos}", f"Correct {reach}.", partial(_videos, videos)),
+        _Check(f"MLflow at {context.mlflow_uri}", "Start it, or correct launch.mlflow.", partial(_tracking, context)),
+        _Check("The budget", "", partial(_budget, context, asked)),
+        _Check("The cluster's API", "Let pods out to it.", partial(lacking, pools)),
     ]
-    checks += [partial(_base, base) for base in bases]
+    checks += [_Check(f"The Hub, asked for {base},", "Let pods out to it.", partial(_base, base)) for base in bases]
     for name in sorted({one.role.endpoint for one in asked}):
         own = [one for one in asked if one.role.endpoint == name]
-        checks.append(partial(_teacher, name, context.endpoints.get(name), own))
-
-    def told(check: Callable[[], Iterable[str]]) -> list[str]:
-        try:
-            return list(check())
-        except RewatchError as error:
-            return [str(error)]
-
-    with ThreadPoolExecutor(len(checks)) as pool:
-        return [problem for problems in pool.map(told, checks) for problem in problems]
+        ask_it = partial(_teacher, name, context.endpoints.get(name), own)
+        checks.append(_Check(f"The teacher {name!r}", "Start it, or correct endpoints in the profile.", ask_it))
+    problems: list[str] = []
+    found = side_by_side([check.told for check in checks], ALL_TOLD_S)
+    for check, told in zip(checks, found, strict=True):
+        silent = [f"{check.of} gave no answer within {ALL_TOLD_S:.0f} s. {check.remedy}".rstrip()]
+        problems += silent if told is None else told
+    return problems
 
 
 def check_endpoint(name: str, endpoint: EndpointSettings) -> list[dict[str, Any]]:

@@ -62,10 +62,10 @@ class Progress:
             self.log.info("%s", self.line())
 
     def line(self) -> str:
-        """The state in one line: records, rate, time left, tokens, cost."""
+        """The state in one line: records, rate, time left, tokens, cost. Who says it, the log tells."""
         seconds = max(self.clock() - self._started, 1e-9)
         rate = self.done / seconds
-        parts = [f"{self.name}: {self.done}/{self.total if self.total is not None else '?'} records"]
+        parts = [f"{self.done}/{self.total if self.total is not None else '?'} records"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.reused:
@@ -86,7 +86,7 @@ class Progress:
             return
         share = self.done / self.total if self.total else 0.0
         filled = int(BAR_WIDTH * min(1.0, share))
-        self.stream.write(f"\r\x1b[K[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {self.line()}")
+        self.stream.write(f"\r\x1b[K[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {self.name}: {self.line()}")
         self.stream.flush()
 
 

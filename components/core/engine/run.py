@@ -50,6 +50,7 @@ def run_task(
     shard: str = "",
     metadata: dict[str, Any] | None = None,
     name: str = "",
+    is_recorded: bool = True,
 ) -> None:
     """Run one stage from its inputs' paths to a finished dataset or model.
 
@@ -60,6 +61,7 @@ def run_task(
         shard: the shard to work on; empty for all.
         metadata: filled with the digest and the row counts, for the orchestrator's artifact.
         name: the task's name in the DAG; the stage's name if empty.
+        is_recorded: False where the run's store cannot be written: the task leaves nothing there.
 
     Raises:
         SystemExit: on any error, with its exit code; the reason is on stderr and in the task record.
@@ -68,7 +70,7 @@ def run_task(
     task = name or stage.name
     label = f"{task}-{part_of(shard)}" if shard else task
     started, clock = time.monotonic(), CpuClock()
-    context, run, log = _surroundings_or_exit(label)
+    context, run, log = _surroundings_or_exit(label, is_recorded)
     record = TaskRecord(
         name=label,
         task=task,
@@ -155,6 +157,9 @@ def _run(
             task.run()
             manifest = _finish_output(task, record)
             record.digest, record.rows = manifest.digest, manifest.rows or record.rows
+        except KeyboardInterrupt:
+            runner.run(task.settle())
+            raise
         finally:
             if "writer" in task.__dict__:
                 record.rows = task.writer.counts
@@ -242,11 +247,11 @@ def _check_output(output: Path) -> None:
         ) from error
 
 
-def _surroundings_or_exit(label: str) -> tuple[Context, RunRecord | None, logging.Logger]:
+def _surroundings_or_exit(label: str, is_recorded: bool) -> tuple[Context, RunRecord | None, logging.Logger]:
     """Where the task finds itself, and its log; without them nothing can be told but on stderr."""
     try:
         context = Context.read()
-        run = RunRecord.of(context)
+        run = RunRecord.of(context) if is_recorded else None
         return context, run, open_log(label, run.continued(f"{LOGS}/{label}.jsonl") if run else None)
     except OSError as error:
         print(f"{label}: the run folder cannot be written ({error}). Choose another --runs folder.", file=sys.stderr)

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 KEPT_FRAMES = "frames"
 """Folder for the frames of students, in the state root where that is one, else in the scratch space."""
 
+SETTLED_WITHIN_S = 60.0
+"""How long a task that is told to stop waits for replies in flight. A pod has 120 s in all, of which it needs some to
+publish its record."""
+
 SettingsType = TypeVar("SettingsType", bound=StageSettings)
 Own = TypeVar("Own", bound=StageSettings, covariant=True)
 """The settings of a task's own stage. A task is read by many and never re-set, so that one with the settings of a stage
@@ -262,6 +266,11 @@ class Task(Generic[Own]):
         result = self.stage.run(self)
         if inspect.isawaitable(result):
             self.runner.run(_awaited(result))
+
+    async def settle(self) -> None:
+        """Wait for the replies in flight, told to stop: they are paid for, and stored as they come."""
+        if "teachers" in self.__dict__ and (stored := await self.teachers.settle(SETTLED_WITHIN_S)):
+            self.log.warning("told to stop: %d replies that were in flight are stored", stored)
 
     async def close(self) -> None:
         """Release teachers, frame readers and stores."""

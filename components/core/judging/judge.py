@@ -87,12 +87,14 @@ class Judge:
             self.asked += 1
             verdicts, inferred = await asyncio.gather(
                 once.of(("seen", question.video_id, pairs), lambda: self._seen(sample.caption, pairs)),
-                once.of(("inferred", question.question_id, pairs), lambda: self._infer(question, pairs, once)),
+                once.of(("inferred", question.question_id, pairs), lambda: self.infer(question, pairs)),
             )
+            proved = await self._correct(question, inferred, once)
         except ReplyError:
             self.failed += asking
             return None
-        return RewardTerms(float(correct), sum(verdicts) / len(verdicts), float(inferred), form, judged=True)
+        seen = sum(verdicts) / len(verdicts)
+        return RewardTerms(float(correct), seen, float(proved), form, judged=True, inferred=inferred)
 
     async def _correct(self, question: Question, answer: str, once: _Once) -> bool:
         if question.form == "multiple_choice":
@@ -107,9 +109,14 @@ class Judge:
         prompt, check = prompts.observation_check(caption, pairs), prompts.verdict_per_pair(pairs)
         return (await self._teachers.ask(self._judge, prompt, prompts.ObservationVerdicts, check=check)).value.verdicts
 
-    async def _infer(self, question: Question, pairs: Pairs, once: _Once) -> bool:
+    async def infer(self, question: Question, pairs: Pairs) -> str:
+        """The inferrer's answer to a question from observations alone.
+
+        Raises:
+            ReplyError: its reply stayed invalid.
+        """
         reply = await self._teachers.ask(self._inferrer, prompts.inference(question, pairs), prompts.InferredAnswer)
-        return await self._correct(question, reply.value.answer, once)
+        return reply.value.answer
 
 
 class _Once:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class RewardTerms:
         format: r_fmt, 1 where every tag is in its place.
         judged: whether judge and inferrer were asked. Elsewhere both terms are 0 because nothing was measured: a
             wrong answer multiplies them by zero, and a trace without a look has nothing to be judged.
+        inferred: no term, but what the inferrer answered from the observations alone; "" where it was not asked.
     """
 
     accuracy: float
@@ -32,6 +33,7 @@ class RewardTerms:
     reasoning: float
     format: float
     judged: bool
+    inferred: str = field(default="", compare=False)
 
     @property
     def total(self) -> float:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import ValidationError, model_validator
 
-from components.core.data.settings import Settings
+from components.core.data.settings import Settings, web_address
 from components.core.errors import InputError, SettingsError
 
 VARIABLE = "REWATCH_BUCKETS"
@@ -23,7 +22,7 @@ VARIABLE = "REWATCH_BUCKETS"
 class BucketSettings(Settings):
     """Where a bucket lies, and with whose keys it is reached; what is empty is as for all others."""
 
-    endpoint: str = ""
+    endpoint: Annotated[str, web_address("https://host:port", keys="access_key_env and secret_key_env")] = ""
     """Address of the store that speaks S3; Amazon's own is `https://s3.<region>.amazonaws.com`."""
 
     region: str = ""
@@ -35,16 +34,6 @@ class BucketSettings(Settings):
 
     secret_key_env: str = ""
     """Name of the variable that holds the secret of that access key."""
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        address = urlsplit(value)
-        if value and not (address.scheme in ("http", "https") and address.hostname):
-            raise ValueError("it is no address such as https://host:port")
-        if "@" in address.netloc:
-            raise ValueError("it holds a user or password; name their variables in access_key_env and secret_key_env")
-        return value
 
     @model_validator(mode="after")
     def _has_both_keys_or_none(self) -> Self:

@@ -4,7 +4,8 @@ A call is looked up before any of its pictures is made. A reply enters the store
 it. An invalid one (not JSON, not the schema, cut at `max_tokens`) is asked for again with the error, at most `attempts`
 times; a refused one is not. A request that is refused for its size is sent with every second image until it is taken,
 and what was taken is where the role's later requests to that endpoint begin; its reply stays under the key of the whole
-request and tells how many images it is of. Of identical requests in flight at one moment only one is sent.
+request and tells how many images it is of. Of identical requests in flight at one moment only one is sent, and whoever
+asked may be cancelled: what was sent is paid for, so its reply is waited for and stored (`settle`).
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Teachers:
         self._settings = dict(endpoints)
         self._endpoints: dict[str, Endpoint] = {}
         self._calls = calls
-        self._in_flight: dict[str, asyncio.Future[bytes]] = {}
+        self._in_flight: dict[str, asyncio.Task[bytes]] = {}
+        self._settles = False
         self._most_images: dict[tuple[str, str, str], int] = {}
         """What an endpoint took of a model's requests in a role after it had refused more."""
 
@@ -95,9 +97,10 @@ class Teachers:
             BudgetExceeded: if the budget is spent and the reply is not stored.
         """
         request = _Request(role, prompt, reply_type, check, sample, request_key(role, prompt, reply_type, sample))
+        stored: bytes | None
         while True:
             if request.key in self._in_flight:
-                stored = await self._join(request.key)
+                stored = await asyncio.shield(self._in_flight[request.key])
             else:
                 stored = await self._calls.get(request.key)
             if stored is not None:
@@ -109,33 +112,37 @@ class Teachers:
             if request.key not in self._in_flight:
                 return self._reply(await self._buy_once(request, replace=False), request, cached=False)
 
+    async def settle(self, within_s: float) -> int:
+        """Send nothing more, and wait until what was sent is answered and stored; returns how many replies were."""
+        self._settles = True
+        for endpoint in self._endpoints.values():
+            endpoint.send_no_more()
+        if not self._in_flight:
+            return 0
+        ended, _ = await asyncio.wait(self._in_flight.values(), timeout=within_s)
+        return sum(not purchase.cancelled() and purchase.exception() is None for purchase in ended)
+
     async def close(self) -> None:
-        """Close connections and the ledger."""
+        """Give up what is in flight, close connections and the ledger."""
+        given_up = list(self._in_flight.values())
+        for purchase in given_up:
+            purchase.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
         for endpoint in self._endpoints.values():
             await endpoint.close()
         self.ledger.close()
 
-    async def _join(self, key: str) -> bytes | None:
-        """Wait for the identical request in flight; None if whoever sent it was cancelled."""
-        in_flight = self._in_flight[key]
-        await asyncio.wait((in_flight,))
-        return None if in_flight.cancelled() else in_flight.result()
-
     async def _buy_once(self, request: _Request[Model], *, replace: bool) -> bytes:
-        """Buy and store a reply while identical requests wait for it; what is then stored."""
-        bought: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._in_flight[request.key] = bought
-        try:
-            stored = await self._calls.put(request.key, await self._buy(request), replace=replace)
-            bought.set_result(stored)
-            return stored
-        except Exception as error:
-            bought.set_exception(error)
-            bought.exception()  # mark it as seen: often nobody else waits
-            raise
-        finally:
-            bought.cancel()
-            self._in_flight.pop(request.key, None)
+        """Buy and store a reply while identical requests wait for it; what is then stored. It outlives who asked."""
+
+        async def buy_and_store() -> bytes:
+            try:
+                return await self._calls.put(request.key, await self._buy(request), replace=replace)
+            finally:
+                self._in_flight.pop(request.key, None)
+
+        purchase = self._in_flight[request.key] = asyncio.create_task(buy_and_store())
+        return await asyncio.shield(purchase)
 
     async def _buy(self, request: _Request[Model]) -> bytes:
         """Ask until the reply is valid; the value to store."""
@@ -237,6 +244,8 @@ class Teachers:
                     "Name it in the profile or in REWATCH_ENDPOINTS.",
                 )
             endpoint = self._endpoints[role.endpoint] = Endpoint(role.endpoint, settings)
+            if self._settles:
+                endpoint.send_no_more()
         return endpoint
 
 

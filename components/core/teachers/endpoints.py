@@ -15,12 +15,11 @@ import random
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from components.core.data.settings import Settings
+from components.core.data.settings import Settings, web_address
 from components.core.errors import ReplyError, SettingsError, TeacherUnavailable
 from components.core.teachers.admission import Admission, Trouble
 from components.core.teachers.exchange import Exchange, Passing
@@ -38,7 +37,7 @@ log = logging.getLogger("rewatch.teachers")
 class EndpointSettings(Settings):
     """Where a teacher answers, in the OpenAI chat protocol, and how patient to be with it."""
 
-    base_url: str = ""
+    base_url: Annotated[str, web_address("http://host:port/v1", keys="api_key_env")] = ""
     """Such as `http://teacher:8000/v1`. Empty: whoever launches the run starts the server and fills it in."""
 
     api_key_env: str = ""
@@ -55,16 +54,6 @@ class EndpointSettings(Settings):
     """How long an outage is waited out, in seconds, before the stage stops: long enough for a model server of many
     gigabytes to be started again."""
 
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        address = urlsplit(value)
-        if value and not (address.scheme in ("http", "https") and address.hostname):
-            raise ValueError("it is no address such as http://host:port/v1")
-        if "@" in address.netloc:
-            raise ValueError("it holds a user or password; name the key's variable in api_key_env")
-        return value
-
 
 class Endpoint:
     """Sends requests to one endpoint."""
@@ -80,6 +69,7 @@ class Endpoint:
         self._exchange = Exchange(name, settings.base_url, self._api_key(), settings.api_key_env)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._outage_told = False
+        self._sends = True
 
     async def complete(self, body: dict[str, Any], timeout_s: float, role: str = "") -> dict[str, Any]:
         """POST one chat completion and return the response's JSON.
@@ -130,6 +120,11 @@ class Endpoint:
                 backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries - 1, 9))
                 await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
 
+    def send_no_more(self) -> None:
+        """Cancel whatever would be sent from now on; what was sent is still answered."""
+        self._sends = False
+        self._wake_all()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._exchange.close()
@@ -170,6 +165,8 @@ class Endpoint:
 
     async def _enter(self) -> None:
         while True:
+            if not self._sends:
+                raise asyncio.CancelledError
             if self.admission.is_open:
                 raise self._unavailable("another call's")
             now = time.monotonic()

@@ -26,14 +26,26 @@ _TINTS = (
 )
 
 
+LONGEST_S = 4
+PALETTES = (1, 2, 3, 6)
+
+
 def learning_clip(index: int, seed: int) -> Clip:
-    """Eight seconds, one large shape at a time, four to six events that change on whole seconds."""
+    """Eight seconds, one large shape at a time, three to six events of one to four seconds, changing on whole ones.
+
+    A clip has one colour, two, three, or any: where colours repeat, the shape of a second cannot be told by its colour,
+    so that it has to be looked at. Events, lengths and shapes of a colour are spread so that "how many" and "how long"
+    have no answer that is right as a rule: with four to six events of any length and colour half of all things lasted
+    one second, and four colours in five had one shape.
+    """
     rng = random.Random(f"learning/{seed}/{index}")
     grey = rng.randint(38, 70)
-    count = rng.randint(4, 6)
-    cuts = sorted(rng.sample(range(1, LEARNING_S), count - 1))
+    palette = rng.sample(sorted(COLOURS), rng.choice(PALETTES))
+    count = rng.randint(3, min(6, len(palette) * len(SHAPES)))
+    cuts = _even(rng, LEARNING_S, count, LONGEST_S)
+    pairs = rng.sample(list(product(palette, SHAPES)), count)
     events = []
-    for (colour, shape), start, end in zip(rng.sample(PAIRS, count), [0, *cuts], [*cuts, LEARNING_S], strict=True):
+    for (colour, shape), (start, end) in zip(pairs, pairwise(cuts), strict=True):
         size = rng.uniform(0.35, 0.60) * LEARNING_SIDE
         margin = size / 2 + 3
         at = (rng.uniform(margin, LEARNING_SIDE - margin), rng.uniform(margin, LEARNING_SIDE - margin))
@@ -201,6 +213,14 @@ class _Stage:
 
 def _regular(duration_s: float, fps: int) -> tuple[float, ...]:
     return tuple(index / fps for index in range(round(duration_s * fps)))
+
+
+def _even(rng: random.Random, seconds: int, parts: int, longest_s: int) -> list[int]:
+    """Whole seconds from 0 to `seconds` that part them, no part longer than `longest_s`: any such, equally often."""
+    while True:
+        cuts = [0, *sorted(rng.sample(range(1, seconds), parts - 1)), seconds]
+        if max(end - start for start, end in pairwise(cuts)) <= longest_s:
+            return cuts
 
 
 def _irregular(rng: random.Random, duration_s: float, least_s: float, most_s: float) -> list[float]:

@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
+from components.core.traces.scans import Scan
+from components.core.traces.scans import parse as parse_scan
 from components.core.traces.timecodes import parse, render, render_span
 from components.sandbox.teacher.vocabulary import Picture, Sighting, Thing, read_picture, read_sightings
 
@@ -85,8 +88,25 @@ def read_events(events: Iterable[Mapping[str, Any]]) -> list[Event]:
     return found
 
 
+@lru_cache(maxsize=8192)
+def read_scan(text: str) -> Scan | None:
+    """The scan that an observation is; None where it is none."""
+    try:
+        return parse_scan(text)
+    except ValueError:
+        return None
+
+
 def read_observation(text: str) -> list[Event]:
-    """Events that an observation states: "00:03 a yellow triangle", "00:02-00:05 a red circle; 00:06-00:07 …"."""
+    """Events that an observation states: "00:03 a yellow triangle", "00:02-00:05 a red circle; 00:06-00:07 …".
+
+    A scan states when what was sought is seen, as a search does. The seconds on its way are not for later use: what is
+    shown next to it has to be looked at.
+    """
+    scan = read_scan(text)
+    if scan is not None:
+        found = next((entry.text for entry in scan.entries if entry.sought), "")
+        return [Event(0, scan.start_s, max(scan.start_s, scan.end_s), found)]
     stamps = list(_STAMP.finditer(text))
     found = []
     for index, stamp in enumerate(stamps):
@@ -113,3 +133,16 @@ def stretches_of(events: Sequence[Event], thing: Thing, gap_s: float = 0.5) -> l
         else:
             runs.append([event])
     return runs
+
+
+def moves_of(events: Sequence[Event], thing: Thing) -> list[list[Event]]:
+    """The unbroken runs of events in which the thing moves one way, in order of time."""
+    runs: list[list[Event]] = []
+    for run in stretches_of(events, thing):
+        for _, same_way in groupby(run, key=lambda event: _direction_in(event, thing)):
+            runs.append(list(same_way))
+    return [run for run in runs if _direction_in(run[0], thing)]
+
+
+def _direction_in(event: Event, thing: Thing) -> str:
+    return next((s.direction for s in event.sightings if s.thing == thing), "")

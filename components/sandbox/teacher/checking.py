@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.core.traces.scans import Scan
 from components.sandbox.teacher import seeded
-from components.sandbox.teacher.caption_text import TIME, Event, read_lines, read_observation, seconds_of, stretches_of
+from components.sandbox.teacher.caption_text import (
+    TIME,
+    Event,
+    moves_of,
+    read_lines,
+    read_observation,
+    read_scan,
+    seconds_of,
+    stretches_of,
+)
 from components.sandbox.teacher.guessing import answer_from_text
 from components.sandbox.teacher.question_answering import answer, same_answer
 from components.sandbox.teacher.question_text import read_question
-from components.sandbox.teacher.vocabulary import Thing, read_sightings, unread_words
+from components.sandbox.teacher.vocabulary import Sighting, Thing, colour_sought, read_sightings, unread_words
 
 SPAN_TOLERANCE_S = 1.0
 """Ends of a claimed stretch must lie nearer than this: an observation has whole seconds where a caption has tenths."""
@@ -83,6 +93,9 @@ def _with_key(action: str, observation: str) -> str:
 
 
 def _is_true(events: Sequence[Event], action: str, observation: str) -> bool:
+    scan = read_scan(observation)
+    if scan is not None:
+        return _is_true_scan(events, action, scan)
     claims = read_observation(_with_key(action, observation))
     if not claims:
         return _is_true_denial(events, action, observation)
@@ -90,6 +103,29 @@ def _is_true(events: Sequence[Event], action: str, observation: str) -> bool:
     if asked is not None and not any(claim.covers(asked) for claim in claims):
         return False
     return all(_holds(claim, events) for claim in claims)
+
+
+def _is_true_scan(events: Sequence[Event], action: str, scan: Scan) -> bool:
+    """Whether each moment shows what is said, is judged by what was searched for, and leads to when that is seen."""
+    for entry in scan.entries:
+        now = [event for event in events if event.covers(entry.time_s)]
+        sought = any(_is_sought(sighting, action, entry.time_s) for event in now for sighting in event.sightings)
+        if entry.sought != sought or not _holds_at(Event(0, entry.time_s, entry.time_s, entry.text), now):
+            return False
+    found = {s.thing for event in events for s in event.sightings if _is_sought(s, action, event.start_s)}
+    claim = Event(0, scan.start_s, scan.end_s, "")
+    return any(_is_visible(thing, claim, events) for thing in found)
+
+
+def _is_sought(sighting: Sighting, action: str, time_s: float) -> bool:
+    """Whether a search is for this: a thing, a thing moving, shapes of a colour, or every shape until a time."""
+    if "every shape" in action:
+        until = TIME.search(action)
+        return until is None or time_s < seconds_of(until[1])
+    if coloured := colour_sought(action):
+        return sighting.thing.colour == coloured
+    moving = " moving" in action
+    return any(s.thing == sighting.thing for s in read_sightings(action)) and bool(sighting.direction or not moving)
 
 
 def _asked_time(action: str) -> float | None:
@@ -134,6 +170,7 @@ def _is_visible(thing: Thing, claim: Event, events: Sequence[Event]) -> bool:
     """Whether a stretch of the thing has the claimed ends, or the claim is one event within such a stretch."""
     for run in stretches_of(events, thing):
         ends = [(run[0].start_s, run[-1].end_s), *((event.start_s, event.end_s) for event in run)]
+        ends += [(one[0].start_s, one[-1].end_s) for one in moves_of(run, thing)]
         if any(
             abs(claim.start_s - start) < SPAN_TOLERANCE_S and abs(claim.end_s - end) < SPAN_TOLERANCE_S
             for start, end in ends

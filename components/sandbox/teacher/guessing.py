@@ -33,7 +33,7 @@ _VOCABULARY: dict[Sort, Sequence[str]] = {
     Sort.SHAPE: SHAPES,
     Sort.THING: [str(Thing(colour, shape)) for colour in COLOURS for shape in SHAPES],
     Sort.DIRECTION: DIRECTIONS,
-    Sort.COUNT: [str(count) for count in range(2, 9)],
+    Sort.COUNT: [str(count) for count in range(1, 9)],
     Sort.SECONDS: [str(count) for count in range(1, 9)],
     Sort.TIME: [render(second) for second in range(0, 12)],
     Sort.SPAN: [render_span(second, second + length) for second in range(0, 9) for length in (1, 2, 3)],

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from components.core.traces.timecodes import render, render_span
-from components.sandbox.teacher.caption_text import TIME, Event, event_at, seconds_of, stretches_of
+from components.sandbox.teacher.caption_text import TIME, Event, event_at, moves_of, seconds_of, stretches_of
 from components.sandbox.teacher.question_text import Kind, ParsedQuestion, Sort
 from components.sandbox.teacher.vocabulary import COLOURS, DIRECTIONS, SHAPES, Thing, read_sightings
 
@@ -41,9 +41,29 @@ def _shape_at(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
 def _stretch(ask: ParsedQuestion, events: Sequence[Event]) -> list[Event] | None:
     """The one stretch in which the thing of the question is seen."""
     assert ask.thing is not None, f"{ask.kind} names a thing"
-    extended = [event for event in events if event.end_s > event.start_s]
-    runs = stretches_of(extended, ask.thing)
+    return only_stretch(ask.thing, events)
+
+
+def only_stretch(thing: Thing, events: Sequence[Event]) -> list[Event] | None:
+    """The events of the one stretch in which a thing is seen; None where there is none, or several."""
+    runs = stretches_of([event for event in events if event.end_s > event.start_s], thing)
     return runs[0] if len(runs) == 1 else None
+
+
+def both_stretches(ask: ParsedQuestion, events: Sequence[Event]) -> tuple[list[Event], list[Event]] | None:
+    """The stretches of the two things that a question names, the earlier one first."""
+    assert ask.thing is not None and ask.other is not None, f"{ask.kind} names two things"
+    one, two = only_stretch(ask.thing, events), only_stretch(ask.other, events)
+    if one is None or two is None or one[0].start_s == two[0].start_s:
+        return None
+    return (one, two) if one[0].start_s < two[0].start_s else (two, one)
+
+
+def stop_of(thing: Thing, events: Sequence[Event]) -> float | None:
+    """When a thing that moved stops and is still seen; None where it does not, or more than once."""
+    still = {event.start_s for event in events for s in event.sightings if s.thing == thing and not s.direction}
+    ends = {run[-1].end_s for run in moves_of(events, thing)}
+    return (ends & still).pop() if len(ends & still) == 1 else None
 
 
 def _things_around(events: Sequence[Event], time_s: float) -> tuple[set[Thing], set[Thing]]:
@@ -58,12 +78,41 @@ def _is_just_before(event: Event, time_s: float) -> bool:
     return event.start_s < time_s and event.end_s >= time_s - reach_s
 
 
-def _after(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
-    run = _stretch(ask, events)
+def follower_of(run: Sequence[Event] | None, events: Sequence[Event]) -> Thing | None:
+    """The one thing that is new when a stretch ends."""
     if run is None:
         return None
     before, after = _things_around(events, run[-1].end_s)
-    return _only({str(thing) for thing in after - before})
+    new = after - before
+    return new.pop() if len(new) == 1 else None
+
+
+def _after(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    follower = follower_of(_stretch(ask, events), events)
+    return str(follower) if follower else None
+
+
+def _second_after(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    first = follower_of(_stretch(ask, events), events)
+    second = follower_of(only_stretch(first, events), events) if first else None
+    return str(second) if second and second != ask.thing else None
+
+
+def _later(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    stretches = both_stretches(ask, events)
+    return render(stretches[1][0].start_s) if stretches else None
+
+
+def _between(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    """The one thing seen from the end of the earlier to the start of the later one, alone and without a gap."""
+    stretches = both_stretches(ask, events)
+    if stretches is None:
+        return None
+    from_s, until_s = stretches[0][-1].end_s, stretches[1][0].start_s
+    within = [event for event in events if from_s <= event.start_s < until_s and event.things]
+    follower = follower_of(stretches[0], events)
+    told = {thing for event in within for thing in event.things}
+    return str(follower) if follower is not None and told == {follower} else None
 
 
 def _before(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
@@ -90,9 +139,22 @@ def _seconds(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
 
 
 def _count(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
-    until = float("inf") if ask.time_s is None else ask.time_s
-    things = {thing for event in events if event.start_s < until for thing in event.things}
+    things = {thing for event in events for thing in event.things if ask.colour in ("", thing.colour)}
     return str(len(things)) if things else None
+
+
+def _count_before(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    run = _stretch(ask, events)
+    if run is None:
+        return None
+    things = {thing for event in events if event.start_s < run[0].start_s for thing in event.things}
+    return str(len(things)) if things else None
+
+
+def _stop(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
+    assert ask.thing is not None, f"{ask.kind} names a thing"
+    stops = stop_of(ask.thing, events)
+    return None if stops is None else render(stops)
 
 
 def _direction(ask: ParsedQuestion, events: Sequence[Event]) -> str | None:
@@ -128,9 +190,14 @@ _RULES: dict[Kind, Callable[[ParsedQuestion, Sequence[Event]], str | None]] = {
     Kind.WHEN: _when,
     Kind.SPAN: _span,
     Kind.SECONDS: _seconds,
+    Kind.LATER: _later,
+    Kind.BETWEEN: _between,
+    Kind.SECOND_AFTER: _second_after,
     Kind.COUNT: _count,
-    Kind.COUNT_UNTIL: _count,
+    Kind.COUNT_OF_COLOUR: _count,
+    Kind.COUNT_BEFORE: _count_before,
     Kind.DIRECTION: _direction,
+    Kind.STOP: _stop,
     Kind.PICTURE_COLOURS_AT: _picture(_colours_of),
     Kind.PICTURE_MOTION_AT: _picture(lambda event: event.picture.motion if event.picture else ""),
     Kind.BRIGHTNESS_AT: _picture(lambda event: event.picture.brightness if event.picture else ""),

@@ -33,7 +33,7 @@ class Sort(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a question asks. The values name the question type (of the paper's ten) it is an example of."""
+    """What a question asks, finer than the kinds and the types that every writer knows (`Form`)."""
 
     COLOUR_AT = "colour_at"
     SHAPE_AT = "shape_at"
@@ -42,9 +42,14 @@ class Kind(StrEnum):
     WHEN = "when"
     SPAN = "span"
     SECONDS = "seconds"
+    LATER = "later"
+    BETWEEN = "between"
+    SECOND_AFTER = "second_after"
     COUNT = "count"
-    COUNT_UNTIL = "count_until"
+    COUNT_OF_COLOUR = "count_of_colour"
+    COUNT_BEFORE = "count_before"
     DIRECTION = "direction"
+    STOP = "stop"
     PICTURE_COLOURS_AT = "picture_colours_at"
     PICTURE_MOTION_AT = "picture_motion_at"
     BRIGHTNESS_AT = "brightness_at"
@@ -55,34 +60,50 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Form:
-    """The phrasing of one kind of question, its type and the sort of its answer."""
+    """The phrasing of one kind of question, its type, the sort of its answer, and what it asks for in time."""
 
     phrase: str
     type: str
     sort: Sort
+    in_time: str = "moment"
 
 
 FORMS: dict[Kind, Form] = {
     Kind.COLOUR_AT: Form("What colour is the {shape} at [{time}]?", "object_recognition", Sort.COLOUR),
     Kind.SHAPE_AT: Form("Which {colour}shape is shown at [{time}]?", "object_recognition", Sort.SHAPE),
-    Kind.AFTER: Form("What appears right after the {thing}?", "state_change", Sort.THING),
-    Kind.BEFORE: Form("What is shown right before the {thing} appears?", "state_change", Sort.THING),
-    Kind.WHEN: Form("When does the {thing} appear?", "temporal_localisation", Sort.TIME),
-    Kind.SPAN: Form("From when to when is the {thing} visible?", "event_localisation", Sort.SPAN),
-    Kind.SECONDS: Form("For how many seconds is the {thing} visible?", "numerical_reasoning", Sort.SECONDS),
-    Kind.COUNT: Form("How many different shapes are shown in all?", "counting", Sort.COUNT),
-    Kind.COUNT_UNTIL: Form(
-        "If the video had stopped at [{time}], how many shapes would have been seen?", "counterfactual", Sort.COUNT
+    Kind.AFTER: Form("What appears right after the {thing}?", "state_change", Sort.THING, "after"),
+    Kind.BEFORE: Form("What is shown right before the {thing} appears?", "state_change", Sort.THING, "before"),
+    Kind.WHEN: Form("When does the {thing} appear?", "temporal_localisation", Sort.TIME, "when"),
+    Kind.SPAN: Form("From when to when is the {thing} visible?", "event_localisation", Sort.SPAN, "from_to"),
+    Kind.SECONDS: Form("For how many seconds is the {thing} visible?", "numerical_reasoning", Sort.SECONDS, "how_long"),
+    Kind.LATER: Form(
+        "When does the later of the {thing} and the {other} appear?",
+        "temporal_localisation",
+        Sort.TIME,
+        "order",
     ),
-    Kind.DIRECTION: Form("Which way does the {thing} move?", "spatial_perception", Sort.DIRECTION),
+    Kind.BETWEEN: Form("What is shown between the {thing} and the {other}?", "state_change", Sort.THING, "order"),
+    Kind.SECOND_AFTER: Form(
+        "What is the second thing to appear after the {thing}?", "state_change", Sort.THING, "order"
+    ),
+    Kind.COUNT: Form("How many different shapes are shown in all?", "counting", Sort.COUNT, "how_many"),
+    Kind.COUNT_OF_COLOUR: Form("How many different {hue} shapes are shown?", "counting", Sort.COUNT, "how_many"),
+    Kind.COUNT_BEFORE: Form(
+        "If the video had ended right before the {thing} appears, how many shapes would have been seen?",
+        "counterfactual",
+        Sort.COUNT,
+        "how_many",
+    ),
+    Kind.DIRECTION: Form("Which way does the {thing} move?", "spatial_perception", Sort.DIRECTION, "other"),
+    Kind.STOP: Form("When does the {thing} stop moving?", "temporal_localisation", Sort.TIME, "stop"),
     Kind.PICTURE_COLOURS_AT: Form(
         "Which colours dominate the picture at [{time}]?", "object_recognition", Sort.PICTURE_COLOURS
     ),
     Kind.PICTURE_MOTION_AT: Form("How does the picture move at [{time}]?", "spatial_perception", Sort.PICTURE_MOTION),
     Kind.BRIGHTNESS_AT: Form("How bright is the picture at [{time}]?", "object_recognition", Sort.BRIGHTNESS),
     Kind.MOVEMENT_AT: Form("How much movement is there at [{time}]?", "spatial_perception", Sort.MOVEMENT),
-    Kind.SHOT_START: Form("When does the shot shown at [{time}] begin?", "temporal_localisation", Sort.TIME),
-    Kind.SHOT_COUNT: Form("How many shots does the video have?", "counting", Sort.COUNT),
+    Kind.SHOT_START: Form("When does the shot shown at [{time}] begin?", "temporal_localisation", Sort.TIME, "when"),
+    Kind.SHOT_COUNT: Form("How many shots does the video have?", "counting", Sort.COUNT, "how_many"),
 }
 
 
@@ -93,6 +114,7 @@ class ParsedQuestion:
     kind: Kind
     time_s: float | None = None
     thing: Thing | None = None
+    other: Thing | None = None
     colour: str = ""
     shape: str = ""
 
@@ -105,6 +127,8 @@ class ParsedQuestion:
         return FORMS[self.kind].phrase.format(
             time="" if self.time_s is None else render(self.time_s),
             thing=self.thing or "",
+            other=self.other or "",
+            hue=self.colour,
             shape=self.shape or "shape",
             colour=f"{self.colour} " if self.colour else "",
         )
@@ -116,6 +140,8 @@ def _pattern_of(form: Form) -> re.Pattern[str]:
     for field, group in {
         "time": rf"(?P<time>{TIMECODE})",
         "thing": rf"(?P<colour>{colours}) (?P<shape>{shapes})",
+        "other": rf"(?P<other_colour>{colours}) (?P<other_shape>{shapes})",
+        "hue": rf"(?P<colour>{colours})",
         "shape": rf"(?P<shape>{shapes}|shape)",
     }.items():
         pattern = pattern.replace(re.escape("{" + field + "}"), group)
@@ -136,10 +162,12 @@ def read_question(text: str) -> ParsedQuestion | None:
         said = found.groupdict()
         colour, shape = (said.get("colour") or "").lower(), (said.get("shape") or "").lower()
         names_thing = "{thing}" in FORMS[kind].phrase
+        other = (said.get("other_colour") or "").lower(), (said.get("other_shape") or "").lower()
         return ParsedQuestion(
             kind,
             time_s=seconds_of(said["time"]) if said.get("time") else None,
             thing=Thing(colour, shape) if names_thing else None,
+            other=Thing(*other) if all(other) else None,
             colour="" if names_thing else colour,
             shape="" if names_thing or shape == "shape" else shape,
         )

@@ -10,7 +10,8 @@ from typing import Any
 
 from components.sandbox.teacher import checking, rewatching
 from components.sandbox.teacher.distractors import write_distractors
-from components.sandbox.teacher.questions import summarise, write_questions
+from components.sandbox.teacher.questions import write_questions
+from components.sandbox.teacher.summaries import summarise
 
 Payload = Mapping[str, Any]
 Frames = Sequence[tuple[float, str]]
@@ -23,7 +24,7 @@ def _summary(payload: Payload, model: str) -> dict[str, Any]:
 def _questions(payload: Payload, model: str) -> dict[str, Any]:
     asked = (payload["caption"], payload["summary"], payload["types"], int(payload["count"]))
     contrast, is_part = bool(payload.get("contrast", True)), "part_of" in payload
-    return {"questions": write_questions(*asked, contrast=contrast, is_part=is_part)}
+    return {"questions": write_questions(*asked, contrast=contrast, is_part=is_part, looks=payload.get("looks"))}
 
 
 def _verdicts(payload: Payload, model: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ EMPTY_SCENE = "an empty scene"
 _THING = re.compile(
     rf"\b({'|'.join(COLOURS)})\s+({'|'.join(SHAPES)})(?:e?s)?\b(?:\s+moves?\s+({'|'.join(DIRECTIONS)})\b)?"
 )
+_COLOURED = re.compile(rf"\b({'|'.join(COLOURS)}) shapes?\b")
 _JOINING = frozenset(("a", "an", "the", "and", "is", "are", "there", "then", "with", "at", "i", "see", "seen", "shown"))
 _PICTURE = re.compile(
     r"dominant colours? (?P<colours>[a-z]+(?: and [a-z]+)?), (?P<brightness>[a-z ]+), "
@@ -73,6 +74,12 @@ class Picture:
 def read_sightings(text: str) -> tuple[Sighting, ...]:
     """The coloured shapes that a text names, in its order."""
     return tuple(Sighting(Thing(colour, shape), moves or "") for colour, shape, moves in _THING.findall(text.lower()))
+
+
+def colour_sought(query: str) -> str:
+    """The colour whose shapes a query is for ("red shapes"); "" for any other query."""
+    found = _COLOURED.search(query.lower())
+    return found[1] if found else ""
 
 
 def unread_words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.core.data.rows import digest_of
 from components.core.engine.terminal import say
@@ -30,6 +30,13 @@ from pipelines.profile import Profile
 MADE_FROM = "rewatch schedule, made from "
 CLOCK = ("pipeline-install-config", "cronScheduleTimezone")
 """The ConfigMap, and its key, that says in which time zone KFP reads all cron expressions."""
+
+
+class Removed(NamedTuple):
+    """How many schedules were deleted, and how many only stopped, because a run of theirs is going."""
+
+    deleted: int
+    stopped: int
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ def reconcile(profile: Profile) -> Reconciled:
     return Reconciled(published, kept, deleted, is_new, forgotten)
 
 
-def remove(profile: Profile, pipeline_too: bool = False) -> int:
-    """Delete the profile's schedules, and the published pipeline where asked; returns how many schedules there were.
+def remove(profile: Profile, pipeline_too: bool = False) -> Removed:
+    """Delete the profile's schedules, and the published pipeline where asked.
 
     Raises:
         InputError: the API cannot be reached.
@@ -86,7 +93,7 @@ def remove(profile: Profile, pipeline_too: bool = False) -> int:
     deleted = _delete(api, profile, found)
     if pipeline_too:
         unpublish(api, profile)
-    return deleted
+    return Removed(deleted, len(found) - deleted)
 
 
 def arguments_of(profile: Profile, videos: str) -> dict[str, str]:

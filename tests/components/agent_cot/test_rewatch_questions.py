@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from components.agent_cot import prompts
 from components.agent_cot.agents import Agents, Attempt
-from components.agent_cot.rewatch_questions import STAGE, choose_questions, round_robin
+from components.agent_cot.rewatch_questions import STAGE, choose_questions, in_turns
 from components.agent_cot.settings import AgentCotSettings
 from components.core.data.datasets import Dataset
-from components.core.data.rows import Question, QuestionType, Span, Trajectory
-from components.core.traces.looks import is_single_look
+from components.core.data.rows import Question, QuestionKind, QuestionType, Span, Trajectory
+from components.core.traces.looks import LookShares, looks_of
 from components.core.traces.tags import parse
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import captions, run_stage, video, write_dataset
@@ -55,7 +55,7 @@ def test_a_trajectory_looks_cites_events_that_exist_and_parses(tmp_path: Path) -
     assert rows[SINGLE.question_id].answer == "yellow"
 
 
-def test_a_single_look_costs_four_calls(tmp_path: Path) -> None:
+def test_one_look_costs_four_calls(tmp_path: Path) -> None:
     watched(tmp_path, [SINGLE])
     assert requests_by_schema(tmp_path / "requests.jsonl") == {"next_step": 2, "observation": 1, "prose": 1}
 
@@ -183,41 +183,49 @@ SINGLE_LOOKS = [
     )
     for n in range(8)
 ]
-TWO_LOOKS = [
-    open_question(f"Question {n} about {kind.value}?", type=kind)
-    for n in range(3)
-    for kind in (QuestionType.STATE_CHANGE, QuestionType.COUNTING, QuestionType.EVENT_LOCALISATION)
-]
+TWO_LOOKS, THREE_LOOKS = (
+    [
+        open_question(f"Question {n} of {looks} looks about {kind.value}?").model_copy(
+            update={"kind": kind, "looks": looks}
+        )
+        for n in range(3)
+        for kind in kinds
+    ]
+    for looks, kinds in (
+        (2, (QuestionKind.AFTER, QuestionKind.BEFORE, QuestionKind.WHEN)),
+        (4, (QuestionKind.FROM_TO, QuestionKind.ORDER)),
+    )
+)
+EVERY = [*SINGLE_LOOKS, *TWO_LOOKS, *THREE_LOOKS]
+SHARES = LookShares(one=1, two=2, three=1)
 
 
-@given(st.permutations([*SINGLE_LOOKS, *TWO_LOOKS]), st.integers(0, 20), st.none() | st.floats(0, 1))
+@given(st.permutations(EVERY), st.integers(0, 30), st.sampled_from([None, SHARES, LookShares(one=0, two=0, three=1)]))
 def test_the_choice_depends_on_the_questions_alone(
-    shuffled: list[Question], per_video: int, share: float | None
+    shuffled: list[Question], per_video: int, shares: LookShares | None
 ) -> None:
-    chosen = choose_questions(shuffled, per_video, share)
-    assert chosen == choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], per_video, share)
+    chosen = choose_questions(shuffled, per_video, shares)
+    assert chosen == choose_questions(EVERY, per_video, shares)
     assert len({question.question_id for question in chosen}) == len(chosen)
-    assert len(chosen) == (min(per_video, 17) or 17)
+    assert len(chosen) == (min(per_video, len(EVERY)) or len(EVERY))
 
 
-def test_the_share_of_single_looks_is_kept_and_the_rest_covers_the_types() -> None:
-    chosen = choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], 6, 0.5)
-    assert [is_single_look(question) for question in chosen].count(True) == 3
-    assert {question.type for question in chosen if not is_single_look(question)} == {
-        question.type for question in TWO_LOOKS
-    }
+def test_places_are_shared_out_by_looks_and_within_a_share_the_kinds_take_turns() -> None:
+    chosen = choose_questions(EVERY, 8, SHARES)
+    assert [looks_of(question) for question in chosen] == [1, 1, 2, 2, 2, 2, 3, 3]
+    assert {question.kind for question in chosen[2:]} == {question.kind for question in [*TWO_LOOKS, *THREE_LOOKS]}
 
 
-def test_without_a_share_the_types_take_turns_however_often_one_must_look() -> None:
-    chosen = choose_questions([*SINGLE_LOOKS, *TWO_LOOKS], 4, None)
-    assert len({question.type for question in chosen}) == 4
+def test_without_shares_the_kinds_take_turns_however_often_one_must_look() -> None:
+    chosen = choose_questions(EVERY, 6, None)
+    assert len({question.kind for question in chosen}) == 6
 
 
-def test_one_kind_fills_the_places_that_the_other_leaves() -> None:
-    assert len(choose_questions([*SINGLE_LOOKS[:1], *TWO_LOOKS], 4, 0.75)) == 4
-    assert len(choose_questions([*SINGLE_LOOKS, *TWO_LOOKS[:1]], 4, 0.25)) == 4
+def test_questions_of_more_looks_fill_the_places_that_others_leave() -> None:
+    chosen = choose_questions([*SINGLE_LOOKS, *TWO_LOOKS[:1], *THREE_LOOKS], 8, SHARES)
+    assert sorted(looks_of(question) for question in chosen) == [1, 1, 2, 3, 3, 3, 3, 3]
 
 
-def test_types_take_turns() -> None:
-    assert [question.type for question in round_robin(TWO_LOOKS)] == [question.type for question in TWO_LOOKS]
-    assert len({question.type for question in round_robin(sorted(TWO_LOOKS, key=lambda q: q.type))[:3]}) == 3
+def test_kinds_take_turns() -> None:
+    turns = in_turns(sorted(TWO_LOOKS, key=lambda question: question.kind))
+    assert len({question.kind for question in turns[:3]}) == len({question.kind for question in turns[3:6]}) == 3

@@ -10,7 +10,7 @@ import pytest
 from components.contrastive_qa.write_questions import STAGE
 from components.core.data.datasets import Dataset
 from components.core.data.rows import CaptionEvent, Question, Segment, Video
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import is_one_look, looks_of
 from tests.components.core.teachers.loopback import loopback
 from tests.components.writing_stages import RunStage, payload_of, scripted, write_dataset
 
@@ -52,9 +52,10 @@ def captions(folder: Path, *videos: Video, texts: list[str] = SHOWN) -> dict[str
 
 
 def written(
-    question: str, answer: str = "red", evidence: tuple[int, ...] = (0,), kind: str = "causal"
+    question: str, answer: str = "red", evidence: tuple[int, ...] = (0,), type: str = "causal", kind: str = "other"
 ) -> dict[str, Any]:
-    return {"type": kind, "question": question, "answer": answer, "evidence": list(evidence)}
+    told = {"type": type, "kind": kind, "looks": 2, "question": question, "answer": answer}
+    return {**told, "evidence": list(evidence)}
 
 
 def write(run_stage: RunStage, folder: Path, *questions: dict[str, Any], **settings: Any) -> Dataset:
@@ -95,7 +96,7 @@ def test_nothing_is_counted_over_a_caption_with_gaps(tmp_path: Path, teacher: st
     for question in found.rows("questions"):
         by_video[question.video_id[0]].append(question)
     assert any("how many" in question.question.lower() for question in by_video["0"])
-    assert by_video["1"] and all(is_single_look(question) for question in by_video["1"])
+    assert by_video["1"] and all(is_one_look(question) for question in by_video["1"])
 
 
 def test_evidence_becomes_spans_and_event_ids(tmp_path: Path, run_stage: RunStage) -> None:
@@ -194,6 +195,36 @@ def test_a_longer_caption_gets_more_questions(tmp_path: Path, run_stage: RunStag
     assert counts == [12, 20]
 
 
+def test_the_shares_become_numbers_that_the_writer_is_asked_for(tmp_path: Path, run_stage: RunStage) -> None:
+    wishes = []
+    for settings in ({}, {"look_shares": {"one": 1, "two": 1, "three": 2}}):
+        replies = {"summary": lambda _: {"summary": "Shapes."}, "questions": lambda _: {"questions": []}}
+        with loopback(scripted(replies)) as server:
+            run_stage(STAGE, server.url, "written", captions(tmp_path, video()), **settings)
+            wishes.append(payload_of(server.requests[-1]).get("looks"))
+    assert wishes == [None, {"one": 3, "two": 3, "three": 6}]
+
+
+def test_the_builtin_writer_keeps_to_the_shares(tmp_path: Path, teacher: str, run_stage: RunStage) -> None:
+    shares = {"one": 0, "two": 1, "three": 1}
+    found = run_stage(STAGE, teacher, "written", captions(tmp_path, video()), look_shares=shares)
+    looks = [looks_of(question) for question in found.rows("questions")]
+    assert (looks.count(1), looks.count(2), looks.count(3)) == (0, 6, 6)
+
+
+def test_a_kind_that_its_answer_belies_is_not_told(tmp_path: Path, run_stage: RunStage) -> None:
+    found = write(
+        run_stage,
+        tmp_path,
+        written("When does he sit?", "00:03", kind="when"),
+        written("When does he stand?", "at the end", kind="when"),
+        written("From when to when does he sit?", "00:03-00:05", kind="from_to"),
+        written("How many chairs?", "three", kind="how_many"),
+        written("How long does he sit?", "a while", kind="how_long"),
+    )
+    assert [question.kind for question in found.rows("questions")] == ["when", "other", "from_to", "how_many", "other"]
+
+
 def test_a_video_without_a_caption_fails_alone(tmp_path: Path, teacher: str, run_stage: RunStage) -> None:
     inputs = captions(tmp_path, video(0))
     both = write_dataset(
@@ -209,4 +240,4 @@ def test_a_video_without_a_caption_fails_alone(tmp_path: Path, teacher: str, run
 
 def test_a_type_that_does_not_exist_makes_the_reply_invalid(tmp_path: Path, run_stage: RunStage) -> None:
     with pytest.raises(SystemExit):
-        write(run_stage, tmp_path, written("Why?", kind="riddle"))
+        write(run_stage, tmp_path, written("Why?", type="riddle"))

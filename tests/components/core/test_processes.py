@@ -21,7 +21,7 @@ from components.core.teachers.endpoints import Endpoint, EndpointSettings
 
 DEAD_PROXY = "http://127.0.0.1:9"
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-SOON_S = 5.0
+SOON_S = 60.0
 
 HOLDER = (
     "import sys, time; from pathlib import Path; from components.core.processes import lifeline\n"

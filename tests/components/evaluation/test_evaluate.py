@@ -16,8 +16,9 @@ from components.core.errors import DatasetError
 from components.core.stores.files import storage_for
 from components.core.students.profile import StudentProfile, save_profile
 from components.core.students.student import load_student
-from components.core.traces.looks import is_single_look
+from components.core.traces.looks import is_one_look
 from components.evaluation.evaluate import STAGE
+from components.evaluation.pairs import FORWARD, REVERSED
 from components.evaluation.systems import SYSTEMS, load_champion, load_students
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage, write_dataset
@@ -28,7 +29,7 @@ from tests.laptop import FRAMES
 FOUR_FRAMES = FRAMES.model_copy(update={"max_frames": 4})
 FEW_FRAMES = StudentProfile(style="full", frames=FOUR_FRAMES)
 OWN = [system for system in SYSTEMS if system.student != "champion"]
-SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2}
+SETTINGS = {"max_tokens": 8, "max_caption_tokens": 8, "videos_per_chunk": 2, "reversed_pairs": 4}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ def by_name(result: Dataset) -> dict[tuple[str, str, str], Score]:
 def test_every_system_answers_every_question_once(inputs: dict[str, Path], evaluated: Dataset) -> None:
     questions = {row.question_id for row in Dataset(inputs["questions"]).rows("questions")}
     predictions = list(evaluated.rows("predictions"))
-    assert Counter(row.system for row in predictions) == {system.name: len(questions) for system in OWN}
+    asked = Counter(row.system for row in predictions if not row.system.endswith((FORWARD, REVERSED)))
+    assert asked == {system.name: len(questions) for system in OWN}
     for system in OWN:
         assert {row.question_id for row in predictions if row.system == system.name} == questions
     assert {row.prediction_id for row in predictions} and len({r.prediction_id for r in predictions}) == len(
@@ -64,11 +66,11 @@ def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     inputs: dict[str, Path], evaluated: Dataset
 ) -> None:
     questions: list[Question] = list(Dataset(inputs["questions"]).rows("questions"))
-    single = sum(is_single_look(question) for question in questions)
+    single = sum(is_one_look(question) for question in questions)
     scores = by_name(evaluated)
-    assert scores["chance", "accuracy", "single_look"].value == 0.25
+    assert scores["chance", "accuracy", "one_look"].value == 0.25
     for system in OWN:
-        row = scores[system.name, "accuracy", "single_look"]
+        row = scores[system.name, "accuracy", "one_look"]
         assert (row.n, row.clusters) == (single, 3)
         assert row.low is not None and row.value is not None and row.high is not None
         assert row.low <= row.value <= row.high
@@ -90,7 +92,7 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
             update={"question_id": f"taught-{n}", "video_id": "video-seen", "answer": "circle", "answer_index": 0}
         )
         for n, q in enumerate(questions)
-        if is_single_look(q)
+        if is_one_look(q)
     ]
     rows = {"videos": [*videos, seen], "events": events}
     captions = write_dataset(tmp_path / "captions", rows, {"videos": type(seen), "events": type(events[0])})
@@ -98,14 +100,30 @@ def test_a_blind_prior_is_learned_from_training_questions_and_stands_beside_chan
     with running_teacher() as url:
         result = run_stage(STAGE, url, tmp_path, inputs | {"captions": captions, "questions": asked}, SETTINGS)
     scores = by_name(result)
-    single = [question for question in questions if is_single_look(question)]
-    blind = scores["blind_prior", "accuracy", "single_look"]
+    single = [question for question in questions if is_one_look(question)]
+    blind = scores["blind_prior", "accuracy", "one_look"]
     assert blind.value == sum(question.answer == "circle" for question in single) / len(single) != 0.25
     assert (blind.n, blind.clusters) == (len(single), 3) and blind.low is not None
-    assert scores["chance", "accuracy", "single_look"].value == 0.25
-    gain, own = scores["grpo_think - blind_prior", "accuracy", "all"], scores["grpo_think", "accuracy", "all"]
+    assert scores["chance", "accuracy", "one_look"].value == 0.25
+    gain, own = scores["grpo_think", "visual_gain", "all"], scores["grpo_think", "accuracy", "all"]
     assert gain.value is not None and own.value is not None
     assert abs(gain.value - (own.value - (scores["blind_prior", "accuracy", "all"].value or 0))) < 1e-9
+
+
+def test_pairs_of_a_video_and_its_reverse_are_asked_in_the_same_words_and_count_apart(evaluated: Dataset) -> None:
+    halves: dict[str, set[str]] = {}
+    for row in evaluated.rows("predictions"):
+        if row.system.endswith((FORWARD, REVERSED)):
+            halves.setdefault(row.system, set()).add(row.question_id)
+    assert set(halves) == {f"{name}{end}" for name in ("sft_think", "grpo_think") for end in (FORWARD, REVERSED)}
+    assert len({frozenset(ids) for ids in halves.values()}) == 1 and len(halves["sft_think_forward"]) == 4
+    scores = by_name(evaluated)
+    assert scores["grpo_think", "reversed_pairs", "all"].n == 4
+    assert not any(system.endswith((FORWARD, REVERSED)) for system, _, _ in scores)
+
+
+def test_the_mean_number_of_actions_stands_in_the_metrics(evaluated: Dataset) -> None:
+    assert evaluated.manifest.metrics["actions/mean"] == by_name(evaluated)["grpo_think", "actions", "all"].value
 
 
 def test_the_protocol_stands_beside_every_number(evaluated: Dataset) -> None:

@@ -12,7 +12,8 @@ from components.core.traces.tags import parse
 from components.evaluation import describing, metrics
 from components.evaluation.answering import chunks, extract, held_out_questions, prediction, version_of
 from components.evaluation.describing import Description, description_scores, without_times
-from components.evaluation.metrics import best_ious, bleu1, meteor, rouge_l
+from components.evaluation.faithfulness import says_the_same
+from components.evaluation.metrics import best_ious, bleu1, exact_lines, exact_spans, meteor, rouge_l
 from components.evaluation.score_table import (
     ScoreWriter,
     accuracy_scores,
@@ -23,6 +24,7 @@ from components.evaluation.score_table import (
     guessing_scores,
     looking_scores,
 )
+from components.evaluation.settings import HeldOut
 from components.evaluation.systems import System
 from tests.components.core.judging.stages import video
 from tests.components.core.judging.world import multiple_choice, open_question
@@ -39,8 +41,8 @@ def row(system: str, number: int, correct: bool, **fields: object) -> Prediction
     """The prediction of a system on question `number`, two questions to a video."""
     values: dict[str, object] = {
         "prediction_id": f"{system}-{number}", "system": system, "question_id": f"question-{number}",
-        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "single_look": True, "text": "",
-        "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
+        "video_id": f"video-{number // 2}", "type": QuestionType.OBJECT_RECOGNITION, "groups": ("one_look",),
+        "text": "", "answer": "", "correct": correct, "well_formed": True, "actions": 1, **fields,
     }  # fmt: skip
     return Prediction.model_validate(values)
 
@@ -94,8 +96,9 @@ def test_faithfulness_counts_only_what_was_judged() -> None:
     ]
     rows += [row("sft_think", 2, True), row("sft_direct", 0, True, actions=0)]
     scores = looking_scores(WRITER, rows)
-    assert (only(scores, metric="faithful").value, only(scores, metric="faithful").n) == (0.5, 2)
-    assert only(scores, metric="actions", system="sft_direct").value == 0
+    faithful = only(scores, metric="faithful", group="all")
+    assert (faithful.value, faithful.n) == (0.5, 2)
+    assert only(scores, metric="actions", group="all", system="sft_direct").value == 0
 
 
 def test_chance_is_compared_with_replies_that_name_an_option() -> None:
@@ -114,16 +117,62 @@ def test_who_sees_no_video_is_scored_by_group_and_what_the_video_brings_is_paire
     asked = [multiple_choice(open_question(f"What colour is the shape at [00:0{n}]?")) for n in (2, 3)]
     blind = {asked[0].question_id: 0.25, asked[1].question_id: 0.5}
     scores = guessing_scores(WRITER, "blind_prior", blind, asked)
-    assert {score.group for score in scores} == {"all", "single_look", "object_recognition"}
+    assert {score.group for score in scores} == {"all", "one_look", "object_recognition"}
     assert only(scores, group="all").value == 0.375 and only(scores, group="all").n == 2
     rows = [
         row(name, n, True, question_id=q.question_id)
         for name in ("grpo_think", "untrained")
         for n, q in enumerate(asked)
     ]
-    gains = gain_scores(WRITER, rows, "blind_prior", blind)
-    assert {score.system for score in gains} == {"grpo_think - blind_prior"}
-    assert only(gains, group="all").value == 0.625
+    gains = gain_scores(WRITER, rows, blind)
+    assert {(score.metric, score.group) for score in gains} == {("visual_gain", "all"), ("visual_gain", "one_look")}
+    assert only(gains, system="grpo_think", group="all").value == 0.625
+
+
+def test_an_accuracy_that_guessing_has_as_well_is_no_gain() -> None:
+    """Right on 3 of 5, as the blind prior is: 0.6 flatters where four options would make it look like seeing."""
+    blind = {f"question-{n}": 0.6 for n in range(10)}
+    rows = [row("wrong_video", n, n % 5 < 3) for n in range(10)]
+    assert only(accuracy_scores(WRITER, rows), group="all").value == 0.6
+    gain = only(gain_scores(WRITER, rows, blind), group="all")
+    assert gain.value == pytest.approx(0) and gain.low is not None and gain.high is not None
+    assert gain.low <= 0 <= gain.high
+
+
+def test_questions_count_by_their_looks_and_kinds() -> None:
+    rows = [row("grpo_think", 0, True), row("grpo_think", 1, False, groups=("several_looks", "when"))]
+    scores = accuracy_scores(WRITER, rows)
+    assert {score.group: score.value for score in scores if score.group != "object_recognition"} == {
+        "all": 0.5, "one_look": 1, "several_looks": 0, "when": 0,
+    }  # fmt: skip
+
+
+def test_searches_are_counted_beside_actions_by_group() -> None:
+    search = "<action>find red cross</action><observation>00:01-00:02 red cross</observation>"
+    rows = [
+        row("grpo_think", 0, True, text=TRACE.format("red")),
+        row("grpo_think", 1, True, groups=("several_looks",), actions=2, text=search + TRACE.format("red")),
+    ]
+    scores = looking_scores(WRITER, rows)
+    assert only(scores, metric="actions", group="several_looks").value == 2
+    assert only(scores, metric="searches", group="one_look").value == 0
+    assert only(scores, metric="searches", group="all").value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "inferred", "same"),
+    [
+        ("yellow", "yellow", True),
+        ("red", "red", True),
+        ("yellow", "red", False),
+        ("yellow", "", False),
+        ("", "", False),
+    ],
+)
+def test_an_answer_is_consistent_where_its_own_observations_lead_to_it_right_or_wrong(
+    answer: str, inferred: str, same: bool
+) -> None:
+    assert says_the_same(multiple_choice(), answer, inferred) == same
 
 
 def test_grounding_is_scored_by_the_best_interval_in_the_text() -> None:
@@ -175,6 +224,26 @@ def test_answers_are_taken_from_texts_by_the_printed_rule(
     assert extract(system, parse(text), text) == answer
 
 
+def test_right_words_at_wrong_times_are_no_exact_caption() -> None:
+    true = "[00:00-00:02] a red circle\n[00:02-00:05] a yellow triangle"
+    late = "[00:00-00:03] a red circle\n[00:03-00:05] a yellow triangle"
+    swapped = "[00:00-00:02] a yellow triangle\n[00:02-00:05] a red circle"
+    scores = description_scores(WRITER, [Description(text, "v", text, true) for text in (late, swapped, true, "")])
+    assert only(scores, system=late, metric="caption_bleu1").value == pytest.approx(1)
+    assert only(scores, system=late, metric="caption_exact_spans").value == 0
+    assert only(scores, system=swapped, metric="caption_exact_spans").value == 1
+    assert only(scores, system=swapped, metric="caption_exact_lines").value == 0
+    assert only(scores, system=true, metric="caption_exact_lines").value == 1
+    assert only(scores, system="", metric="caption_exact_lines").value == 0
+
+
+def test_a_caption_of_every_span_there_is_is_not_exact() -> None:
+    true = "[00:00-00:04] a red circle\n[00:04-00:08] a cross"
+    everything = "\n".join(f"[00:0{start}-00:0{end}] a cross" for start in range(8) for end in range(start + 1, 9))
+    assert exact_spans(everything, true) < 0.15
+    assert exact_lines("[00:00-00:04] a red circle", true) == pytest.approx(2 / 3)
+
+
 def test_captions_are_compared_without_their_times() -> None:
     text = without_times("[00:00-00:02] a red circle\n[00:02-00:05] a yellow triangle")
     assert text == "a red circle a yellow triangle"
@@ -208,6 +277,20 @@ def test_only_held_out_multiple_choice_questions_are_asked_and_always_the_same()
     assert chosen == held_out_questions(questions[::-1], videos[::-1], 4, 0, max_duration_s=16)
     assert len(held_out_questions(questions, videos, 0, 0)) == 12
     assert version_of(chosen) == version_of(chosen[::-1]) != version_of(chosen[1:])
+
+
+def test_each_half_of_the_held_out_videos_is_asked_about_alone_and_a_handful_is_not_halved() -> None:
+    videos = [video(f"video-{n}", "eval") for n in range(40)]
+    questions = [multiple_choice(open_question(video_id=one.video_id)) for one in videos]
+
+    def asked(half: HeldOut, some: int) -> set[str]:
+        return {row.video_id for row in held_out_questions(questions, videos[:some], 0, 0, half=half)}
+
+    assert asked("choosing", 40) & asked("reported", 40) == set()
+    assert asked("choosing", 40) | asked("reported", 40) == asked("all", 40) == {one.video_id for one in videos}
+    assert 10 < len(asked("reported", 40)) < 30
+    assert asked("reported", 39) <= asked("reported", 40), "a new video moves no other"
+    assert asked("reported", 5) == asked("choosing", 5) == asked("all", 5)
 
 
 @given(st.integers(1, 40), st.integers(2, 9))

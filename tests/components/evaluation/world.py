@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core.data.manifest import Manifest, write_manifest
-from components.core.data.rows import CaptionEvent, Question, QuestionType, Span, Video
+from components.core.data.rows import CaptionEvent, Question, QuestionKind, QuestionType, Span, Video
 from components.core.students.build import build_student
 from components.core.students.profile import save_profile
 from components.core.students.prompting import prompt_texts
@@ -56,9 +56,10 @@ SHAPES = ("circle", "square", "triangle", "cross")
 def _question(
     video: Video, place: int, type: QuestionType, text: str, answer: str, options: tuple[str, ...], span: Span
 ) -> Question:
+    kind = QuestionKind.FROM_TO if type is QuestionType.EVENT_LOCALISATION else QuestionKind.MOMENT
     return Question(
         question_id=f"{video.video_id}-question-{place}", video_id=video.video_id, type=type, form="multiple_choice",
-        question=text, answer=answer, options=options, answer_index=options.index(answer), evidence=(span,),
+        kind=kind, question=text, answer=answer, options=options, answer_index=options.index(answer), evidence=(span,),
     )  # fmt: skip
 
 

@@ -6,19 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.data.rows import Lineage, Outcome
+from components.core.data.rows import Lineage, Outcome, QuestionKind
 from components.core.judging.options import match_option
 from components.filter_probes.twins import position, twin, unfit
 from tests.components.core.judging.world import open_question
 
 
-def test_a_twin_offers_the_answer_among_its_distractors_and_keeps_evidence_and_parent() -> None:
-    question = open_question()
+def test_a_twin_offers_the_answer_among_its_distractors_and_keeps_what_its_parent_says() -> None:
+    question = open_question().model_copy(update={"kind": QuestionKind.WHEN, "looks": 2})
     written = twin(question, ["red", "blue", " green "], 3, Lineage(parents=(question.question_id,)))
     assert written.outcome is Outcome.OK
     assert sorted(written.options) == ["blue", "green", "red", "yellow"]
     assert written.options[written.answer_index] == "yellow"
     assert (written.twin_of, written.evidence) == (question.question_id, question.evidence)
+    assert (written.kind, written.looks) == ("when", 2)
     assert written.question_id != question.question_id
     assert written == twin(question, ["red", "blue", "green"], 3, Lineage(parents=(question.question_id,)))
 

@@ -92,7 +92,10 @@ def test_a_corpus_as_of_a_time_holds_what_was_written_by_then(tmp_path: Path) ->
         path.write_bytes(b"film")
         os.utime(path, (written_s, written_s))
     given = {"videos": str(tmp_path)}
-    names = lambda as_of: [item.stem for item in list_videos(IngestionSettings(**given, as_of=as_of))]  # noqa: E731
+
+    def names(as_of: str) -> list[str]:
+        return [item.stem for item in list_videos(IngestionSettings(**given, as_of=as_of))]
+
     assert names("") == ["new", "old"]
     assert names("2001-09-09T01:46:40") == ["old"]
     assert names("2001-09-09T03:46:40+02:00") == ["old"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from components.core.engine import prerequisites
 from components.core.engine.record import RunRecord
 from components.core.stores.watermark import advance
+from components.ingestion import readiness
 from components.ingestion.discover import discover_shards
 from components.ingestion.readiness import NOTHING_TO_DO, is_anything_to_do
 from components.ingestion.settings import IngestionSettings
@@ -43,6 +46,25 @@ def test_what_is_missing_ends_the_run_before_anything_is_bought(
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert "(1) There is no file or folder" in told and "(2) Nobody says where the endpoint 'big' of judge is" in told
+
+
+@pytest.mark.usefixtures("silent_store")
+def test_all_that_is_missing_is_told_where_the_runs_own_store_never_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(readiness, "STORE_PATIENCE_S", 1.0)
+    monkeypatch.setattr(prerequisites, "ALL_TOLD_S", 3.0)
+    monkeypatch.setenv("REWATCH_STATE_ROOT", "s3://ours/state")
+    monkeypatch.setenv("REWATCH_RUN_ROOT", "s3://ours/state/runs/1")
+    began = time.monotonic()
+    with pytest.raises(SystemExit) as ended:
+        is_anything_to_do(str(tmp_path / "none"), "{}", "[]", {})
+    assert time.monotonic() - began < 60, "boto3 alone would wait for six minutes before it looked at anything"
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "(1) The store of s3://ours/state gave no answer within 3 s." in told
+    assert "(2) There is no file or folder" in told
+    assert "(3) The store of s3://ours/state/runs/1 was silent" in told
 
 
 def test_whether_to_end_without_new_videos_is_no_key_of_what_ingestion_made() -> None:

@@ -44,7 +44,7 @@ def environment(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def prediction(system: str, number: int, *, correct: bool) -> Prediction:
     return Prediction(
         prediction_id=f"{system}-{number}", system=system, question_id=f"q{number:03d}", video_id=f"v{number // 4}",
-        type=QuestionType.OBJECT_RECOGNITION, single_look=True, text="", answer="red", correct=correct,
+        type=QuestionType.OBJECT_RECOGNITION, groups=("one_look",), text="", answer="red", correct=correct,
         well_formed=True, actions=1,
     )  # fmt: skip
 
@@ -222,7 +222,7 @@ def test_the_same_model_is_registered_once_and_known_where_it_lies_now(tmp_path:
 def test_an_unknown_version_or_an_empty_registry_is_told_plainly() -> None:
     with pytest.raises(InputError, match="no champion to roll back"):
         rollback("student-none")
-    with pytest.raises(InputError, match="has no version 9"):
+    with pytest.raises(InputError, match=r"has no version 9.*make ui"):
         promote_version("9", "student-none")
 
 

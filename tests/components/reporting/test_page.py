@@ -156,6 +156,13 @@ def test_text_from_models_is_never_markup(tmp_path: Path) -> None:
     assert "{{ 7*7 }}" in hostile
 
 
+def test_what_opens_mlflow_is_its_address_where_a_server_keeps_it(world: World) -> None:
+    facts = gather(SETTINGS, world.roots.values(), world.record, opens_mlflow="http://mlflow.rewatch:5000")
+    words = words_of(write_page(facts, world.run / "served").read_text())
+    assert "http://mlflow.rewatch:5000 opens the registry" in words
+    assert "http://mlflow.rewatch:5000 opens the same runs in MLflow" in words and "make ui" not in words
+
+
 def test_the_same_run_gives_the_same_page(world: World, page: str) -> None:
     assert written(world) == page
 

@@ -45,6 +45,8 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     evaluated = read_manifest(world.roots["evaluation"])
     found = {"metrics": {"accuracy/all/grpo_think": 0.74}}
     write_manifest(world.roots["evaluation"], evaluated.model_copy(update=found))
+    decided = read_manifest(world.roots["decision"])
+    write_manifest(world.roots["decision"], decided.model_copy(update={"info": {"decision": "Promoted: 74 %"}}))
     report_run('{"thumbnails": 0}', OUTLINE, list(map(str, world.roots.values())), str(tmp_path / "page"), {})
     page = world.run / "report" / "index.html"
     assert page.read_bytes() == (tmp_path / "page").read_bytes()
@@ -62,7 +64,9 @@ def test_the_report_task_writes_the_page_and_the_data_tasks_runs(
     assert measured["accuracy.grpo_think.all"].value == 0.74
     assert measured["accuracy.grpo_think.all"].dataset_name == "questions"
     assert "grounding_recall at 0.3.grpo_think.all" in measured
-    assert client.get_run(parent).data.metrics == {"accuracy/all/grpo_think": 0.74}
+    whole = client.get_run(parent).data
+    assert whole.metrics == {"accuracy/all/grpo_think": 0.74}
+    assert whole.tags["rewatch.decision"] == "Promoted: 74 %"
 
 
 def test_a_video_that_is_gone_costs_its_pictures_and_the_page_says_so(
@@ -124,6 +128,23 @@ def test_finish_in_a_pod_of_its_own_tells_what_failed_in_another(
     page = (other.read("report/index.html") or b"").decode()
     assert "The run ended early" in page and "The captions gate refused the data." in page and "ingest" in page
     assert seen(state) == set()
+
+
+def test_finish_in_a_pod_knows_that_a_run_succeeded_which_kfp_calls_failed_as_a_task_was_tried_again(
+    tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = f"{s3_bucket}/state"
+    other = RunRecord(f"{state}/runs/7f3b", str(tmp_path / "other"))
+    for name in ("sft", "report"):
+        other.write_task(TaskRecord(name=name, status="succeeded", stage=name, started=utc_now(), output="/s3/gone"))
+    other.write_object("report/index.html", {})
+    note_pending(state, "7f3b", ["a"])
+    for name, value in Context(run_id="7f3b", state_root=state, scratch=str(tmp_path / "own")).environment().items():
+        monkeypatch.setenv(name, value)
+    assert finish("{}", OUTLINE, "FAILED", "Task exit-handler-1 failed.") == {"status": "succeeded", "cause": ""}
+    assert other.object("run.json")["status"] == "succeeded"
+    assert other.object("report/index.html") == {}, "the page that the report wrote stays"
+    assert seen(state) == {"a"}
 
 
 def test_finish_after_a_failure_names_the_cause_and_writes_a_partial_page(

@@ -58,9 +58,9 @@ SCORES = (
     ("sft_direct", "all", 0.41, 0.36, 0.46),
     ("sft_think", "all", 0.62, 0.57, 0.67),
     ("grpo_think", "all", 0.74, 0.69, 0.78),
-    ("chance", "single_look", 0.25, 0.25, 0.25),
-    ("sft_think", "single_look", 0.68, 0.63, 0.73),
-    ("grpo_think", "single_look", 0.81, 0.77, 0.85),
+    ("chance", "one_look", 0.25, 0.25, 0.25),
+    ("sft_think", "one_look", 0.68, 0.63, 0.73),
+    ("grpo_think", "one_look", 0.81, 0.77, 0.85),
     ("grpo_think - sft_think", "all", 0.12, 0.07, 0.17),
     ("sft_think - sft_direct", "all", 0.21, 0.15, 0.27),
 )

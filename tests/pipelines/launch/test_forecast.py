@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.core.engine.record import HEADER, RunRecord
+from components.core.errors import InputError
 from components.core.stores.files import storage_for
 from components.core.stores.watermark import advance, content_key, keep_contents, note_pending
 from pipelines.cli import main
@@ -43,6 +44,8 @@ def test_new_videos_and_a_guess_of_their_cost_are_told(s3_bucket: str, tmp_path:
     RunRecord(f"{state}/runs/2", str(tmp_path)).write_object(HEADER, {"status": "failed", "tasks": tasks})
     said = list(forecast(profile, videos, state, f"{state}/runs"))
     assert "1 of them are new" in said[0]
+    with pytest.raises(InputError, match="There are no videos"):
+        list(forecast(load_profile("cluster", ("ingestion.as_of='2001-01-01'",)), videos, state, f"{state}/runs"))
     assert "1 asked 6.0 calls a video (2,000 tokens, 0.2500 paid)" in said[-2]
     assert "a guess from that: 6 calls to buy for 1 new videos" in said[-1]
 
@@ -60,11 +63,10 @@ def test_a_dry_run_checks_and_starts_nothing_and_as_of_reaches_the_run(
             "launch.check_images": "false",
         }
         given = ["submit", "--videos", videos, *(f"--set={key}={value}" for key, value in settings.items())]
-        assert main([*given, "--dry-run"]) == 0
+        small = ["--profile", "tests/pipelines/notes.yaml", "--set", "launch.runner=cluster"]
+        assert main([*given, *small, "--dry-run"]) == 0
         assert "1 files" in (said := capsys.readouterr().out) and "nothing was started" in said
         assert not any(kfp.kept.values())
-        assert main([*given, "--dry-run", "--as-of", "2001-01-01"]) == 2
-        assert "There are no videos" in capsys.readouterr().err
         assert main([*given, "--as-of", "yesterday"]) == 2
         assert "as_of" in capsys.readouterr().err
         assert main([*given, "--as-of", "2026-01-31T12:00"]) == 0

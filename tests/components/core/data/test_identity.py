@@ -53,12 +53,29 @@ def keys() -> Keys:
     return works | tags | {"teacher": identity_of(TEACHER).digest}
 
 
-def moved_by(edit: Callable[[], object]) -> set[str]:
-    """The keys that differ after an edit."""
-    before = keys()
-    edit()
-    after = keys()
-    return {name for name in before if before[name] != after[name]}
+MovedBy = Callable[[Callable[[], object]], set[str]]
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Keys:
+    """The keys of the code as it is, computed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("REWATCH_IMAGE_TAG", raising=False)
+        return keys()
+
+
+@pytest.fixture()
+def moved_by(untouched: Keys, tree: Path) -> MovedBy:
+    """Tells the keys that differ after an edit of the tree from those before it."""
+    known = [untouched]
+
+    def moved(edit: Callable[[], object]) -> set[str]:
+        edit()
+        known.append(keys())
+        before, after = known[-2:]
+        return {name for name in before if before[name] != after[name]}
+
+    return moved
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -88,7 +105,7 @@ IMAGES = {f"{name} image" for name in WORK}
         "sandbox/teacher/blobs.py",
     ],
 )
-def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
+def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str, moved_by: MovedBy) -> None:
     file = tree / "components" / path
     assert moved_by(lambda: append(file, "\n\n# A remark.\n")) == set()
     assert moved_by(lambda: replace(file, '"""', '"""Better said: ')) == set()
@@ -112,17 +129,19 @@ def test_a_comment_or_a_docstring_moves_nothing(tree: Path, path: str) -> None:
         ("captioning/README.md", set()),
     ],
 )
-def test_an_edit_moves_the_keys_of_what_reaches_it(tree: Path, path: str, moved: set[str]) -> None:
+def test_an_edit_moves_the_keys_of_what_reaches_it(tree: Path, path: str, moved: set[str], moved_by: MovedBy) -> None:
     assert moved_by(lambda: append(tree / "components" / path, "\nLIMIT = 3\n")) == moved
 
 
-def test_the_reader_moves_what_sees_pixels_and_no_work_on_text(tree: Path) -> None:
+def test_the_reader_moves_what_sees_pixels_and_no_work_on_text(tree: Path, moved_by: MovedBy) -> None:
     moved = moved_by(lambda: append(tree / "components/core/video/readers/pyav.py", "LIMIT = 3\n"))
     assert {"captions", "evaluation"} <= moved
     assert not moved & {"questions", "trajectories"}
 
 
-def test_a_release_moves_the_work_that_imports_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_moves_the_work_that_imports_it(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, moved_by: MovedBy
+) -> None:
     def upgrade() -> None:
         monkeypatch.setattr("importlib.metadata.version", lambda name: "99" if name == "torch" else version(name))
 
@@ -143,11 +162,11 @@ TRAINING_IMAGES = {"sft image", "grpo image", "evaluation image"}
         ("images/README.md", set()),
     ],
 )
-def test_how_an_image_is_built_moves_its_tag(tree: Path, path: str, moved: set[str]) -> None:
+def test_how_an_image_is_built_moves_its_tag(tree: Path, path: str, moved: set[str], moved_by: MovedBy) -> None:
     assert moved_by(lambda: append(tree / path, "# another line\n")) == moved
 
 
-def test_code_of_the_package_that_holds_all_moves_every_key(tree: Path) -> None:
+def test_code_of_the_package_that_holds_all_moves_every_key(tree: Path, moved_by: MovedBy) -> None:
     assert moved_by(lambda: append(tree / "components/__init__.py", "LIMIT = 3\n")) == {*keys()}
 
 

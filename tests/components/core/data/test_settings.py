@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 from pydantic import ValidationError
 
-from components.core.data.settings import StageSettings, WorkSettings, parse_settings
+from components.core.data.settings import Settings, StageSettings, WorkSettings, parse_settings, web_address
 from components.core.errors import SettingsError
 from components.core.teachers.roles import RoleSettings
 
@@ -70,3 +72,31 @@ def test_speed_place_and_price_leave_the_digest_alone() -> None:
 )
 def test_what_results_depend_on_changes_the_digest(changed: CaptionSettings) -> None:
     assert changed.digest() != CaptionSettings().digest()
+
+
+class ServerSettings(Settings):
+    """Where a server is."""
+
+    address: Annotated[str, web_address("http://host:port/v1", keys="user_env")] = ""
+    """Its address."""
+
+
+@pytest.mark.parametrize("address", ["", "http://teacher:8000/v1", "https://[::1]:9000", "http://host/a?to=me@there"])
+def test_an_address_of_a_server_is_kept_as_it_is(address: str) -> None:
+    assert ServerSettings(address=address).address == address
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("teacher:8000/v1", "no address such as http://host:port/v1"),
+        ("ftp://teacher/v1", "no address such as http://host:port/v1"),
+        ("http:///v1", "no address such as http://host:port/v1"),
+        ("http://[::1/v1", "Invalid IPv6 URL"),
+        ("http://me:secret@teacher/v1", "a user or password; name their variables in user_env"),
+    ],
+)
+def test_what_is_no_address_or_holds_a_password_is_refused_without_repeating_it(address: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        parse_settings(ServerSettings, ServerSettings.model_construct(address=address).to_json())
+    assert "secret" not in str(caught.value)

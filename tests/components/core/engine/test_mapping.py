@@ -266,10 +266,7 @@ def test_progress_tells_rate_time_left_tokens_and_cost() -> None:
         clock.now += 2.0
         progress.advance(failed=number == 3)
     usage.calls, usage.tokens_in, usage.cost = 25, 5000, 1.5
-    assert (
-        progress.line()
-        == "caption: 25/100 records, 1 failed, 0.5/s, 2:30 left, 25 calls (+0 stored), 5000 tokens, cost 1.50"
-    )
+    assert progress.line() == "25/100 records, 1 failed, 0.5/s, 2:30 left, 25 calls (+0 stored), 5000 tokens, cost 1.50"
 
 
 def test_without_a_terminal_there_is_a_line_every_30_seconds(caplog: pytest.LogCaptureFixture) -> None:
@@ -279,9 +276,7 @@ def test_without_a_terminal_there_is_a_line_every_30_seconds(caplog: pytest.LogC
         for _ in range(100):
             clock.now += 1.0
             progress.advance()
-    assert [record.getMessage() for record in caplog.records] == [
-        f"caption: {done}/? records, 1.0/s" for done in (30, 60, 90)
-    ]
+    assert [record.getMessage() for record in caplog.records] == [f"{done}/? records, 1.0/s" for done in (30, 60, 90)]
 
 
 def test_on_a_terminal_there_is_a_bar() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(work: object, output: Path) -> None:
-    stage = Stage(name="toy", settings=StageSettings, inputs=(), tables={}, run=work)  # type: ignore[arg-type]
+def run(work: Callable[[Task[StageSettings]], None], output: Path) -> None:
+    stage = Stage(name="toy", settings=StageSettings, inputs=(), tables={}, run=work)
     run_task(stage, settings="{}", inputs={}, output=str(output))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ from threading import Thread
 import pytest
 
 from components.core.data.identity import identity_of
-from components.core.engine import pools
+from components.core.engine import pools, prerequisites
 from components.core.engine.context import Context
 from components.core.engine.pools import PoolNeeds
 from components.core.engine.prerequisites import Asked, bases_in, missing, roles_in
@@ -86,6 +87,13 @@ def surroundings(tmp_path: Path, server: str, **more: object) -> Context:
     return Context.model_validate(given)
 
 
+def assert_told(found: list[str], *parts: str) -> None:
+    """Each of the parts is in one of the problems that were found, and there are no others."""
+    for part in parts:
+        assert sum(part in problem for problem in found) == 1, (part, found)
+    assert len(found) == len(parts)
+
+
 def test_nothing_is_missing_where_all_is_there(
     tmp_path: Path, server: str, videos: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +115,8 @@ def test_everything_that_is_missing_is_told_at_once(
     context = surroundings(tmp_path, server, mlflow_uri=server, budget=Budget(tokens=3, cost=1.0))
     asked = [Asked(CAPTIONER, 128, 28 * 28), Asked(judge, 0, 0), Asked(lost, 0, 0)]
     found = missing(context, str(tmp_path / "none"), asked)
-    for part in (
+    assert_told(
+        found,
         "cannot be written",
         "no file or folder",
         "MLflow at",
@@ -116,9 +125,32 @@ def test_everything_that_is_missing_is_told_at_once(
         "128 images of 784 pixels",
         "serves Q, not 'R' that",
         "endpoints.nobody.base_url",
-    ):
-        assert sum(part in problem for problem in found) == 1, (part, found)
-    assert len(found) == 8
+    )
+
+
+@pytest.mark.usefixtures("silent_store")
+def test_whoever_takes_every_packet_and_never_answers_is_told_with_all_the_rest(
+    tmp_path: Path, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prerequisites, "ALL_TOLD_S", 3.0)
+    monkeypatch.setenv("BIG_KEY", "k3y")
+    monkeypatch.setenv("HF_ENDPOINT", silent)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "models"))
+    told = {"state_root": "s3://ours/state", "mlflow_uri": silent, "budget": Budget(tokens=3)}
+    began = time.monotonic()
+    found = missing(
+        surroundings(tmp_path, silent, **told), "s3://films/", [Asked(CAPTIONER, 4, 28 * 28)], [], ["someone/gated"]
+    )
+    assert time.monotonic() - began < 60, "boto3 alone would wait for six minutes"
+    assert_told(
+        found,
+        "The store of s3://ours/state gave no answer within 3 s. Correct launch.s3_endpoint or launch.buckets",
+        "The store of s3://films/ gave no answer within 3 s.",
+        f"MLflow at {silent} gave no answer within 3 s. Start it, or correct launch.mlflow.",
+        "The Hub, asked for someone/gated, gave no answer",
+        "The teacher 'big' gave no answer",
+        "one reply may take 64",
+    )
 
 
 @pytest.mark.parametrize(("key", "told"), [("", "BIG_KEY, which is not set"), ("wrong", "refused its key (401)")])
@@ -212,16 +244,15 @@ def test_every_fault_of_stores_models_cards_volumes_and_tracking_is_told_at_once
     context = Context(run_id="r", state_root="s3://no-such-bucket/state", mlflow_uri=server)
     wanted = TRAINING._replace(amount=8, claims=("models", "datasets"))
     found = missing(context, "s3://films/", [], [wanted], ["someone/gated"])
-    for part in (
+    assert_told(
+        found,
         "S3 refused s3://no-such-bucket/state/prerequisites/r: NoSuchBucket",
         "S3 refused s3://films/: SignatureDoesNotMatch",
         "MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, in platform.secret_keys",
         "does not give someone/gated to the account of HF_TOKEN: 403",
         "asks for 8 nvidia.com/gpu on one node (pool=x); of 1 such nodes none has more than 2",
         "kubeflow has no PersistentVolumeClaim 'datasets'",
-    ):
-        assert sum(part in problem for problem in found) == 1, (part, found)
-    assert len(found) == 6
+    )
     assert not [secret for secret in ("wr0ng", "hf_other", "mlflow_other") if secret in str(found)]
     monkeypatch.setenv("FILMS_KEY", films.secret_key)
     monkeypatch.setenv("HF_TOKEN", "hf_mine")

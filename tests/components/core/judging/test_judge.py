@@ -66,6 +66,7 @@ async def test_each_term_is_measured_by_the_teacher(tmp_path: Path) -> None:
         RewardTerms(0, 0, 0, 0, judged=False),
     ]
     assert observation_and_reasoning(terms) == [4, 2, 3.5, 1, 2, 0]
+    assert [term.inferred for term in terms if term][::3] == ["yellow", ""]
 
 
 async def test_judge_and_inferrer_are_asked_only_where_the_answer_is_right(tmp_path: Path) -> None:

@@ -194,10 +194,8 @@ async def test_a_hanging_call_is_sent_again_after_its_timeout(tmp_path: Path) ->
     role = JUDGE.model_copy(update={"timeout_s": 0.2})
     with loopback(script(says({"match": True}, after_s=5), GOOD)) as server:
         async with teachers(tmp_path, server.url) as client:
-            started = time.monotonic()
             assert await ask(client, role=role) is True
     assert len(server.requests) == 2
-    assert time.monotonic() - started < 3
 
 
 async def test_retry_after_is_honoured(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_hang_ends_at_the_wall_clock_limit(tmp_path: Path, plain: Numbered) ->
         started = time.monotonic()
         with pytest.raises(VideoError, match="within 3 s"):
             process.probe(pipe)
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 60
         assert process.probe(plain.path).width == 64
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from components.core.video.probe import probe
 from components.core.video.readers.pyav import PyAVReader
 from components.sandbox.corpus.clips import clock_clip, learning_clip, long_clip, showcase_clip
 from components.sandbox.corpus.generate import Corpus, generate
-from components.sandbox.corpus.scene import COLOURS, Clip
+from components.sandbox.corpus.scene import COLOURS, Clip, Event
 from components.sandbox.corpus.settings import CorpusSettings
 
 SMALL = CorpusSettings(learning=3, showcase=1, long_s=0, clock_s=20)
@@ -84,11 +85,37 @@ def test_a_clip_depends_on_its_seed_and_number_only() -> None:
 @pytest.mark.parametrize("index", range(40))
 def test_learning_clips_show_one_large_shape_at_a_time_changing_on_whole_seconds(index: int) -> None:
     clip = learning_clip(index, seed=7)
-    assert 4 <= len(clip.events) <= 6
+    assert 3 <= len(clip.events) <= 6
+    assert all(1 <= event.end_s - event.start_s <= 4 for event in clip.events)
     assert all(event.start_s.is_integer() and len(event.things) == 1 for event in clip.events)
     pairs = [(event.things[0].colour, event.things[0].shape) for event in clip.events]
     assert len(set(pairs)) == len(pairs)
     assert all(0.35 <= event.things[0].size / clip.width <= 0.60 for event in clip.events)
+
+
+def test_no_length_number_or_colour_of_learning_clips_is_right_as_a_rule() -> None:
+    """What "how long" (of a second drawn), "how many in all" and "how many red ones" are answered by most often."""
+    clips = [learning_clip(index, seed=7) for index in range(400)]
+    lasts = Counter(event.end_s - event.start_s for clip in clips for event in clip.events for _ in _seconds(event))
+    shown = Counter(len(clip.events) for clip in clips)
+    alike = Counter(
+        sum(other.things[0].colour == event.things[0].colour for other in clip.events)
+        for clip in clips
+        for event in clip.events
+    )
+    for counted in (lasts, shown, alike):
+        assert len(counted) == 4
+        assert max(counted.values()) / counted.total() < 0.35
+
+
+def _seconds(event: Event) -> range:
+    return range(int(event.start_s), int(event.end_s))
+
+
+def test_in_most_learning_clips_the_colour_does_not_tell_the_shape() -> None:
+    clips = [learning_clip(index, seed=7) for index in range(100)]
+    repeated = [len({event.things[0].colour for event in clip.events}) < len(clip.events) for clip in clips]
+    assert sum(repeated) > 70
 
 
 CLIPS = [

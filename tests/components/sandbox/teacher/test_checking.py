@@ -19,7 +19,11 @@ from tests.components.sandbox.teacher.clip import CROWD, FOOTAGE, LINES
         ("From when to when is the white cross visible?", "00:05-00:07"),
         ("For how many seconds is the white cross visible?", "2"),
         ("How many different shapes are shown in all?", "5"),
-        ("If the video had stopped at [00:04], how many shapes would have been seen?", "3"),
+        ("How many different red shapes are shown?", "1"),
+        ("If the video had ended right before the yellow triangle appears, how many shapes would have been seen?", "2"),
+        ("When does the later of the white cross and the blue square appear?", "00:05"),
+        ("What is shown between the white cross and the blue square?", "yellow triangle"),
+        ("What is the second thing to appear after the blue square?", "white cross"),
     ],
 )
 def test_the_verifier_answers_from_the_caption(question: str, answer: str) -> None:
@@ -102,6 +106,37 @@ def test_the_judge_takes_no_denied_bounded_or_foreign_number_for_the_answer(pred
         {"id": said, "question": question, "prediction": said, "answer": "2"} for said in (prediction, "2 seconds")
     ]
     assert [match["match"] for match in match_answers(items)] == [False, True]
+
+
+SCAN = (
+    "00:02 a blue square no 00:03 a yellow triangle yes 00:04 a yellow triangle yes 00:05 a white cross no. 00:03-00:05"
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "observation", "true"),
+    [
+        ("find a yellow triangle", SCAN, True),
+        ("find yellow triangle", SCAN.replace("a ", ""), True),
+        ("find yellow shapes", SCAN, True),
+        ("find a yellow cross", SCAN, False),
+        ("find a yellow triangle", SCAN.replace("00:03-00:05", "00:03-00:06"), False),
+        ("find a yellow triangle", SCAN.replace("white cross no", "white cross yes"), False),
+        ("find a yellow triangle", SCAN.replace("blue square no", "red square no"), False),
+        ("find every shape until 00:02", "00:00 a red circle yes 00:02 a blue square no. 00:00-00:02", True),
+        ("find every shape until 00:02", "00:00 a red circle yes 00:02 a blue square yes. 00:00-00:03", False),
+    ],
+)
+def test_a_scan_is_true_by_every_moment_every_verdict_and_its_span(action: str, observation: str, true: bool) -> None:
+    assert check_observations(LINES, [{"action": action, "observation": observation}]) == [true]
+
+
+def test_what_a_scan_passes_on_its_way_proves_nothing() -> None:
+    """What follows has to be looked at, though the scan ends with it."""
+    scan, look = {"action": "find a yellow triangle", "observation": SCAN}, {"action": "look at 00:05"}
+    after, when = "What appears right after the yellow triangle?", "When does the yellow triangle appear?"
+    assert (infer(when, [], [scan]), infer(after, [], [scan])) == ("00:03", "")
+    assert infer(after, [], [scan, {**look, "observation": "00:05 white cross"}]) == "white cross"
 
 
 def test_a_direction_that_was_not_seen_makes_an_observation_false() -> None:

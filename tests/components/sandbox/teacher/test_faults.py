@@ -10,7 +10,8 @@ from components.core.errors import SettingsError
 from components.sandbox.teacher.checking import answer_blind, verify
 from components.sandbox.teacher.faults import FaultInjector, mangle, read_fault
 from components.sandbox.teacher.protocol import ChatRequest
-from components.sandbox.teacher.questions import summarise, write_questions
+from components.sandbox.teacher.questions import write_questions
+from components.sandbox.teacher.summaries import summarise
 from tests.components.sandbox.teacher.clip import CAPTION, LINES, TYPES
 
 

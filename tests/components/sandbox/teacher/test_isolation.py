@@ -15,6 +15,7 @@ ALLOWED = (
     "components.core.data.identity",
     "components.core.errors",
     "components.core.processes",
+    "components.core.traces.scans",
     "components.core.traces.timecodes",
 )
 

@@ -57,17 +57,88 @@ def test_every_question_is_solved_by_true_observations_that_prove_the_answer(
         trace = parse(written(history, answer))
         pairs = [{"action": pair.action, "observation": pair.observation} for pair in trace.pairs]
         assert answer == asked["answer"], asked
+        assert len(history) == asked["looks"], asked
         assert history and len({(step["action"], step["argument"]) for step in history}) == len(history)
         assert trace.well_formed and trace.answer == answer
         assert all(check_observations(lines, pairs)), asked
         assert infer(asked["question"], [], pairs) == answer, asked
 
 
-def test_a_single_look_is_one_look_and_what_follows_needs_two() -> None:
-    one, _ = _rewatch("What colour is the shape at [00:03]?", CAPTION, "00:00-00:08")
-    two, _ = _rewatch("What appears right after the yellow triangle?", CAPTION, "00:00-00:08")
-    assert [(step["action"], step["argument"]) for step in one] == [("segment_query", "00:03")]
-    assert [step["action"] for step in two] == ["segment_retrieval", "segment_query"]
+@pytest.mark.parametrize(
+    ("question", "looks"),
+    [
+        ("What colour is the shape at [00:03]?", ["look 00:03"]),
+        ("What appears right after the yellow triangle?", ["find a yellow triangle", "look 00:05"]),
+        ("What is shown right before the yellow triangle appears?", ["find a yellow triangle", "look 00:02"]),
+        ("When does the yellow triangle appear?", ["find a yellow triangle", "look 00:03"]),
+        (
+            "From when to when is the yellow triangle visible?",
+            ["find a yellow triangle", "look 00:03", "look 00:05"],
+        ),
+        ("For how many seconds is the green circle visible?", ["find a green circle", "look 00:07"]),
+        (
+            "When does the later of the white cross and the blue square appear?",
+            ["find a white cross", "find a blue square", "look 00:05"],
+        ),
+        (
+            "What is shown between the white cross and the blue square?",
+            ["find a white cross", "find a blue square", "look 00:03"],
+        ),
+        (
+            "What is the second thing to appear after the blue square?",
+            ["find a blue square", "look 00:03", "find a yellow triangle", "look 00:05"],
+        ),
+        ("How many different red shapes are shown?", ["find red shapes", "look 00:00"]),
+        (
+            "If the video had ended right before the yellow triangle appears, how many shapes would have been seen?",
+            ["find a yellow triangle", "find every shape until 00:03"],
+        ),
+    ],
+)
+def test_a_trajectory_takes_the_looks_that_its_question_needs(question: str, looks: list[str]) -> None:
+    taken, _ = _rewatch(question, CAPTION, "00:00-00:08")
+    verbs = {"segment_query": "look", "segment_retrieval": "find"}
+    assert [f"{verbs[step['action']]} {step['argument']}" for step in taken] == looks
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What appears right after the yellow triangle?",
+        "What is shown right before the yellow triangle appears?",
+        "What is shown between the white cross and the blue square?",
+        "What is the second thing to appear after the blue square?",
+        "If the video had ended right before the white cross appears, how many shapes would have been seen?",
+    ],
+)
+def test_no_look_is_one_too_many(question: str) -> None:
+    """Before its last look nobody knows the answer."""
+    history, answer = _rewatch(question, CAPTION, "00:00-00:08")
+    pairs = [{"action": pair.action, "observation": pair.observation} for pair in parse(written(history, answer)).pairs]
+    assert infer(question, [], pairs) == answer
+    assert [infer(question, [], pairs[:count]) for count in range(len(pairs))] == [""] * len(pairs)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When does the later of the white cross and the blue square appear?",
+        "What is shown between the white cross and the blue square?",
+    ],
+)
+def test_of_two_things_both_must_be_found(question: str) -> None:
+    history, answer = _rewatch(question, CAPTION, "00:00-00:08")
+    pairs = [{"action": pair.action, "observation": pair.observation} for pair in parse(written(history, answer)).pairs]
+    assert [infer(question, [], pairs[:n] + pairs[n + 1 :]) for n in range(2)] == ["", ""]
+
+
+def test_movement_is_found_and_its_end_is_looked_at() -> None:
+    stop, answer = _rewatch("When does the red circle stop moving?", CROWD_CAPTION, "00:00-00:18")
+    assert [(step["argument"], step["observation"]) for step in stop] == [
+        ("a red circle moving", "00:04-00:09 a red circle moves right"),
+        ("00:09", "00:09 a blue square; a green circle; a red circle"),
+    ]
+    assert answer == "00:09"
 
 
 def test_the_answer_is_given_as_the_text_of_an_option() -> None:
@@ -94,7 +165,7 @@ def test_nothing_is_found_where_nothing_matches() -> None:
     assert observation == "nothing found" and events == [0]
 
 
-def test_the_prose_of_a_single_look_is_short() -> None:
+def test_the_prose_of_one_look_is_short() -> None:
     history, answer = _rewatch("What colour is the shape at [00:03]?", CAPTION, "00:00-00:08")
     assert written(history, answer) == (
         "<action>look at 00:03</action><observation>00:03 a yellow triangle</observation><answer>yellow</answer>"

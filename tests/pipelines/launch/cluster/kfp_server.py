@@ -91,20 +91,26 @@ class FakeKfp:
 @contextmanager
 def serving() -> Iterator[FakeKfp]:
     """A server for as long as the block lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.kfp = FakeKfp(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
+    server = _Server()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.kfp  # type: ignore[attr-defined]
+        yield server.kfp
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.kfp = FakeKfp(f"http://127.0.0.1:{self.server_port}")
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -119,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("DELETE")
 
     def _answer(self, method: str) -> None:
-        kfp: FakeKfp = self.server.kfp  # type: ignore[attr-defined]
+        kfp = self.server.kfp
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -239,8 +245,10 @@ def _list(kfp: FakeKfp, kind: str, above: Item, query: Item) -> Item:
 
 def _upload(kfp: FakeKfp, query: Item, body: bytes, kind_of_body: str) -> Item:
     message = BytesParser().parsebytes(f"Content-Type: {kind_of_body}\r\n\r\n".encode() + body)
-    (part,) = message.get_payload()  # type: ignore[misc]
-    documents = list(yaml.safe_load_all(part.get_payload(decode=True)))  # type: ignore[union-attr]
+    (part,) = (one for one in message.walk() if not one.is_multipart())
+    pipeline = part.get_payload(decode=True)
+    assert isinstance(pipeline, bytes)
+    documents = list(yaml.safe_load_all(pipeline))
     spec = documents[0] if len(documents) == 1 else {"pipeline_spec": documents[0], "platform_spec": documents[1]}
     if "root" not in documents[0]:
         raise _Refused(400, "Invalid input error: unknown template format")

@@ -198,7 +198,7 @@ def test_a_pod_that_cannot_start_is_told_of(kfp: FakeKfp, films: ClusterRun) -> 
 
 
 def test_a_run_in_which_nothing_changes_is_said_to_go_on(
-    kfp: FakeKfp, films: ClusterRun, capsys: pytest.CaptureFixture[str]
+    kfp: FakeKfp, films: ClusterRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(films, "discover")
     write(films, "segment", "running", SHARDS[0])
@@ -214,6 +214,6 @@ def test_a_run_in_which_nothing_changes_is_said_to_go_on(
             kfp.end(films.run_id)
         return look()
 
-    films.look = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(films, "look", watched)
     assert follow(films, live=False, poll_s=0.0, quiet_s=0.0) == 0
     assert said.is_set()

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +21,7 @@ from components.sandbox.teacher.launch import running_teacher
 from pipelines.launch.cluster.surroundings import platform_of
 from pipelines.profile import Profile, load_profile
 from tests.pipelines.test_rewatch import ROOT, rewatch
+from tests.tracking_server import tracking_server
 
 pytestmark = pytest.mark.full
 
@@ -65,31 +62,8 @@ def bucket(s3_server: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder)]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(f"{address}/health", server)
-            yield address
-        finally:
-            server.terminate()
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 900  # seconds, but on a loaded machine
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            assert server.poll() is None, "MLflow's server ended"
-            assert time.monotonic() < deadline, f"{address} does not answer"
-            time.sleep(0.2)
+    with tracking_server(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
 
 
 def profile_of(folder: Path, bucket: str, s3: str, mlflow: str, teacher: str) -> Profile:

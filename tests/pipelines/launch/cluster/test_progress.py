@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from components.core.engine.progress import Progress
 from components.core.engine.record import TaskError, TaskRecord, utc_now
+from components.core.engine.task_log import close_log, open_log
+from components.core.teachers.ledger import Usage
 from pipelines.cli import main
-from pipelines.launch.cluster.follow import Table
+from pipelines.launch.cluster.follow import Table, at_work
 from pipelines.launch.cluster.listing import print_standing
 from pipelines.launch.cluster.progress import ClusterRun
 from tests.pipelines.launch.cluster.kfp_server import FakeKfp
@@ -85,6 +90,19 @@ def test_status_lists_the_runs_of_the_experiment_and_the_tasks_of_the_latest(
     assert "succeeded" in first and "first" in first and "/videos/" in first
     assert "waiting" in second and "second" in second
     assert "(second): waiting" in tasks and "...     read" in tasks and "waiting count" in tasks
+
+
+def test_what_a_shard_said_last_names_it_once(kfp: FakeKfp, run: ClusterRun) -> None:
+    write(run, "caption-s00001", "running", shard="s00001-ab")
+    kfp.nodes(run.run_id, ingest="SUCCEEDED", caption="RUNNING")
+    log = open_log("caption-s00001", run.record.path("logs/caption-s00001.jsonl"))
+    progress = Progress("caption-s00001", 4, Usage(), log, io.StringIO())
+    progress.advance()
+    progress.close()
+    close_log(log)
+    run.record.publish("logs/caption-s00001.jsonl")
+    said = at_work(run.look(), run)
+    assert said.count("caption-s00001") == 1 and "caption-s00001: 1/4 records" in said
 
 
 def test_a_live_table_is_redrawn_and_a_plain_one_says_only_what_changed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,17 +68,19 @@ def test_no_two_schedules_are_ever_enabled_and_what_was_cut_off_is_ended_by_the_
 ) -> None:
     assert main(["schedule", *options, *NIGHTLY]) == 0
     most, ask = [0], KfpApi.ask
-    enabled = lambda: sum(one["status"] == "ENABLED" for one in kfp["recurringruns"])  # noqa: E731
+
+    def enabled() -> int:
+        return sum(one["status"] == "ENABLED" for one in kfp["recurringruns"])
 
     def cut_off_after(calls: int) -> None:
         left = [calls]
 
-        def asked(self: KfpApi, *arguments: object, **named: object) -> object:
+        def asked(self: KfpApi, *arguments: Any, **named: Any) -> Any:
             most[0] = max(most[0], enabled())
             if not left[0]:
                 raise RewatchError("killed")
             left[0] -= 1
-            return ask(self, *arguments, **named)  # type: ignore[arg-type]
+            return ask(self, *arguments, **named)
 
         monkeypatch.setattr(KfpApi, "ask", asked)
 
@@ -118,6 +121,10 @@ def test_a_schedule_of_which_a_run_is_going_is_stopped_and_goes_after_it(
     assert main(["schedule", *options, *HOURLY]) == 0
     assert [one["status"] for one in kfp["recurringruns"]] == ["DISABLED", "ENABLED"]
     assert "is stopped and not deleted, as its run" in capsys.readouterr().out
+    assert main(["unschedule", *options]) == 0 and "1 schedules deleted" in capsys.readouterr().out
+    assert main(["unschedule", *options]) == 0
+    said = capsys.readouterr().out
+    assert "is stopped and not deleted" in said and "there was no schedule" not in said
     kfp["runs"][0]["state"] = "SUCCEEDED"
     assert main(["schedule", *options, *HOURLY]) == 0
     assert [one["trigger"]["cron_schedule"]["cron"] for one in kfp["recurringruns"]] == ["0 0 * * * *"]

@@ -204,6 +204,8 @@ def test_an_image_that_its_registry_has_not_is_told_and_one_that_cannot_be_asked
     class Registry(BaseHTTPRequestHandler):
         """One image; another is asked for with the token that anybody is given."""
 
+        server: ThreadingHTTPServer
+
         def do_HEAD(self) -> None:
             known = {"/v2/ours/data/manifests/a-1": 200, "/v2/ours/open/manifests/a-1": 401}
             status = known.get(self.path, 404)
@@ -211,7 +213,7 @@ def test_an_image_that_its_registry_has_not_is_told_and_one_that_cannot_be_asked
                 status = 200
             self.send_response(status)
             if status == 401:
-                realm = f"http://127.0.0.1:{self.server.server_port}/token"  # type: ignore[attr-defined]
+                realm = f"http://127.0.0.1:{self.server.server_port}/token"
                 self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="s",scope="pull"')
             self.end_headers()
 

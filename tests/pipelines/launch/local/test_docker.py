@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -37,7 +38,7 @@ class Daemon(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Docker)
-        self.containers: dict[str, dict[str, object]] = {}
+        self.containers: dict[str, dict[str, Any]] = {}
         self.removed: list[str] = []
 
 
@@ -55,7 +56,7 @@ class _Docker(BaseHTTPRequestHandler):
         elif path == "/containers/json":
             (label,) = json.loads(query["filters"][0])["label"]
             name, _, value = label.partition("=")
-            held = [it for it in self.server.containers.values() if it["Labels"].get(name) == value]  # type: ignore[attr-defined]
+            held = [it for it in self.server.containers.values() if it["Labels"].get(name) == value]
             self._answer(held)
         elif path.endswith("/logs"):
             said = b"its last words\n"
@@ -132,7 +133,7 @@ def test_docker_is_not_told_to_remove_a_container_by_itself(daemon: Daemon, monk
     monkeypatch.setattr(_Docker, "do_DELETE", lambda self: self._answer(b"", 204))
     run(labels={LABEL: "/runs"})
     (created,) = daemon.containers.values()
-    assert not created["HostConfig"].get("AutoRemove")  # type: ignore[attr-defined]
+    assert not created["HostConfig"].get("AutoRemove")
     assert created["Labels"] == {LABEL: "/runs"}
 
 

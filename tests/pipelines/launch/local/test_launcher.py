@@ -60,64 +60,68 @@ def last_folder(tmp_path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Twice:
-    """What a run and the same run again said, and left in run.json."""
+class Told:
+    """What a run said and left."""
 
+    code: int
     said: list[str]
-    first: dict
-    second: dict
+    record: dict
+    folder: Path
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """How each of its tasks ended."""
+        return {task["name"]: task["status"] for task in self.record["tasks"]}
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
-    folder = tmp_path_factory.mktemp("twice")
+def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """Four runs in one folder: one task fails, it loses a record, it does well, and once more. All have a budget."""
+    folder = tmp_path_factory.mktemp("story")
     (folder / "videos").mkdir()
     (folder / "videos" / "a.mp4").write_bytes(b"x")
-    said: list[str] = []
-    assert a_run(folder, folder / "videos", said).start() == 0
-    first = last_record(folder)
-    assert a_run(folder, folder / "videos", []).start() == 0
-    return Twice(said, first, last_record(folder))
+    budget = LaunchSettings.model_validate({"budget": {"tokens": 5_000_000}})
+
+    def told(**environment: str) -> Told:
+        said: list[str] = []
+        run = a_run(folder, folder / "videos", said)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = replace(run, profile=replace(run.profile, launch=budget)).start()
+        return Told(code, said, last_record(folder), last_folder(folder))
+
+    failed, lossy = told(FAKE_FAIL="s00001-bb"), told(FAKE_LOSE="s00001-bb")
+    return {"failed": failed, "lossy": lossy, "good": told(), "same": told()}
 
 
-def test_a_run_prints_a_line_per_task_and_keeps_run_json(twice: Twice) -> None:
-    record, said = twice.first, twice.said
-    assert record["status"] == "succeeded"
-    statuses = {task["name"]: task["status"] for task in record["tasks"]}
-    assert statuses["work-s00001"] == "succeeded"
-    assert set(statuses) == {"discover", "work-s00000", "work-s00001", "gate-captions", "report", "finish"}
-    assert Path(record["datasets"]["captions"]).is_dir()
-    assert any("work s00000" in line and "3 rows, 1 rejected" in line for line in said)
-    assert not any("Traceback" in line or "KFP" in line for line in said)
+def test_a_run_prints_a_line_per_task_and_keeps_run_json(story: dict[str, Told]) -> None:
+    good = story["good"]
+    assert good.code == 0 and good.record["status"] == "succeeded"
+    assert good.statuses["work-s00001"] == "succeeded"
+    assert set(good.statuses) == {"discover", "work-s00000", "work-s00001", "gate-captions", "report", "finish"}
+    assert Path(good.record["datasets"]["captions"]).is_dir()
+    assert any("work s00001" in line and "3 rows, 1 rejected" in line for line in good.said)
+    assert not any("Traceback" in line or "KFP" in line for line in good.said)
 
 
-def test_every_task_is_handed_the_budget_of_the_run(tmp_path: Path, videos: Path) -> None:
-    run = a_run(tmp_path, videos, [])
-    limited = replace(run.profile, launch=LaunchSettings.model_validate({"budget": {"tokens": 5_000_000}}))
-    assert replace(run, profile=limited).start() == 0
-    handed = [json.loads(path.read_text()) for path in (last_folder(tmp_path) / "tasks").glob("work-*.json")]
+def test_every_task_is_handed_the_budget_of_the_run(story: dict[str, Told]) -> None:
+    handed = [json.loads(path.read_text()) for path in (story["failed"].folder / "tasks").glob("work-*.json")]
     assert [json.loads(record["info"]["budget"]) for record in handed] == [{"cost": 0.0, "tokens": 5_000_000}] * 2
 
 
-def test_a_second_run_takes_finished_tasks_from_the_cache(twice: Twice) -> None:
-    cached = {task["name"] for task in twice.second["tasks"] if task["status"] == "cached"}
-    assert cached == {"work-s00000", "work-s00001", "gate-captions"}
-    assert twice.second["datasets"] == twice.first["datasets"]
-    assert all(task["calls"] == 0 for task in twice.second["tasks"] if task["status"] == "cached")
+def test_a_second_run_takes_finished_tasks_from_the_cache(story: dict[str, Told]) -> None:
+    same = story["same"]
+    cached = {name for name, status in same.statuses.items() if status == "cached"}
+    assert same.code == 0 and cached == {"work-s00000", "work-s00001", "gate-captions"}
+    assert same.record["datasets"] == story["good"].record["datasets"]
+    assert all(task["calls"] == 0 for task in same.record["tasks"] if task["status"] == "cached")
 
 
-def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(
-    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FAKE_LOSE", "s00001-bb")
-    assert a_run(tmp_path, videos, []).start() == 0
-    monkeypatch.delenv("FAKE_LOSE")
-    statuses = []
-    for _ in range(2):
-        assert a_run(tmp_path, videos, []).start() == 0
-        statuses.append({task["name"]: task["status"] for task in last_record(tmp_path)["tasks"]})
-    assert statuses[0]["work-s00000"] == "cached" and statuses[0]["work-s00001"] == "succeeded"
-    assert statuses[1]["work-s00001"] == statuses[1]["gate-captions"] == "cached"
+def test_a_task_that_ended_with_failed_records_is_tried_again_by_the_next_run(story: dict[str, Told]) -> None:
+    assert story["lossy"].code == 0 and story["lossy"].statuses["work-s00001"] == "succeeded"
+    assert story["good"].statuses["work-s00000"] == "cached" and story["good"].statuses["work-s00001"] == "succeeded"
+    assert story["same"].statuses["work-s00001"] == story["same"].statuses["gate-captions"] == "cached"
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["tried again", "final"])
@@ -131,28 +135,18 @@ def test_files_that_cannot_be_read_do_not_make_everything_run_again(tmp_path: Pa
     assert entry.exists() == is_kept
 
 
-def test_a_failure_names_task_shard_cause_remedy_log_and_command(
-    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FAKE_FAIL", "s00001-bb")
-    said: list[str] = []
-    assert a_run(tmp_path, videos, said).start() == 1
-    told = "\n".join(said)
+def test_a_failure_names_task_shard_cause_remedy_log_and_command(story: dict[str, Told]) -> None:
+    failed = story["failed"]
+    assert failed.code == 1
+    told = "\n".join(failed.said)
     for part in ("work s00001-bb failed: The teacher is down.", "Start it.", "connection refused", "rewatch run"):
         assert part in told
     assert "Traceback" not in told
-    record = last_record(tmp_path)
-    statuses = {task["name"]: task["status"] for task in record["tasks"]}
-    assert statuses["work-s00000"] == "succeeded"
-    assert statuses["gate-captions"] == statuses["report"] == "skipped"
-    assert statuses["finish"] == "succeeded"
-    assert record["error"]["task"] == "work"
-
-    monkeypatch.delenv("FAKE_FAIL")
-    assert a_run(tmp_path, videos, said).start() == 0
-    tasks = {task["name"]: task["status"] for task in last_record(tmp_path)["tasks"]}
-    assert tasks["work-s00000"] == "cached"
-    assert tasks["work-s00001"] == "succeeded"
+    assert failed.statuses["work-s00000"] == "succeeded"
+    assert failed.statuses["gate-captions"] == failed.statuses["report"] == "skipped"
+    assert failed.statuses["finish"] == "succeeded"
+    assert failed.record["error"]["task"] == "work"
+    assert story["lossy"].statuses["work-s00000"] == "cached", "what was done before is not done again"
 
 
 def test_a_task_killed_without_a_word_is_still_named(

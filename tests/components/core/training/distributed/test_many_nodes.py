@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from safetensors.torch import load_file
@@ -96,9 +96,23 @@ def test_two_nodes_train_what_one_process_trains(tmp_path: Path, s3_bucket: str)
         assert after == pytest.approx(before, abs=TOLERANCE)
 
 
+class Waiting(NamedTuple):
+    """A cluster whose pods never start."""
+
+    cluster: Cluster
+    begin: Callable[[str], subprocess.Popen[bytes]]
+    """Starts a task, by its name, that makes a TrainJob there."""
+
+    def begun(self, name: str) -> tuple[subprocess.Popen[bytes], str]:
+        """A task that has made its TrainJob, and what that is called."""
+        task = self.begin(name)
+        wait_until(lambda: self.cluster.trainjobs, task)
+        (trainjob,) = self.cluster.trainjobs
+        return task, trainjob
+
+
 @pytest.fixture
-def waiting(tmp_path: Path, s3_bucket: str) -> Iterator[tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]]:
-    """A cluster whose pods never start, and what starts a task that makes a TrainJob there."""
+def waiting(tmp_path: Path, s3_bucket: str) -> Iterator[Waiting]:
     data = training_data(tmp_path, 1)
     started: list[subprocess.Popen[bytes]] = []
     with kubernetes(tmp_path, runs=False) as (cluster, kubeconfig):
@@ -108,34 +122,29 @@ def waiting(tmp_path: Path, s3_bucket: str) -> Iterator[tuple[Cluster, Callable[
             started.append(start(tmp_path / name, data, environment, in_nodes()))
             return started[-1]
 
-        yield cluster, begin
+        yield Waiting(cluster, begin)
         for process in started:
             process.kill()
             process.wait()
 
 
 def test_a_task_that_comes_again_finds_its_trainjob_and_one_that_is_told_to_stop_deletes_it(
-    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+    tmp_path: Path, waiting: Waiting
 ) -> None:
-    cluster, begin = waiting
+    cluster = waiting.cluster
     cluster.refuses = 500
-    first = begin("first")
-    wait_until(lambda: cluster.trainjobs, first)
+    first, _ = waiting.begun("first")
     first.kill()
-    second = begin("second")
+    second = waiting.begin("second")
     wait_until(lambda: "following it" in said(tmp_path / "second"), second)
     second.send_signal(signal.SIGTERM)
     assert second.wait() == 130
     assert len(cluster.created) == 1 and len(cluster.deleted) == 1 and cluster.trainjobs == {}
 
 
-def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(
-    tmp_path: Path, s3_bucket: str, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
-) -> None:
-    cluster, begin = waiting
-    task = begin("task")
-    wait_until(lambda: cluster.trainjobs, task)
-    (name,) = cluster.trainjobs
+def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(tmp_path: Path, s3_bucket: str, waiting: Waiting) -> None:
+    cluster = waiting.cluster
+    task, name = waiting.begun("task")
     rank = Mirror(tmp_path / "node", f"{s3_bucket}/state/trainings/{name}")
     leave_error(rank.folder, 1, SettingsError("optimizer.name is muon.", "Set it to adamw."))
     rank.publish(rank.folder / "error-1.json")
@@ -146,12 +155,10 @@ def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(
 
 
 def test_the_model_becomes_the_tasks_own_and_nothing_of_the_training_is_left(
-    tmp_path: Path, s3_bucket: str, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
+    tmp_path: Path, s3_bucket: str, waiting: Waiting
 ) -> None:
-    cluster, begin = waiting
-    task = begin("task")
-    wait_until(lambda: cluster.trainjobs, task)
-    (name,) = cluster.trainjobs
+    cluster = waiting.cluster
+    task, name = waiting.begun("task")
     node = Mirror(tmp_path / "node", f"{s3_bucket}/state/trainings/{name}")
     node.find()
     assert Job.read(node.folder).inputs["captions"] == ["inputs/captions/0"]
@@ -167,26 +174,19 @@ def test_the_model_becomes_the_tasks_own_and_nothing_of_the_training_is_left(
     assert list(storage_for(s3_bucket).list(f"{s3_bucket}/state/trainings/")) == [] and cluster.trainjobs == {}
 
 
-def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(
-    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
-) -> None:
-    cluster, begin = waiting
-    task = begin("failed")
-    wait_until(lambda: cluster.trainjobs, task)
-    cluster.conclude(*cluster.trainjobs, "Failed")
+def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(tmp_path: Path, waiting: Waiting) -> None:
+    cluster = waiting.cluster
+    task, name = waiting.begun("failed")
+    cluster.conclude(name, "Failed")
     assert task.wait() == 1 and "A rank of the training died" in said(tmp_path / "failed")
-    task = begin("deleted")
-    wait_until(lambda: cluster.trainjobs, task)
-    cluster.delete(*cluster.trainjobs)
+    task, name = waiting.begun("deleted")
+    cluster.delete(name)
     assert task.wait() == 1 and "was deleted while it ran" in said(tmp_path / "deleted")
 
 
-def test_a_refusal_is_told_with_what_to_do(
-    tmp_path: Path, waiting: tuple[Cluster, Callable[[str], subprocess.Popen[bytes]]]
-) -> None:
-    cluster, begin = waiting
-    cluster.refuses = 403
-    assert begin("task").wait() == 2
+def test_a_refusal_is_told_with_what_to_do(tmp_path: Path, waiting: Waiting) -> None:
+    waiting.cluster.refuses = 403
+    assert waiting.begin("task").wait() == 2
     assert "Apply manifests/components/trainer" in said(tmp_path / "task")
 
 
