@@ -53,7 +53,8 @@ def describe(
         for one, text in zip(chunk, texts, strict=True):
             events = captions[one.video.video_id]
             reference = "\n".join(caption_line(event.start_s, event.end_s, event.text) for event in events)
-            found.append(Description(f"{name}_caption", one.video.video_id, text, reference))
+            asked = student.prompter.plain(reference)  # in the words that this student was taught to use
+            found.append(Description(f"{name}_caption", one.video.video_id, text, asked))
     return found
 
 
