@@ -186,7 +186,11 @@ class SftSettings(TrainingSettings):
         if self.distributed.backend != "single" and (self.vision_freezes_at is not None or self.remix.share):
             raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
         heads = self.size.previous_token_heads if self.size else ()
-        if self.visual_words.lookups and (heads[:1] != (1,) or self.vision_freezes_at is None):
+        if (
+            self.visual_words.lookups
+            and self.visual_words.steps
+            and (heads[:1] != (1,) or self.vision_freezes_at is None)
+        ):
             raise ValueError(
                 "visual_words.lookups wants size.previous_token_heads to begin with 1, and a tower that is frozen "
                 "after its lessons: set visual_words.token_norm"

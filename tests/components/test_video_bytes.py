@@ -195,7 +195,7 @@ SMALL = laptop(
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
         **FILMED,
-        "visual_words": {"steps": 1, "moments": 4},
+        "visual_words": {"steps": 1, "moments": 4, "lookups": False},
         "phases": [{"steps": 3, "videos": 3, "observe": 2}],
     },
 )

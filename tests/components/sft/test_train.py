@@ -34,7 +34,7 @@ SETTINGS = laptop(
         "size": SIZE.model_dump(mode="json"),
         "student": {"frames": {"max_frames": 8}},
         **FILMED,
-        "visual_words": {"steps": 4, "moments": 8},
+        "visual_words": {"steps": 4, "moments": 8, "lookups": False},
         "phases": [
             {"steps": 4, "videos": 2, "observe": 4},
             {"steps": 8, "videos": 2, "caption": 1, "direct": 1, "think": 1},
@@ -259,6 +259,10 @@ def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
     [
         ({"base": ""}, "needs a size"),
         ({"base": "x", "visual_words": {"steps": 5}}, "visual_words.steps is for a student built from scratch"),
+        (
+            {"base": "", "size": SIZE.model_dump(), "visual_words": {"steps": 5, "token_norm": 1.0, "lookups": True}},
+            "visual_words.lookups wants size.previous_token_heads to begin with 1",
+        ),
         ({"base": "x", "scans": True}, "scans, remix, .* are for a student that was built from scratch"),
         ({"base": "x", "remix": {"share": 0.5}}, "are for a student that was built from scratch"),
         ({"base": "x", "shifted_positions": 9}, "are for a student that was built from scratch"),
