@@ -13,7 +13,7 @@ are more common, and would make "1" the answer to most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice, zip_longest
 from math import ceil
@@ -75,7 +75,8 @@ def write_questions(
     places = {number: wish.get(name, 0) for number, name in enumerate(LOOKS, start=1)}
     usable = _Usable(events, types, summary if contrast else "")
     by_looks: dict[int, list[Written]] = {1: list(islice(usable.of(_single_looks(events, seed)), count)), 2: [], 3: []}
-    for written in () if is_part else usable.of(_wider_questions(events, seed)):
+    wider: Iterable[Written] = () if is_part else usable.of(_wider_questions(events, seed))
+    for written in wider:
         by_looks[max(2, min(written.looks, 3))].append(written)
         if all(len(by_looks[number]) >= wanted for number, wanted in places.items()):
             break
