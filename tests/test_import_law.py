@@ -120,6 +120,7 @@ KNOW_THE_ENVIRONMENT = {
     "components/core/teachers/endpoints.py": "an endpoint's key, by the name that the profile gives it",
     "components/core/training/distributed/one_node.py": "what torchrun inherits, and how it names ranks",
     "components/core/training/distributed/ranks.py": "tells DeepSpeed and gloo what they run on, in a rank's process",
+    "components/core/training/distributed/trainer_api.py": "the pod's name, which KFP tells and a host's name cuts off",
     "components/core/video/process.py": "what the child that decodes inherits: hardly anything",
     "components/quality_gates/expectations.py": "tells great_expectations to be silent",
     "components/reporting/notify.py": "a webhook's address, by the name that the settings give it",

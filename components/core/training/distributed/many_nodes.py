@@ -29,14 +29,14 @@ from components.core.stores.mirror import Mirror
 from components.core.training.distributed import node
 from components.core.training.distributed.job import ERRORS, JOB, RESULT, Job, raise_error, read_result
 from components.core.training.distributed.trainer_api import Listener, TrainerApi
-from components.core.training.distributed.trainjob import complete, describe, name_of, standing_of
+from components.core.training.distributed.trainjob import OVER_TIME, complete, describe, name_of, standing_of
 
 if TYPE_CHECKING:
     from components.core.engine.stage import Task
 
 POLL_S = 5.0
 LEAVES_WITHIN_S = 600.0
-"""What a TrainJob that is deleted has to be gone in: its pods have their grace period to write a checkpoint."""
+"""What a TrainJob that is deleted has to be gone in with its pods, whose grace period is for a checkpoint."""
 HEARD_S = 120
 """How far back the log of a TrainJob is read that an earlier attempt of the task was following."""
 INPUTS, FOLDERS, OUTPUT = "inputs", "folders", "output"
@@ -120,7 +120,8 @@ class ManyNodes:
         self._handed = (JOB, node.PLACES, *sent)
 
     def _create(self) -> bool:
-        """Have a TrainJob; whether it is a new one. One that failed, or is leaving, is waited out first."""
+        """Have a TrainJob; whether it is a new one. One that failed, or is leaving, is waited out first, and its pods,
+        whose checkpoint and addresses are those of the next."""
         ends = time.monotonic() + LEAVES_WITHIN_S
         while True:
             found = self._api.get(self._name)
@@ -128,7 +129,7 @@ class ManyNodes:
             if standing and standing.state in ("going", "succeeded"):
                 self._task.log.info("The TrainJob %s is there already: following it", self._name)
                 return False
-            if standing is None and self._make():
+            if standing is None and not self._api.pods(self._name) and self._make():
                 wanted = self._task.settings.distributed
                 self._task.log.info("TrainJob %s: %d nodes of %d processes", self._name, wanted.nodes, wanted.processes)
                 return True
@@ -161,9 +162,9 @@ class ManyNodes:
         """Wait until the TrainJob has ended, telling what its pods say and where they are.
 
         Raises:
-            TrainingError: somebody deleted it.
+            TrainingError: somebody deleted it, or its time is over.
         """
-        log, seen = self._task.log, ""
+        log, seen, waited_for = self._task.log, "", ""
         listener = Listener(self._api, log, HEARD_S if adopted else None)
         while True:
             trainjob = self._api.get(self._name)
@@ -173,10 +174,16 @@ class ManyNodes:
             if (where := describe(pods)) != seen:
                 log.info("TrainJob %s: %s", self._name, where)
                 seen = where
+            waited_for = where if pods else waited_for
             if standing and standing.state in ("succeeded", "failed"):
                 listener.close()
                 if standing.state == "failed":
                     log.warning("TrainJob %s failed: %s", self._name, standing.reason)
+                if standing.reason.startswith(OVER_TIME):
+                    raise TrainingError(
+                        f"The TrainJob {self._name} did not end in its time; at last {waited_for or 'it had no pod'}.",
+                        "Raise timeout_s of its pool, or mend what its pods wait for: training continues.",
+                    )
                 return
             if standing is None or standing.state == "leaving":
                 listener.close()

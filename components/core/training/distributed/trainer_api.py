@@ -8,6 +8,7 @@ does not wait until what it deleted is gone; all three are needed to find a trai
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -78,11 +79,15 @@ class TrainerApi:
         return found
 
     def delete(self, name: str) -> None:
-        """Have a TrainJob removed once its pods have ended; it may be gone already."""
+        """Have a TrainJob removed, whose pods end after it; it may be gone already.
+
+        Not in the foreground, pods first: a TrainJob that waits for its pods to end is still one to Kubeflow Trainer
+        2.3, which starts them anew. A busy one may do so even in the background, for some seconds.
+        """
         self._ask(
             lambda: self._trainjobs.delete_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, PLURAL, name,
-                propagation_policy="Foreground", _request_timeout=TIMEOUT_S,
+                propagation_policy="Background", _request_timeout=TIMEOUT_S,
             ),
             accepted={GONE: None},
         )  # fmt: skip
@@ -98,9 +103,13 @@ class TrainerApi:
         return [self._plain(pod) for pod in found.items]
 
     def owner(self) -> Object | None:
-        """What owns the pod that this process is in, as an owner's reference; None outside of a pod."""
+        """What owns the pod that this process is in, as an owner's reference; None outside of a pod.
+
+        KFP tells the pod's name: a host's has 63 characters at most, and names of KFP's pods may be longer.
+        """
+        pod = os.environ.get("KFP_POD_NAME") or socket.gethostname()
         found = self._ask(
-            lambda: self._pods.read_namespaced_pod(socket.gethostname(), self.namespace, _request_timeout=TIMEOUT_S),
+            lambda: self._pods.read_namespaced_pod(pod, self.namespace, _request_timeout=TIMEOUT_S),
             accepted={GONE: None, 403: None},
         )
         owners = self._plain(found)["metadata"].get("ownerReferences", []) if found else []

@@ -19,6 +19,8 @@ NAME_LABEL = "rewatch.io/training"
 """Of a TrainJob and its pods: the name of the training, by which they find each other (NetworkPolicy `trainings`)."""
 NODE = "node"
 """The container of a pod, and the job of the pods, in every runtime of torch."""
+OVER_TIME = "DeadlineExceeded"
+"""Why a TrainJob failed that did not end within `activeDeadlineSeconds`, the `timeout_s` of its pool."""
 
 Object = dict[str, Any]
 

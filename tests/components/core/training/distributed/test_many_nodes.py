@@ -26,7 +26,7 @@ from pipelines.platform import Platform
 from pipelines.training_nodes import trainjob_of
 from tests.components.core.judging.stages import run_stage
 from tests.components.core.training.distributed.test_ranks import SETTINGS, TOLERANCE, in_ranks
-from tests.components.core.training.distributed.trainer_server import Cluster, kubernetes
+from tests.components.core.training.distributed.trainer_server import TASK_POD, Cluster, kubernetes
 from tests.components.training_world import training_data
 
 PLATFORM = Platform.model_validate({"pools": {"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 600}}})
@@ -45,7 +45,8 @@ def told(kubeconfig: Path, bucket: str, scratch: Path) -> dict[str, str]:
     """The surroundings of a task whose platform has a TrainJob for it."""
     trainjob = trainjob_of(PLATFORM, "training", "registry.example/train:1")
     context = Context(run_id="7f3a", state_root=f"{bucket}/state", scratch=str(scratch), trainjob=trainjob)
-    return {**context.environment(), "KUBECONFIG": str(kubeconfig), "OMP_NUM_THREADS": "1"}
+    own = {"KUBECONFIG": str(kubeconfig), "KFP_POD_NAME": TASK_POD, "OMP_NUM_THREADS": "1"}
+    return {**context.environment(), **own}
 
 
 def start(folder: Path, data: dict[str, Path], environment: dict[str, str], settings: Any) -> subprocess.Popen[bytes]:
@@ -140,6 +141,35 @@ def test_a_task_that_comes_again_finds_its_trainjob_and_one_that_is_told_to_stop
     second.send_signal(signal.SIGTERM)
     assert second.wait() == 130
     assert len(cluster.created) == 1 and len(cluster.deleted) == 1 and cluster.trainjobs == {}
+    assert [it["name"] for it in cluster.created[0]["metadata"]["ownerReferences"]] == ["run"]
+
+
+class Leaving:
+    """A pod of a TrainJob that was deleted: it has ended once it was seen."""
+
+    def __init__(self, made: list[dict[str, Any]]) -> None:
+        self._made = made
+        self.seen_before: list[int] = []
+
+    def phase(self) -> str:
+        """As Kubernetes tells it."""
+        self.seen_before.append(len(self._made))
+        return "Running" if len(self.seen_before) == 1 else "Succeeded"
+
+    def as_json(self) -> dict[str, Any]:
+        """The pod."""
+        return {"metadata": {"name": "leaving", "uid": "leaving", "labels": {}}, "status": {"phase": "Running"}}
+
+
+def test_a_trainjob_is_made_once_the_pods_of_the_one_before_have_ended(tmp_path: Path, waiting: Waiting) -> None:
+    cluster = waiting.cluster
+    first, name = waiting.begun("first")
+    cluster.conclude(name, "Failed")
+    assert first.wait() == 1
+    leaving = Leaving(cluster.created)
+    cluster.nodes[name] = [leaving]  # type: ignore[list-item]
+    waiting.begun("second")
+    assert leaving.seen_before == [1, 1]
 
 
 def test_what_a_rank_says_it_failed_of_is_the_tasks_own_error(tmp_path: Path, s3_bucket: str, waiting: Waiting) -> None:
@@ -174,7 +204,7 @@ def test_the_model_becomes_the_tasks_own_and_nothing_of_the_training_is_left(
     assert list(storage_for(s3_bucket).list(f"{s3_bucket}/state/trainings/")) == [] and cluster.trainjobs == {}
 
 
-def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(tmp_path: Path, waiting: Waiting) -> None:
+def test_a_trainjob_that_fails_is_deleted_or_takes_too_long_fails_the_task(tmp_path: Path, waiting: Waiting) -> None:
     cluster = waiting.cluster
     task, name = waiting.begun("failed")
     cluster.conclude(name, "Failed")
@@ -182,6 +212,9 @@ def test_a_trainjob_that_fails_without_a_word_or_is_deleted_fails_the_task(tmp_p
     task, name = waiting.begun("deleted")
     cluster.delete(name)
     assert task.wait() == 1 and "was deleted while it ran" in said(tmp_path / "deleted")
+    task, name = waiting.begun("late")
+    cluster.conclude(name, "Failed", "DeadlineExceeded")
+    assert task.wait() == 1 and "did not end in its time; at last it had no pod" in said(tmp_path / "late")
 
 
 def test_a_refusal_is_told_with_what_to_do(tmp_path: Path, waiting: Waiting) -> None:

@@ -24,6 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.manifests.strictness import faults
 
 NAMESPACE = "runs"
+TASK_POD = "rewatch-vd2ft-metadata-0-1-retry-system-container-impl-636303917"
+"""That of the task: longer than a host's name may be."""
 TRAINJOBS = f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{NAMESPACE}/trainjobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
@@ -106,9 +108,14 @@ class Cluster:
             self.conclude(name, "Complete")
         return trainjob
 
-    def conclude(self, name: str, condition: str) -> None:
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        """The pods of a TrainJob; once that is deleted those that have not ended."""
+        nodes = self.nodes.get(name, [])
+        return [node.as_json() for node in nodes if name in self.trainjobs or node.phase() == "Running"]
+
+    def conclude(self, name: str, condition: str, reason: str = "AsTheJobsWent") -> None:
         """Set the condition that ends a TrainJob."""
-        told = {"type": condition, "status": "True", "reason": "Jobs" + condition, "message": "as the jobs went"}
+        told = {"type": condition, "status": "True", "reason": reason, "message": "told by Kubernetes"}
         self.trainjobs[name]["status"] = {"conditions": [told]}
 
     def delete(self, name: str) -> int:
@@ -181,10 +188,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200 if found else 404, found or {})
         elif address.path == PODS:
             name = parse_qs(address.query)["labelSelector"][0].partition("=")[2]
-            pods = [node.as_json() for node in self.cluster.nodes.get(name, [])]
+            pods = self.cluster.pods(name)
             self._answer(200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods})
         elif address.path.endswith("/log"):
             self._stream(address.path.split("/")[-2])
+        elif address.path != f"{PODS}/{TASK_POD}":
+            self._answer(404, {})
         else:
             owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "run", "uid": "u1"}
             self._answer(200, {"metadata": {"name": "own", "ownerReferences": [owner]}})
@@ -196,8 +205,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        address = urlsplit(self.path)
+        # in the foreground Kubeflow Trainer would start its pods anew
+        assert parse_qs(address.query)["propagationPolicy"] == ["Background"]
         if not self._refused():
-            self._answer(self.cluster.delete(self.path.partition("?")[0].rpartition("/")[2]), {})
+            self._answer(self.cluster.delete(address.path.rpartition("/")[2]), {})
 
     def _refused(self) -> bool:
         status, self.cluster.refuses = self.cluster.refuses, 0
