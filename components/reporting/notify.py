@@ -70,7 +70,7 @@ def mlflow_page(context: Context) -> str:
         client = lineage.connect(context.mlflow_uri)
         assert client is not None
         run_id = lineage.pipeline_run(client, context)
-        return f"{context.mlflow_uri.rstrip('/')}/#/experiments/{lineage.experiment_id(client)}/runs/{run_id}"
+        return f"{context.opens_mlflow.rstrip('/')}/#/experiments/{lineage.experiment_id(client)}/runs/{run_id}"
     except Exception:  # noqa: BLE001 - MLflow raises all sorts; a link is worth no run
         return ""
 

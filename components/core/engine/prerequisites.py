@@ -99,7 +99,7 @@ def missing(
     checks = [
         _Check(f"The store of {context.state_root}", f"Correct {reach}.", partial(_state, context)),
         _Check(f"The store of {videos}", f"Correct {reach}.", partial(_videos, videos)),
-        _Check(f"MLflow at {context.mlflow_uri}", "Start it, or correct launch.mlflow.", partial(_tracking, context)),
+        _Check(f"MLflow at {context.opens_mlflow}", "Start it, or correct launch.mlflow.", partial(_tracking, context)),
         _Check("The budget", "", partial(_budget, context, asked)),
         _Check("The cluster's API", "Let pods out to it.", partial(lacking, pools)),
     ]
@@ -172,7 +172,7 @@ def _tracking(context: Context) -> Iterator[str]:
     answer = ask(f"{address}?experiment_name={quote(context.mlflow_experiment)}", headers, patience_s=20)
     if answer.status not in (200, 404):
         yield (
-            f"MLflow at {context.mlflow_uri} says {answer.short}. Start it, correct launch.mlflow, or name "
+            f"MLflow at {context.opens_mlflow} says {answer.short}. Start it, correct launch.mlflow, or name "
             "MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, in platform.secret_keys."
         )
 

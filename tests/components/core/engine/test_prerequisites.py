@@ -128,6 +128,15 @@ def test_everything_that_is_missing_is_told_at_once(
     )
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_password_in_mlflows_address_is_not_told(tmp_path: Path, server: str, videos: str, gone: bool) -> None:
+    address = "http://127.0.0.1:1" if gone else server
+    with_password = address.replace("http://", "http://me:s3cret@")
+    found = missing(surroundings(tmp_path, server, mlflow_uri=with_password), videos, [])
+    assert_told(found, f"MLflow at {address}")
+    assert "s3cret" not in found[0]
+
+
 @pytest.mark.usefixtures("silent_store")
 def test_whoever_takes_every_packet_and_never_answers_is_told_with_all_the_rest(
     tmp_path: Path, silent: str, monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ from pipelines.platform import Platform
 from pipelines.training_nodes import trainjob_of
 from tests.components.core.judging.stages import run_stage
 from tests.components.core.training.distributed.test_ranks import SETTINGS, TOLERANCE, in_ranks
-from tests.components.core.training.distributed.trainer_server import TASK_POD, Cluster, kubernetes
+from tests.components.core.training.distributed.trainer_server import TASK_POD, Cluster, Node, kubernetes
 from tests.components.training_world import training_data
 
 PLATFORM = Platform.model_validate({"pools": {"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 600}}})
@@ -144,7 +144,7 @@ def test_a_task_that_comes_again_finds_its_trainjob_and_one_that_is_told_to_stop
     assert [it["name"] for it in cluster.created[0]["metadata"]["ownerReferences"]] == ["run"]
 
 
-class Leaving:
+class Leaving(Node):
     """A pod of a TrainJob that was deleted: it has ended once it was seen."""
 
     def __init__(self, made: list[dict[str, Any]]) -> None:
@@ -167,7 +167,7 @@ def test_a_trainjob_is_made_once_the_pods_of_the_one_before_have_ended(tmp_path:
     cluster.conclude(name, "Failed")
     assert first.wait() == 1
     leaving = Leaving(cluster.created)
-    cluster.nodes[name] = [leaving]  # type: ignore[list-item]
+    cluster.nodes[name] = [leaving]
     waiting.begun("second")
     assert leaving.seen_before == [1, 1]
 
