@@ -19,9 +19,6 @@ from components.core.traces.looks import ALL, GROUPS, ONE_LOOK, SEVERAL_LOOKS, g
 from components.core.traces.tags import parse
 from components.evaluation.metrics import RECALLS, best_ious
 
-SEARCH = "find "
-"""What the text of a search begins with (`conversion.action_text` of agent_cot)."""
-
 Measured = tuple[float, str]
 """A value and the video it was measured on."""
 
@@ -110,7 +107,7 @@ def looking_scores(writer: ScoreWriter, predictions: Sequence[Prediction]) -> li
     measures: dict[str, Callable[[Prediction], float | None]] = {
         "well_formed": lambda row: float(row.well_formed),
         "actions": lambda row: float(row.actions),
-        "searches": lambda row: float(sum(pair.action.startswith(SEARCH) for pair in parse(row.text).pairs)),
+        "searches": lambda row: float(sum(pair.is_search for pair in parse(row.text).pairs)),
         "faithful": lambda row: row.faithful,
         "inferred": lambda row: row.inferred,
         "consistent": lambda row: row.consistent,

@@ -15,6 +15,7 @@ from components.core.students.prompting import Prefix
 from components.core.students.samplers.sampler import Decoding, Reply, Request, Sampler
 from components.core.students.student import Ask, Student
 from components.core.students.videos import Videos
+from components.core.traces.looks import LookShares, is_one_look, looks_of
 from components.core.traces.tags import ParsedTrace, parse
 from components.core.training.distributed.ranks import Ranks
 
@@ -49,18 +50,44 @@ class Group:
 
 
 def draw_questions(
-    by_video: Sequence[Sequence[Question]], step: int, videos: int, per_video: int, seed: int
+    by_video: Sequence[Sequence[Question]],
+    step: int,
+    videos: int,
+    per_video: int,
+    seed: int,
+    shares: LookShares | None = None,
 ) -> list[Question]:
-    """The questions of a step: videos in epochs, each in its own order, some questions of each."""
+    """The questions of a step: videos in epochs, each in its own order, some questions of each.
+
+    Args:
+        shares: of the step's questions by the looks that they take, as far as its videos have such; None draws blindly.
+    """
     drawn: list[Question] = []
     count = len(by_video)
+    wanted = shares.places(videos * per_video) if shares else {}
     for place in range(step * videos, (step + 1) * videos):
         epoch, offset = divmod(place, count)
         order = list(range(count))
         Random(f"{seed}/epoch {epoch}").shuffle(order)
         asked = by_video[order[offset]]
-        drawn += Random(f"{seed}/{epoch}/{offset}").sample(list(asked), min(per_video, len(asked)))
+        rng = Random(f"{seed}/{epoch}/{offset}")
+        if wanted:
+            drawn += _draw_most_wanted(asked, per_video, wanted, rng)
+        else:
+            drawn += rng.sample(list(asked), min(per_video, len(asked)))
     return list({question.question_id: question for question in drawn}.values())
+
+
+def _draw_most_wanted(asked: Sequence[Question], most: int, wanted: dict[int, int], rng: Random) -> list[Question]:
+    """At random among the questions of whatever number of looks has most places left, which are counted down."""
+    left = rng.sample(list(asked), len(asked))
+    drawn = []
+    for _ in range(min(most, len(asked))):
+        question = max(left, key=lambda one: wanted[looks_of(one)])
+        left.remove(question)
+        wanted[looks_of(question)] -= 1
+        drawn.append(question)
+    return drawn
 
 
 def prompts_of(
@@ -72,9 +99,9 @@ def prompts_of(
     ranks: Ranks,
 ) -> list[Prompt]:
     """What a rank asks in a step: the questions on its share of the step's videos, those that can be read."""
+    per_step = settings.videos, settings.questions_per_video
     drawn, coming = (
-        draw_questions(questions, number, settings.videos, settings.questions_per_video, settings.seed)
-        for number in (step, step + 1)
+        draw_questions(questions, number, *per_step, settings.seed, settings.look_shares) for number in (step, step + 1)
     )
     names = [question.video_id for question in drawn]
     own = ranks.share(list(dict.fromkeys(names)))
@@ -134,17 +161,23 @@ async def judge_groups(groups: Sequence[Group], judge: Judge, settings: GrpoSett
     for group in groups:
         group.terms = terms[start : start + len(group.replies)]
         start += len(group.replies)
+        group.terms = [term and settings.observations.applied(term, group.prompt.question) for term in group.terms]
         rewards = REWARDS[settings.reward](group.terms)
         group.advantages = group_advantages(rewards, scale=settings.scale_advantages)
 
 
 def describe(groups: Sequence[Group]) -> dict[str, float]:
-    """Every reward term as a mean over the judged replies, with what was left out; no mean where nothing was judged."""
+    """Every reward term as a mean over the judged replies, with what was left out; no mean where nothing was judged.
+
+    `looks` and `searches` are so many per reply, `searches_where_needed` the share of replies with one among those to
+    questions that take several looks: what RL extinguishes first where searching does not pay.
+    """
     terms = [term for group in groups for term in group.terms if term is not None]
     lost = sum(term is None for group in groups for term in group.terms)
     judged = [term for term in terms if term.judged]
     replies = [reply for group in groups for reply in group.replies]
     traces = [trace for group in groups for trace in group.traces]
+    hidden = [trace for group in groups if not is_one_look(group.prompt.question) for trace in group.traces]
     means = {
         "reward": _mean([term.total for term in terms]),
         "accuracy": _mean([term.accuracy for term in terms]),
@@ -155,9 +188,20 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
         "judge_failures": float(lost),
         "groups_without_variance": _mean([float(not group.teaches) for group in groups]),
         "actions": _mean([float(len(trace.pairs)) for trace in traces]),
+        "looks": _mean([float(_looks(trace)) for trace in traces]),
+        "searches": _mean([float(_searches(trace)) for trace in traces]),
+        "searches_where_needed": _mean([float(_searches(trace) > 0) for trace in hidden]),
         "tokens_per_reply": _mean([float(len(reply.token_ids)) for reply in replies]),
     }
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _searches(trace: ParsedTrace) -> int:
+    return sum(pair.is_search for pair in trace.pairs)
+
+
+def _looks(trace: ParsedTrace) -> int:
+    return len(trace.pairs) - _searches(trace)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
+from components.core.data.rows import Question
+from components.core.data.settings import Settings
+from components.core.judging.rewards import RewardTerms, observation_term
 from components.core.students.precision import Saved
 from components.core.teachers.roles import RoleSettings
+from components.core.traces.looks import LookShares
 from components.core.training.checkpoints import Course
 from components.core.training.optimizers import OptimizerSettings, Peaks
 from components.core.training.settings import TrainingSettings
@@ -20,6 +25,47 @@ class GrpoOptimizer(OptimizerSettings):
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak of AdamW. Ours, which is Video-R1's and Long-RL's: ReWatch-R1's is 1e-5, second-hand, at which Video-Thinker
     saw training collapse."""
+
+
+class PassRateSettings(Settings):
+    """Which questions train: those that the model to start from gets right sometimes, and not always. A group in which
+    every reply is right, or none, has little variance to learn from. DAPO (arXiv 2503.14476) draws such groups again in
+    every step; here they are measured once, before the first."""
+
+    replies: int = Field(default=0, ge=0)
+    """Replies drawn to each question, as in training; 0 measures nothing and trains on all (ReWatch-R1)."""
+
+    questions: int = Field(default=0, ge=0)
+    """At most so many are measured, taken from all videos in turns, and none but these train; 0 measures all."""
+
+    above: float = Field(default=0.0, ge=0, lt=1)
+    """A question trains whose share of right replies lies above this."""
+
+    below: float = Field(default=1.0, gt=0, le=1)
+    """And below this."""
+
+
+class ObservationSettings(Settings):
+    """How the judge's verdicts on a trace become r_obs. As published it is their mean, which looks that nobody needs
+    raise (grpo/README.md has figures)."""
+
+    of: Literal["mean", "worst"] = "mean"
+    """The mean of the verdicts (ReWatch-R1), or the worst of them: one false look takes all."""
+
+    at_most: int = Field(default=0, ge=0)
+    """So many observations count, false ones before true ones; 0 counts all (ReWatch-R1)."""
+
+    needed: bool = False
+    """Whether a trace with fewer observations than its question takes, as the question's writer says, has no r_obs;
+    false is ReWatch-R1's."""
+
+    def applied(self, terms: RewardTerms, question: Question) -> RewardTerms:
+        """The terms with r_obs as these settings have it; () of verdicts, and nothing changes."""
+        if not terms.verdicts:
+            return terms
+        least = question.looks if self.needed else 0
+        seen = observation_term(terms.verdicts, least=least, most=self.at_most, worst=self.of == "worst")
+        return replace(terms, observation=seen)
 
 
 class GrpoSettings(TrainingSettings):
@@ -46,8 +92,20 @@ class GrpoSettings(TrainingSettings):
     max_tokens: int = Field(default=2048, ge=1)
     """Longest reply. Ours: not reported for ReWatch-R1, whose longest trace has 2,045."""
 
-    reward: Literal["oar", "accuracy"] = "oar"
-    """ReWatch-R1's `oar`: r_acc · (1 + r_obs + r_rea) + r_fmt; `accuracy`: r_acc + r_fmt, its ablation."""
+    reward: Literal["oar", "accuracy", "observation", "reasoning"] = "oar"
+    """ReWatch-R1's `oar`: r_acc · (1 + r_obs + r_rea) + r_fmt; `accuracy`: r_acc + r_fmt, its ablation; `observation`
+    and `reasoning` keep one of the two terms, r_acc · (1 + r_obs) + r_fmt and r_acc · (1 + r_rea) + r_fmt, which are
+    ours."""
+
+    observations: ObservationSettings = ObservationSettings()
+    """How r_obs is made of the verdicts on a trace's observations."""
+
+    pass_rate: PassRateSettings = PassRateSettings()
+    """Which questions train, by how often the model to start from gets them right."""
+
+    look_shares: LookShares | None = None
+    """How a step's questions are shared out by the looks that they take, as far as its videos have them; without them
+    questions are drawn blindly (ReWatch-R1). Ours: a step without questions that take a search teaches not to."""
 
     scale_advantages: bool = True
     """Divide by the group's standard deviation (ReWatch-R1: GRPO); false gives Dr. GRPO's r − mean."""

@@ -29,6 +29,7 @@ from components.core.training.distributed.ranks import Ranks
 from components.core.training.distributed.start import with_ranks
 from components.core.training.loop import Loop, open_checkpoints
 from components.core.training.task_losses import backward_by_task
+from components.grpo.pass_rates import PassRates, histogram, sometimes_right
 from components.grpo.rollouts import Group, Prompt, describe, judge_groups, prompts_of, sample_groups, without_pixels
 from components.grpo.samples import read_questions, replayed_samples
 from components.grpo.settings import GrpoSettings
@@ -159,6 +160,11 @@ def _train(task: Task[GrpoSettings], ranks: Ranks) -> None:
     prompts = prompts_of(questions, captions, videos, settings, 0, Ranks())[:2]
     sampler: Sampler = OwnSampler(student.packed, student.ends)
     task.metrics |= _check(student, sampler, prompts, settings)
+    rates = PassRates(task, ranks, inputs) if settings.pass_rate.replies else None
+    if rates is not None:
+        measured = rates.of(questions, student, sampler, videos)
+        questions = sometimes_right(questions, measured, settings.pass_rate)
+        task.metrics |= histogram(measured, sum(map(len, questions)))
     loop = Loop(task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained))
     copied = loop.backend.spreads_weights
     if copied:
@@ -166,7 +172,7 @@ def _train(task: Task[GrpoSettings], ranks: Ranks) -> None:
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     trainer = Trainer(task, settings, student, loop, sampler, copied, reference, questions, captions, videos, judge)
     task.log.info("%d questions on %d videos", sum(map(len, questions)), len(questions))
-    loop.run("grpo", trainer.step, training_run)
+    loop.run("grpo", trainer.step, training_run, beside=rates and rates.folder)
     task.metrics |= {
         "judge_asked": float(judge.asked),
         "judge_failed": float(judge.failed),

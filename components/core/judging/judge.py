@@ -18,7 +18,7 @@ from components.core.errors import ReplyError
 from components.core.judging import prompts
 from components.core.judging.answers import PredictedAnswer, match_answers
 from components.core.judging.options import match_option
-from components.core.judging.rewards import RewardTerms
+from components.core.judging.rewards import RewardTerms, observation_term
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
 from components.core.traces.tags import Pair
@@ -93,8 +93,8 @@ class Judge:
         except ReplyError:
             self.failed += asking
             return None
-        seen = sum(verdicts) / len(verdicts)
-        return RewardTerms(float(correct), seen, float(proved), form, judged=True, inferred=inferred)
+        seen = observation_term(verdicts)
+        return RewardTerms(float(correct), seen, float(proved), form, True, inferred, tuple(verdicts))
 
     async def _correct(self, question: Question, answer: str, once: _Once) -> bool:
         if question.form == "multiple_choice":

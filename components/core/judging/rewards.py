@@ -3,6 +3,10 @@
     r = r_acc · (1 + r_obs + r_rea) + r_fmt           between 0 and 4
     A = (r − mean) / std                              within the group of one question (GRPO)
 
+As published r_obs is the mean of the verdicts on a trace's observations, so that looks at what nobody asked about, as
+long as they are true, raise it: after a wrong look k true ones earn k / (k + 1). `observation_term` can be told not to
+pay for them, and to pay nothing for a trace that looked too little.
+
 Pure functions over lists. A sample that could not be judged is None and leaves its group *before* the baseline: it
 gets no advantage, and it does not shift the mean or the spread of the others. A placeholder of 0 would.
 """
@@ -26,6 +30,7 @@ class RewardTerms:
         judged: whether judge and inferrer were asked. Elsewhere both terms are 0 because nothing was measured: a
             wrong answer multiplies them by zero, and a trace without a look has nothing to be judged.
         inferred: no term, but what the inferrer answered from the observations alone; "" where it was not asked.
+        verdicts: no term either, but what r_obs was made of: whether each observation is so; () where not judged.
     """
 
     accuracy: float
@@ -34,6 +39,7 @@ class RewardTerms:
     format: float
     judged: bool
     inferred: str = field(default="", compare=False)
+    verdicts: tuple[bool, ...] = field(default=(), compare=False)
 
     @property
     def total(self) -> float:
@@ -44,10 +50,24 @@ class RewardTerms:
         """
         return self.accuracy * (1.0 + self.observation + self.reasoning) + self.format
 
-    @property
-    def outcome_only(self) -> float:
-        """r_acc + r_fmt, the paper's reward without O&R."""
-        return self.accuracy + self.format
+
+def observation_term(verdicts: Sequence[bool], *, least: int = 0, most: int = 0, worst: bool = False) -> float:
+    """r_obs of a trace from the judge's verdict on each of its observations; 0 without any.
+
+    Args:
+        least: a trace of fewer observations earns nothing.
+        most: so many observations count, false ones before true ones; 0 counts all, as published.
+        worst: the worst of them counts, not their mean as published.
+
+    >>> [observation_term([False] + [True] * padding) for padding in (0, 1, 3)]
+    [0.0, 0.5, 0.75]
+    >>> [observation_term([False] + [True] * padding, most=2) for padding in (0, 1, 3)]
+    [0.0, 0.5, 0.5]
+    """
+    counted = sorted(verdicts)[: most or None]
+    if not counted or len(verdicts) < least:
+        return 0.0
+    return float(counted[0]) if worst else sum(counted) / len(counted)
 
 
 def observation_and_reasoning(terms: Sequence[RewardTerms | None]) -> list[float | None]:
@@ -60,11 +80,26 @@ def observation_and_reasoning(terms: Sequence[RewardTerms | None]) -> list[float
 
 
 def accuracy_and_format(terms: Sequence[RewardTerms | None]) -> list[float | None]:
-    """The reward without O&R of each sample; None stays None."""
-    return [None if term is None else term.outcome_only for term in terms]
+    """r_acc + r_fmt, the paper's reward without O&R; None stays None."""
+    return [None if term is None else term.accuracy + term.format for term in terms]
 
 
-REWARDS = {"oar": observation_and_reasoning, "accuracy": accuracy_and_format}
+def observation_alone(terms: Sequence[RewardTerms | None]) -> list[float | None]:
+    """r_acc · (1 + r_obs) + r_fmt: O&R without its reasoning term; None stays None."""
+    return [None if term is None else term.accuracy * (1.0 + term.observation) + term.format for term in terms]
+
+
+def reasoning_alone(terms: Sequence[RewardTerms | None]) -> list[float | None]:
+    """r_acc · (1 + r_rea) + r_fmt: O&R without its observation term; None stays None."""
+    return [None if term is None else term.accuracy * (1.0 + term.reasoning) + term.format for term in terms]
+
+
+REWARDS = {
+    "oar": observation_and_reasoning,
+    "accuracy": accuracy_and_format,
+    "observation": observation_alone,
+    "reasoning": reasoning_alone,
+}
 """By the name that a profile's `grpo.reward` gives."""
 
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+SEARCH = "find "
+"""What the text of a search begins with (`action_text` of agent_cot); any other action is a look at a moment."""
+
 TAGS = ("<action>", "</action>", "<observation>", "</observation>", "<answer>", "</answer>")
 
 _TOKEN = re.compile(r"<(/?)(action|observation|answer)>")
@@ -24,6 +27,11 @@ class Pair:
 
     action: str
     observation: str
+
+    @property
+    def is_search(self) -> bool:
+        """Whether something is sought, rather than a moment looked at."""
+        return self.action.startswith(SEARCH)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import RewardTerms
 from components.core.students.samplers.own import OwnSampler
 from components.core.students.student import Student
+from components.core.traces.looks import LookShares, looks_of
 from components.core.traces.tags import parse
 from components.grpo.rollouts import Group, Prompt, describe, draw_questions, judge_groups, sample_groups
-from components.grpo.settings import GrpoSettings
+from components.grpo.settings import GrpoSettings, ObservationSettings
 from tests.components.training_world import frames, tiny_student, training_data
 
 
@@ -143,6 +144,77 @@ def test_what_a_step_asks_depends_on_seed_and_number_only(questions: list[Questi
 
 def test_no_question_is_drawn_twice_in_a_step(questions: list[Question], tmp_path: Path) -> None:
     assert len(draw_questions([questions], 0, 5, len(questions), seed=0)) == len(questions)
+
+
+def test_a_step_asks_questions_of_every_number_of_looks_in_their_shares(questions: list[Question]) -> None:
+    one = next(question for question in questions if looks_of(question) == 1)
+    hidden = {"question": "Which shape comes last?", "looks": 3}
+    by_video = [
+        [one.model_copy(update={"question_id": f"one-{video}"})]
+        + [one.model_copy(update={"question_id": f"{video}-{number}", **hidden}) for number in range(5)]
+        + [one.model_copy(update={"question_id": f"two-{video}", **hidden, "looks": 2})]
+        for video in range(6)
+    ]  # drawn blindly, five of seven questions take three looks
+    drawn = draw_questions(by_video, 0, 6, 1, 0, LookShares(one=1, two=2, three=3))
+    assert sorted(looks_of(question) for question in drawn) == [1, 2, 2, 3, 3, 3]
+    assert draw_questions(by_video, 0, 6, 1, 0, LookShares(one=1, two=2, three=3)) == drawn
+
+
+def test_a_video_without_questions_of_the_wanted_looks_is_asked_others(questions: list[Question]) -> None:
+    one = [question for question in questions if looks_of(question) == 1][:3]
+    drawn = draw_questions([one], 0, 1, 2, 0, LookShares(one=0, two=1, three=1))
+    assert len(drawn) == 2
+
+
+PADDED = RewardTerms(1.0, 0.75, 1.0, 1.0, judged=True, verdicts=(False, True, True, True))
+HONEST = RewardTerms(1.0, 0.5, 1.0, 1.0, judged=True, verdicts=(False, True))
+
+
+@pytest.mark.parametrize(
+    ("rule", "padded", "honest"),
+    [
+        ({}, 0.75, 0.5),
+        ({"at_most": 2}, 0.5, 0.5),
+        ({"of": "worst"}, 0.0, 0.0),
+        ({"needed": True}, 0.75, 0.0),
+    ],
+)
+def test_true_looks_that_nobody_needs_pay_as_published_and_not_where_that_is_set(
+    student: Student, questions: list[Question], rule: dict[str, object], padded: float, honest: float
+) -> None:
+    settings = GrpoSettings(replies=2, max_tokens=3, observations=ObservationSettings.model_validate(rule))
+    groups = groups_of(student, [questions[0].model_copy(update={"looks": 3})], settings)
+    judged(groups, [PADDED, HONEST], settings)
+    assert [term and term.observation for term in groups[0].terms] == [padded, honest]
+
+
+@pytest.mark.parametrize(("reward", "expected"), [("observation", [1.0, -1.0]), ("reasoning", [-1.0, 1.0])])
+def test_each_term_of_the_reward_can_stand_alone(
+    student: Student, questions: list[Question], reward: str, expected: list[float]
+) -> None:
+    settings = GrpoSettings.model_validate({"replies": 2, "max_tokens": 3, "reward": reward})
+    groups = groups_of(student, questions[:1], settings)
+    judged(
+        groups, [RewardTerms(1.0, 1.0, 0.0, 1.0, judged=True), RewardTerms(1.0, 0.0, 1.0, 1.0, judged=True)], settings
+    )
+    assert groups[0].advantages == expected
+
+
+def test_looks_and_searches_are_counted_and_those_that_are_needed_apart(
+    student: Student, questions: list[Question]
+) -> None:
+    settings = GrpoSettings(replies=2, max_tokens=3)
+    named = next(question for question in questions if looks_of(question) == 1)
+    hidden = named.model_copy(update={"question_id": "hidden", "question": "Which shape comes last?", "looks": 2})
+    groups = groups_of(student, [named, hidden], settings)
+    look = "<action>look at 00:03</action><observation>00:03 a red cross</observation>"
+    search = "<action>find a red cross</action><observation>00:03-00:05</observation>"
+    groups[0].traces = [parse(f"{look}<answer>a</answer>")] * 2
+    groups[1].traces = [parse(f"{search}{look}<answer>a</answer>"), parse(f"{look}{look}<answer>a</answer>")]
+    judged(groups, [terms(0.0)], settings)
+    told = describe(groups)
+    assert (told["looks"], told["searches"], told["searches_where_needed"]) == (5 / 4, 1 / 4, 1 / 2)
+    assert told["actions"] == told["looks"] + told["searches"]
 
 
 def test_a_step_whose_judge_failed_throughout_reports_no_reward_rather_than_zero(

@@ -16,6 +16,7 @@ from components.core.students.student import load_student
 from components.core.training.checkpoints import Checkpoints
 from components.grpo import train as training
 from components.grpo import update
+from components.grpo.pass_rates import FILE, FOLDER, PassRates
 from components.grpo.train import STAGE
 from components.sandbox.teacher.launch import running_teacher
 from tests.components.core.judging.stages import run_stage
@@ -155,6 +156,40 @@ def test_without_a_training_question_the_error_says_so(
     with pytest.raises(SystemExit):
         run_stage(STAGE, "http://127.0.0.1:9/v1", tmp_path, inputs, {**SETTINGS, "question_types": ["causal"]})
     assert "no multiple-choice question" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_while_measuring_pass_rates_measures_what_is_left(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {"steps": 1, "videos": 1, "temperature": 1.0, "pass_rate": {"replies": 4}}  # three videos, one by one
+    train(tmp_path / "unbroken", inputs, **measured)
+    rates = rates_in(tmp_path / "unbroken")
+    metrics = read_manifest(tmp_path / "unbroken" / "output").metrics
+    some = sum(0 < rate < 1 for rate in rates.values())
+    assert metrics["pass_rate/measured"] == len(rates) and metrics["pass_rate/trained"] == some > 0
+
+    batches: list[Any] = []
+    measure = PassRates._measure
+
+    def counting(self: PassRates, batch: Any, *given: Any) -> dict[str, float]:
+        if len(batches) == 1:
+            batches.append(None)
+            raise KeyboardInterrupt("after the first video")
+        batches.append(batch)
+        return measure(self, batch, *given)
+
+    monkeypatch.setattr(PassRates, "_measure", counting)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "broken", inputs, **measured)
+    train(tmp_path / "broken", inputs, **measured)
+    assert len(batches) == 1 + 1 + 2  # one video, the kill, the two that are left
+    assert rates_in(tmp_path / "broken") == rates
+    train(tmp_path / "broken", inputs, **measured | {"reward": "accuracy", "steps": 2})
+    assert len(batches) == 4  # neither another reward nor another length measures again
+
+
+def rates_in(folder: Path) -> dict[str, float]:
+    return dict(json.loads((folder / "output" / FOLDER / FILE).read_text()))
 
 
 @pytest.mark.full
