@@ -13,6 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from components.core.data.rows import Question
 from components.core.judging.matching import normalise
@@ -110,6 +111,7 @@ def expected_accuracy(scores: Sequence[float], key: int) -> float:
     return (key in chosen) / len(chosen)
 
 
-def masked(text: str) -> list[str]:
+@lru_cache(maxsize=1 << 14)
+def masked(text: str) -> tuple[str, ...]:
     """The words of a question, times and numbers masked."""
-    return _NUMBER.sub("NUMBER", _TIME.sub("TIME", normalise(text))).split()
+    return tuple(_NUMBER.sub("NUMBER", _TIME.sub("TIME", normalise(text))).split())

@@ -15,6 +15,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from components.core.judging.claims import claim, unwrap
 from components.core.judging.quantities import (
@@ -54,6 +55,7 @@ _RESERVED = re.compile(
 _ROUGHLY = re.compile(r"\b(?:about|around|roughly|approximately|approx|circa|some|couple|few|several)\b")
 
 
+@lru_cache(maxsize=1 << 14)  # a gate asks for the same few thousand options hundreds of thousands of times
 def normalise(text: str) -> str:
     """Lower case, no punctuation, no articles, number words as digits, single spaces; times keep their colons.
 
