@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.judging import blind, claims, matching, options, quantities, rewards
+from components.core.judging.rewards import REWARDS as REWARDS_BY_NAME
 from components.core.judging.rewards import (
     RewardTerms,
     accuracy_and_format,
     group_advantages,
     observation_and_reasoning,
+    observation_term,
 )
 
 REWARDS = st.floats(0, 4).map(lambda value: round(value, 3))
@@ -36,6 +38,26 @@ def test_the_examples_in_the_documentation_hold(module: object) -> None:
 def test_the_reward_follows_the_paper(terms: RewardTerms, o_and_r: float, outcome: float) -> None:
     assert observation_and_reasoning([terms, None]) == [o_and_r, None]
     assert accuracy_and_format([terms, None]) == [outcome, None]
+
+
+PADDED = [[False] + [True] * padding for padding in (0, 1, 2, 4, 8)]
+
+
+def test_padding_with_true_looks_raises_the_mean_of_the_paper_and_not_what_counts_few_or_the_worst() -> None:
+    """The table in grpo/README.md."""
+    assert [round(observation_term(verdicts), 2) for verdicts in PADDED] == [0, 0.5, 0.67, 0.8, 0.89]
+    assert [observation_term(verdicts, most=2) for verdicts in PADDED] == [0, 0.5, 0.5, 0.5, 0.5]
+    assert [observation_term(verdicts, worst=True) for verdicts in PADDED] == [0, 0, 0, 0, 0]
+    assert observation_term([True] * 3, worst=True) == observation_term([True] * 3, most=2) == 1
+
+
+def test_a_trace_that_looked_less_than_it_had_to_earns_nothing_for_its_looks() -> None:
+    assert [observation_term([True] * looks, least=3) for looks in (0, 2, 3)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("oar", 3.5), ("accuracy", 2), ("observation", 2.5), ("reasoning", 3)])
+def test_every_reward_has_a_name_that_a_profile_gives(name: str, expected: float) -> None:
+    assert REWARDS_BY_NAME[name]([RewardTerms(1, 0.5, 1, 1, judged=True), None]) == [expected, None]
 
 
 def test_a_failed_sample_leaves_its_group_before_the_baseline() -> None:
