@@ -9,7 +9,7 @@ and challengers are compared on the same questions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,11 +53,13 @@ def predict(
     pairs: Mapping[str, Sequence[ReversedPair]],
     max_tokens: int,
     batch_size: int,
+    names: Collection[str] = (),
 ) -> list[Prediction]:
     """The answers of every system that is this student to the questions about the videos of a chunk.
 
     Args:
         questions, pairs: by video id; both halves of a pair are asked where the system answers pairs.
+        names: of the systems that are asked, all if empty.
     """
 
     def answers(system: System, asked: Iterable[tuple[Question, Prefix]]) -> list[Prediction]:
@@ -70,7 +72,7 @@ def predict(
 
     predictions: list[Prediction] = []
     prefixes = [student.prefix(watched.frames, watched.video.duration_s) for watched in chunk]
-    for system in (system for system in SYSTEMS if system.student == name):
+    for system in (system for system in SYSTEMS if system.student == name and (not names or system.name in names)):
         if not (system.wrong_video and len(chunk) < 2):
             shown = [*prefixes[1:], prefixes[0]] if system.wrong_video else prefixes
             predictions += answers(system, _about(chunk, shown, questions))

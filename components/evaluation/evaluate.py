@@ -123,7 +123,7 @@ async def ask(
     reversed_pairs: dict[str, list[ReversedPair]] = defaultdict(list)
     for pair in pairs:
         reversed_pairs[pair.forward.video_id].append(pair)
-    limits = settings.max_tokens, settings.batch_size
+    limits = settings.max_tokens, settings.batch_size, settings.systems
     for chunk in chunks(videos, settings.videos_per_chunk):
         room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
         for frames, watched in (await watch(task, chunk, plans.values(), unreadable)).items():

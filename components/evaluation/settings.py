@@ -10,6 +10,16 @@ from components.core.teachers.roles import RoleSettings
 from components.core.video.settings import VideoStageSettings
 
 HeldOut = Literal["all", "choosing", "reported"]
+SystemName = Literal[
+    "untrained",
+    "sft_direct",
+    "sft_think",
+    "grpo_direct",
+    "grpo_think",
+    "wrong_video",
+    "champion_direct",
+    "champion_think",
+]
 
 
 class EvaluationSettings(VideoStageSettings):
@@ -38,6 +48,9 @@ class EvaluationSettings(VideoStageSettings):
     reversed_pairs: int = Field(default=0, ge=0)
     """Questions asked about a video and about its reverse, by each trained student when it thinks; each costs a call.
     0: none, for captions that name actions tell nothing true of a video that runs backwards. Ours."""
+
+    systems: tuple[SystemName, ...] = ()
+    """Rows of the table that are asked; empty: all. Ours: a model beside many others is asked for its own row alone."""
 
     max_duration_s: float = Field(default=0.0, ge=0)
     """Longer held-out videos are left out; 0 means no limit (the paper has videos of an hour)."""

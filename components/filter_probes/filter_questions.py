@@ -64,9 +64,12 @@ async def filter_video(record: QuestionsOfVideo, task: Task[FilterProbesSettings
     settings = task.settings
     filters = QuestionFilters(task.teachers, settings, caption_lines(record.caption))
     alive = list(record.questions)
-    alive = await filters.check_answers(alive)
-    alive = await filters.probe("text_only", "", settings.theta_text, alive)
-    alive = await filters.probe("summary_only", record.summary.text, settings.theta_summary, alive)
+    if "answer_check" in settings.filters:
+        alive = await filters.check_answers(alive)
+    if "text_only" in settings.filters:
+        alive = await filters.probe("text_only", "", settings.theta_text, alive)
+    if "summary_only" in settings.filters:
+        alive = await filters.probe("summary_only", record.summary.text, settings.theta_summary, alive)
     twins = await filters.write_twins(alive)
     return [record.summary, *alive, *filters.rejected, *twins, *filters.verdicts]
 

@@ -9,7 +9,6 @@ with the paper's two probes and theta = 1, the first wrong answer decides.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from components.core.data.rows import Lineage, Outcome, ProbeVerdict, Question, short_id
 from components.core.judging.answers import PredictedAnswer, match_answers
@@ -17,10 +16,8 @@ from components.core.teachers.batches import ask_in_batches
 from components.core.teachers.client import Teachers
 from components.core.teachers.roles import RoleSettings
 from components.filter_probes import prompts
-from components.filter_probes.settings import FilterProbesSettings
+from components.filter_probes.settings import Filter, FilterProbesSettings
 from components.filter_probes.twins import twin
-
-Filter = Literal["answer_check", "text_only", "summary_only"]
 
 
 class QuestionFilters:

@@ -9,6 +9,8 @@ from pydantic import Field
 from components.core.data.settings import StageSettings
 from components.core.teachers.roles import RoleSettings
 
+Filter = Literal["answer_check", "text_only", "summary_only"]
+
 
 class FilterProbesSettings(StageSettings):
     """Settings of the stage `filter_probes`."""
@@ -26,6 +28,10 @@ class FilterProbesSettings(StageSettings):
 
     rewriter: RoleSettings = RoleSettings(role="rewriter")
     """Writes the distractors of the multiple-choice twin (the paper's M_rewrite)."""
+
+    filters: tuple[Filter, ...] = ("answer_check", "text_only", "summary_only")
+    """The filters that questions go through, in this order whatever is written (the paper's F1, F2 and F3); fewer of
+    them are an ablation, whose gate needs wider bars."""
 
     matching: Literal["judge", "rules"] = "judge"
     """Who settles a probe's answer that equals the right one in no literal way: `judge` asks the judge, `rules` counts

@@ -24,6 +24,7 @@ from components.core.traces.timecodes import caption_line, render
 from components.sft.lessons import Lessons
 from components.sft.restaging import Kinds, Scene, Staged, learn_kinds, phrase_of, restage
 from components.sft.settings import Phase, SftSettings
+from components.sft.unfaithful import unfaithful
 
 Task = Literal["caption", "observe", "find", "match", "direct", "think"]
 Plan = Callable[[float], Sequence[float]]
@@ -79,7 +80,8 @@ class Teaching:
         for question in self._questions(lessons, phase, moments, rng):
             samples.append(self._asked("direct", video_id, question, f"<answer>{question.answer}</answer>"))
         for question, trace in self._traces(lessons, phase, moments, rng):
-            samples.append(self._asked("think", video_id, question, trace))
+            told = unfaithful(trace, self._names, rng) if self._settings.unfaithful_traces else trace
+            samples.append(self._asked("think", video_id, question, told))
         return samples
 
     def _questions(

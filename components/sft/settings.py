@@ -146,6 +146,10 @@ class SftSettings(TrainingSettings):
     """Searches are written as scans (core/traces/scans.py). Ours, for a student that finds nothing else to learn a
     search by; a pretrained one keeps the teacher's words."""
 
+    unfaithful_traces: bool = False
+    """An ablation: observations of traces name what is not there (unfaithful.py). Ours, to measure what ReWatch-R1's
+    grounded traces are worth."""
+
     remix: RemixSettings = RemixSettings()
     """Clips put together from others (ReWatch-R1 shows videos as they are)."""
 
@@ -212,7 +216,14 @@ class SftSettings(TrainingSettings):
         """Whether something is asked for that only a student built from scratch is taught."""
         exercises = any(phase.find or phase.match or phase.until for phase in self.phases)
         emphasised = not self.emphasis.changes_nothing
-        return bool(self.scans or self.remix.share or self.shifted_positions or emphasised or exercises)
+        return bool(
+            self.scans
+            or self.unfaithful_traces
+            or self.remix.share
+            or self.shifted_positions
+            or emphasised
+            or exercises
+        )
 
     def peaks(self, *, pretrained: bool) -> Peaks:
         """The learning rates for a student."""

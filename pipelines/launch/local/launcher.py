@@ -90,7 +90,10 @@ class LocalRun:
         began = time.monotonic()
         try:
             self._write_job(folder)
-            with self._tracker(folder) as tracker, self._teacher(folder) as endpoints:
+            with (
+                self._tracker(folder) as tracker,
+                endpoints_of(self.profile, folder.logs / "teacher-requests.jsonl") as endpoints,
+            ):
                 context = self._context(folder, endpoints, tracker)
                 code = self._watch(folder, watcher, self._environment(folder, context))
                 if tracker:
@@ -162,23 +165,6 @@ class LocalRun:
 
     def _videos_argument(self) -> str:
         return self.videos if "://" in self.videos else str(Path(self.videos).absolute())
-
-    @contextlib.contextmanager
-    def _teacher(self, folder: RunFolder) -> Iterator[dict[str, EndpointSettings]]:
-        """The endpoints of the run; starts the built-in teacher for as long as the block lasts, if a role asks it."""
-        endpoints = dict(self.profile.endpoints)
-        if not self.profile.needs_builtin_teacher():
-            yield endpoints
-            return
-        from components.sandbox.teacher.launch import running_teacher
-
-        launch = self.profile.launch
-        log = folder.logs / "teacher-requests.jsonl"
-        with running_teacher(log=log, faults=launch.teacher_faults, workers=launch.teacher_workers) as base_url:
-            yield {
-                name: endpoint if endpoint.base_url else endpoint.model_copy(update={"base_url": base_url})
-                for name, endpoint in endpoints.items()
-            }
 
     @contextlib.contextmanager
     def _tracker(self, folder: RunFolder) -> Iterator[Tracker | None]:
@@ -265,6 +251,27 @@ class LocalRun:
         watcher.write("failed", planned, error)
         tell_failure(folder, error, self.say, self.resume_command)
         return int(error.get("exit_code", 1))
+
+
+@contextlib.contextmanager
+def endpoints_of(profile: Profile, log: Path) -> Iterator[dict[str, EndpointSettings]]:
+    """A profile's endpoints; starts the built-in teacher for as long as the block lasts, if a role asks it.
+
+    Args:
+        log: of what it is asked.
+    """
+    endpoints = dict(profile.endpoints)
+    if not profile.needs_builtin_teacher():
+        yield endpoints
+        return
+    from components.sandbox.teacher.launch import running_teacher
+
+    launch = profile.launch
+    with running_teacher(log=log, faults=launch.teacher_faults, workers=launch.teacher_workers) as base_url:
+        yield {
+            name: endpoint if endpoint.base_url else endpoint.model_copy(update={"base_url": base_url})
+            for name, endpoint in endpoints.items()
+        }
 
 
 @contextlib.contextmanager

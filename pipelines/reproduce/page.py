@@ -1,0 +1,141 @@
+"""The table as text, as JSON, and as one self-contained page in the look of a run's report."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.core.data.manifest import write_atomically
+from components.core.judging.intervals import Interval
+from pipelines.reproduce.table import ALL, LOOKS, MEASURES, RESAMPLES, Line
+
+STYLE = Path(__file__).parents[2] / "components" / "reporting" / "templates" / "report.css"
+COLUMNS = (ALL, *LOOKS.values())
+HOW = (
+    f"Means over seeds and held-out videos; intervals of 95 % resample both ({RESAMPLES} draws). A difference is to "
+    "the row named, on the same questions and seeds. Faithful: observations that the judge finds true; sufficient: "
+    "answers that the inferrer reaches from the observations alone."
+)
+MARKS = {"agrees": "passed", "disagrees": "failed", "undecided": "undecided"}
+
+
+def write(lines: Sequence[Line], notes: Sequence[str], folder: Path) -> list[Path]:
+    """Write `table.txt`, `table.json` and `index.html`.
+
+    Args:
+        notes: what a reader must know beside the table, such as cells that failed.
+    """
+    written = {
+        "table.txt": as_text(lines, notes),
+        "table.json": json.dumps(as_json(lines, notes), indent=1),
+        "index.html": as_page(lines, notes),
+    }
+    for name, content in written.items():
+        write_atomically(folder / name, content.encode())
+    return [folder / name for name in written]
+
+
+def as_text(lines: Sequence[Line], notes: Sequence[str]) -> str:
+    """Columns of fixed width, for a terminal."""
+    width = max(len(line.name) for line in lines)
+    head = [*(f"{column:>20}" for column in COLUMNS), *(f"{measure:>11}" for measure in MEASURES)]
+    rows = [f"{'accuracy':<{width}}{''.join(head)}  difference over all questions"]
+    for line in lines:
+        cells = [f"{_with_interval(line.accuracy.get(column)):>20}" for column in COLUMNS]
+        cells += [f"{_number(line.measures.get(measure), measure):>11}" for measure in MEASURES]
+        rows.append(f"{line.name:<{width}}{''.join(cells)}  {_compared(line)}")
+    return "\n".join([*rows, "", HOW, *notes, ""])
+
+
+def as_json(lines: Sequence[Line], notes: Sequence[str]) -> dict[str, Any]:
+    """Every figure with its interval and its n."""
+
+    def told(found: Interval) -> dict[str, float]:
+        return {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+
+    return {
+        "rows": [
+            {
+                "name": line.name,
+                "seeds": list(line.seeds),
+                "accuracy": {name: told(found) for name, found in line.accuracy.items()},
+                **{name: told(found) for name, found in line.measures.items()},
+                "against": line.against,
+                "difference": {name: told(found) for name, found in line.difference.items()},
+                "expected": line.expected,
+                "verdict": line.verdict,
+                "paper": line.paper,
+            }
+            for line in lines
+        ],
+        "how": HOW,
+        "notes": list(notes),
+    }
+
+
+def as_page(lines: Sequence[Line], notes: Sequence[str]) -> str:
+    """One HTML file that fetches nothing."""
+    head = "".join(f'<th class="n">{html.escape(name)}</th>' for name in (*COLUMNS, *MEASURES))
+    rows = "".join(_row(line) for line in lines)
+    compared = "".join(_comparison(line) for line in lines if line.against)
+    told = "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The paper's table in miniature</title>
+<style>{STYLE.read_text()}</style>
+</head>
+<body>
+<header><h1>The paper's table in miniature</h1><p class="lead">{html.escape(HOW)}</p></header>
+<main>
+<h2>Accuracy by looks, and what the looks are worth</h2>
+<div class="card scroll"><table class="wide"><tr><th></th>{head}</tr>{rows}</table></div>
+<h2>Beside the paper</h2>
+<div class="card scroll"><table class="wide">
+<tr><th></th><th>compared with</th><th class="n">difference, all questions</th><th>paper</th><th></th></tr>{compared}
+</table></div>
+{told}
+</main>
+</body>
+</html>
+"""
+
+
+def _row(line: Line) -> str:
+    cells = [_with_interval(line.accuracy.get(column)) for column in COLUMNS]
+    cells += [_number(line.measures.get(measure), measure) for measure in MEASURES]
+    return f"<tr><td>{html.escape(line.name)}</td>" + "".join(f'<td class="n">{cell}</td>' for cell in cells) + "</tr>"
+
+
+def _comparison(line: Line) -> str:
+    found = line.difference.get(ALL)
+    pill = f'<span class="pill {MARKS[line.verdict]}">{line.verdict}</span>' if line.verdict else ""
+    return (
+        f"<tr><td>{html.escape(line.name)}</td><td>{html.escape(line.against)}</td>"
+        f'<td class="n">{_with_interval(found, signed=True)}</td>'
+        f"<td>{html.escape(line.paper or 'not reported')}</td><td>{pill}</td></tr>"
+    )
+
+
+def _compared(line: Line) -> str:
+    if not line.against:
+        return ""
+    found = _with_interval(line.difference.get(ALL), signed=True)
+    return f"{found} to {line.against}" + (f"; the paper {line.verdict}" if line.verdict else "")
+
+
+def _with_interval(found: Interval | None, *, signed: bool = False) -> str:
+    if found is None:
+        return "–"
+    form = "+.3f" if signed else ".3f"
+    return f"{found.mean:{form}} [{found.low:{form}}, {found.high:{form}}]"
+
+
+def _number(found: Interval | None, measure: str) -> str:
+    return "–" if found is None else f"{found.mean:.1f}" if measure == "tokens" else f"{found.mean:.2f}"

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.core.data.settings import parse_settings
+from components.core.errors import SettingsError
+from components.evaluation.settings import EvaluationSettings
+from components.grpo.settings import GrpoSettings
+from components.sft.settings import SftSettings
+from pipelines.reproduce.cells import Data, cells_of, profile_with
+from pipelines.reproduce.settings import ReproduceSettings, load
+from tests.pipelines.reproduce.world import SMALL
+
+NOWHERE = Data(Path("/captions"), Path("/questions"), Path("/trajectories"))
+
+
+def test_the_file_in_the_repository_describes_cells_whose_settings_are_valid() -> None:
+    settings = load()
+    folder = Path("/table")
+    cells = {cell.name: cell for cell in cells_of(settings, dict.fromkeys(settings.data, NOWHERE), folder)}
+    assert len(settings.seeds) >= 3
+    for cell in cells.values():
+        assert set(cell.after) <= set(list(cells)[: list(cells).index(cell.name)])
+    sft, grpo = cells["seed-1/sft/model"].settings, cells["seed-1/grpo_accuracy/model"].settings
+    assert isinstance(sft, SftSettings) and sft.seed == 1 and not sft.base
+    assert isinstance(grpo, GrpoSettings) and (grpo.seed, grpo.reward) == (1, "accuracy")
+    asked = cells["seed-1/grpo_oar/predictions"].settings
+    assert isinstance(asked, EvaluationSettings) and asked.systems == ("grpo_think", "wrong_video")
+    assert asked.held_out == "reported"
+    for overrides in settings.data.values():
+        profile_with(settings, overrides)
+
+
+def test_a_model_that_goes_on_from_another_is_told_of_it_by_settings_and_key() -> None:
+    settings = load()
+    cells = {cell.name: cell for cell in cells_of(settings, dict.fromkeys(settings.data, NOWHERE), Path("/table"))}
+    continued = cells["seed-0/sft_continued/model"]
+    assert isinstance(continued.settings, SftSettings)
+    assert continued.settings.base == "/table/seed-0/sft/model" == str(continued.inputs["base"])
+    assert continued.settings.freeze_vision and not continued.settings.visual_words.steps
+    assert "--base" not in continued.arguments() and continued.after == ("seed-0/sft/model",)
+    untaught = cells["seed-0/no_sft/model"]
+    assert untaught.inputs["sft_model"] == Path("/table/seed-0/no_sft/start")
+    assert cells["seed-0/no_sft/predictions"].inputs["sft_model"] == Path("/table/seed-0/sft/model")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"asked": "none"}, "no data 'none'"),
+        ({"models": {"grpo": {"stage": "grpo"}}}, "GRPO sets out from a model"),
+        ({"models": {"grpo": {"stage": "grpo", "start": "sft"}}}, "none of the models before it"),
+        ({"models": {"sft": {"stage": "sft", "data": "other"}}}, "no data 'other'"),
+        ({"rows": [{"name": "row", "model": "other", "system": "sft_think"}]}, "there is none of"),
+        ({"rows": [{"name": "row", "model": "sft", "system": "grpo_think"}]}, "asks a model of sft as grpo_think"),
+        (
+            {"rows": [{"name": "row", "model": "sft", "system": "sft_think", "control": "x"}]},
+            "none of the rows before it",
+        ),
+        ({"seeds": []}, "seeds"),
+    ],
+)
+def test_what_names_nothing_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse_settings(ReproduceSettings, json.dumps({**SMALL, **change}))
