@@ -6,6 +6,7 @@ VIDEOS  ?=
 SET     ?=
 RUNS    ?= runs
 PORT    ?= 5000
+JOBS    ?= 2
 BUILDER ?= docker
 
 VENV    := .venv
@@ -50,8 +51,8 @@ endif
 corpus: setup ## render the sandbox corpus into runs/corpus
 	@$(BIN)/rewatch corpus --out $(RUNS)/corpus
 
-test: setup ## every test that needs no Docker, browser, GPU or cluster
-	@$(PYTEST) -m "not full and not audit and not bench"
+test: setup ## every test that needs no Docker, browser, GPU or cluster, JOBS files at a time
+	@$(PYTEST) -n $(JOBS) --dist loadfile -m "not full and not audit and not bench"
 	@echo "all passed; next: 'make lint', 'make audit' after a run, 'make test-full' where a browser or Docker can be had"
 
 test-full: setup ## the tests that need a browser, Docker, real clips or more minutes, too

@@ -45,7 +45,7 @@ def test_torch_comes_first_so_that_no_other_package_chooses_its_build() -> None:
     assert pins("rewatch.lock")[0][0] == "torch"
 
 
-@pytest.mark.parametrize("tool", ["pytest", "pytest-asyncio", "hypothesis", "ruff", "mypy", "moto"])
+@pytest.mark.parametrize("tool", ["pytest", "pytest-asyncio", "pytest-xdist", "hypothesis", "ruff", "mypy", "moto"])
 def test_the_tools_of_development_are_pinned(tool: str) -> None:
     assert tool in dict(pins("rewatch.lock"))
 

@@ -18,10 +18,10 @@ class EmphasisSettings(Settings):
     """What a token counts for, beside 1 for all others. Ours: ReWatch-R1 weighs all tokens of a task alike."""
 
     answer: float = Field(default=1.0, gt=0)
-    """A token of an answer."""
+    """A token of an answer. Ours: as any other."""
 
     action: float = Field(default=1.0, gt=0)
-    """A token of an action: the second that a look is at, the name of what is searched."""
+    """A token of an action: the second that a look is at, the name of what is searched. Ours: as any other."""
 
     @property
     def changes_nothing(self) -> bool:

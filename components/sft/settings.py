@@ -99,11 +99,11 @@ class RemixSettings(Settings):
     """Of the videos of a step; the others are shown as they are. 0 remixes none, as ReWatch-R1 does."""
 
     palettes: tuple[int, ...] = (2, 3, 6)
-    """Numbers of colours (of first words of names) in a clip, equally likely. With two every colour repeats, so that
-    the shape has to be seen; with six a clip is as the sandbox draws it."""
+    """Numbers of colours (of first words of names) in a clip, equally likely. Ours: with two every colour
+    repeats, so that the shape has to be seen; with six a clip is as the sandbox draws it."""
 
     events: tuple[int, int] = (4, 6)
-    """Fewest and most events of a clip: the sandbox's own."""
+    """Fewest and most events of a clip. Ours: as many as clips of the sandbox have."""
 
 
 class SftSettings(TrainingSettings):

@@ -18,6 +18,13 @@ from pipelines.training_nodes import trainjob_of
 from tests.manifests import strictness
 
 NODES = "sft.distributed={backend: deepspeed, zero: 3, processes: 8, nodes: 2}"
+IN_RANKS = (
+    "sft.optimizer.name=adamw",
+    "sft.optimizer.matrix_learning_rate=null",
+    "sft.visual_words={token_norm: 0, lookups: false}",
+    "sft.remix.share=0",
+)
+"""What the laptop's student goes without where it trains in several processes."""
 FULL = {
     "pools": {
         "training": {
@@ -116,6 +123,6 @@ def test_the_task_follows_without_a_card_and_its_trainjob_has_them(tmp_path_fact
 
 def test_several_nodes_are_refused_where_there_is_no_cluster() -> None:
     with pytest.raises(SettingsError, match=r"launch\.runner is"):
-        load_profile("laptop", [NODES, "sft.optimizer.name=adamw", "sft.optimizer.matrix_learning_rate=null"])
+        load_profile("laptop", [NODES, *IN_RANKS])
     with pytest.raises(SettingsError, match="follower names no pool"):
         load_profile("cluster", [NODES, "platform.trainer.follower=cpu"])

@@ -48,6 +48,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"captions": data["captions"], "questions": data["questions"], "sft_model": folder / "sft"}
 
 
+ALARM = 0.01
+"""A student of a hundred thousand weights that was hardly taught sees little: without the video it moves by 0.04."""
+
+
 def train(folder: Path, inputs: dict[str, Path], **settings: Any) -> list[dict[str, float]]:
     """Train against the real teacher and return the curve."""
     with running_teacher(workers=1) as url:
@@ -118,11 +122,11 @@ def test_a_trainer_that_goes_blind_sounds_the_alarm(
     def blind(model: Any, rows: Any, *given: Any) -> list[list[torch.Tensor]]:
         return scores(model, unlit(rows), *given)
 
-    train(tmp_path / "seeing", inputs, steps=2)
+    train(tmp_path / "seeing", inputs, steps=2, rollout_kl_alarm=ALARM)
     assert read_manifest(tmp_path / "seeing" / "output").metrics["rollout_alarms"] == 0
     monkeypatch.setattr(update, "log_probabilities", blind)
-    curve = train(tmp_path / "blind", inputs, steps=2)
-    assert curve[0]["rollout_kl"] > 0.05
+    curve = train(tmp_path / "blind", inputs, steps=2, rollout_kl_alarm=ALARM)
+    assert curve[0]["rollout_kl"] > ALARM
     assert read_manifest(tmp_path / "blind" / "output").metrics["rollout_alarms"] >= 1
     log = (tmp_path / "blind" / "run" / "logs" / "grpo-s00000.jsonl").read_text()
     assert "rollout_kl_alarm" in log
