@@ -21,7 +21,7 @@ export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run corpus test test-full ui bench audit lint format lock images push manifests clean distclean
+.PHONY: help setup run corpus test test-full ui bench reproduce audit lint format lock images push manifests clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -65,6 +65,10 @@ ui: setup ## MLflow on loopback, port PORT
 
 bench: setup ## the measurements under tests/bench
 	@$(PYTEST) -m bench -s tests
+
+reproduce: setup ## the paper's table in miniature, three seeds; goes on where it was stopped
+	@$(BIN)/rewatch corpus --out $(RUNS)/corpus
+	@$(BIN)/python -m pipelines.reproduce --runs $(RUNS) --videos $(RUNS)/corpus/videos
 
 audit: setup ## compare the latest run with the sandbox's ground truth
 	@$(BIN)/python -m tests.audit --runs $(RUNS)

@@ -62,6 +62,16 @@ def test_every_system_answers_every_question_once(inputs: dict[str, Path], evalu
     )
 
 
+def test_where_systems_are_named_they_alone_are_asked_and_answer_as_among_all(
+    inputs: dict[str, Path], evaluated: Dataset, tmp_path: Path
+) -> None:
+    with running_teacher() as url:
+        alone = run_stage(STAGE, url, tmp_path, inputs, {**SETTINGS, "systems": ["grpo_think"]})
+    told = {row.prediction_id: row for row in alone.rows("predictions") if not row.system.endswith((FORWARD, REVERSED))}
+    assert {row.system for row in told.values()} == {"grpo_think"}
+    assert told == {row.prediction_id: row for row in evaluated.rows("predictions") if row.system == "grpo_think"}
+
+
 def test_chance_accuracies_and_differences_stand_in_one_table_with_denominators(
     inputs: dict[str, Path], evaluated: Dataset
 ) -> None:

@@ -59,6 +59,12 @@ def test_each_filter_removes_what_it_is_there_for_and_the_rest_gets_twins(tmp_pa
     assert [row.video_id for row in result.rows("summaries")] == ["video"]
 
 
+def test_a_filter_that_is_left_out_drops_nothing(tmp_path: Path) -> None:
+    unfiltered = filtered(tmp_path / "none", [*LOOKS, WRONG, TOLD, GIVEN_AWAY], settings={"filters": []})
+    assert not list(unfiltered.rejected("questions")) and not list(unfiltered.rows("verdicts"))
+    assert {WRONG.question_id, TOLD.question_id} < {row.question_id for row in unfiltered.rows("questions")}
+
+
 def test_verdicts_are_kept_for_rejected_questions_too_and_no_probe_is_asked_in_vain(tmp_path: Path) -> None:
     result = filtered(tmp_path, [*LOOKS, WRONG, TOLD, GIVEN_AWAY])
     verdicts: dict[tuple[str, str, str], ProbeVerdict] = {
