@@ -131,6 +131,7 @@ KNOW_THE_ENVIRONMENT = {
     "pipelines/launch/local/launcher.py": "what the tasks of a run on this machine inherit",
     "pipelines/launch/local/mlflow_parent.py": "what the process that holds MLflow's parent run inherits",
     "pipelines/launch/local/worker.py": "what containers are handed, which inherit nothing",
+    "pipelines/reproduce/running.py": "what the processes of a table's cells inherit",
 }
 """Who reads or writes the environment, and why: everybody else is handed what it must know."""
 

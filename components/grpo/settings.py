@@ -36,13 +36,13 @@ class PassRateSettings(Settings):
     """Replies drawn to each question, as in training; 0 measures nothing and trains on all (ReWatch-R1)."""
 
     questions: int = Field(default=0, ge=0)
-    """At most so many are measured, taken from all videos in turns, and none but these train; 0 measures all."""
+    """At most so many are measured, taken from all videos in turns, and none but these train; 0 measures all. Ours."""
 
     above: float = Field(default=0.0, ge=0, lt=1)
-    """A question trains whose share of right replies lies above this."""
+    """A question trains whose share of right replies lies above this. Ours: never right teaches nothing."""
 
     below: float = Field(default=1.0, gt=0, le=1)
-    """And below this."""
+    """And below this. Ours: always right teaches as little."""
 
 
 class ObservationSettings(Settings):

@@ -136,7 +136,7 @@ def test_how_patient_to_be_with_an_endpoint_is_set_in_the_profile_and_reaches_th
     profile = load_profile("laptop", [address, *given, teacher, ACCEPTED])
     run = LocalRun(profile, "videos", RunsRoot(tmp_path / "runs"), tracking=False)
     folder = run.runs.new_run()
-    with run._teacher(folder) as endpoints:
+    with endpoints_of(profile, folder.logs / "requests.jsonl") as endpoints:
         environment = run._environment(folder, run._context(folder, endpoints, None))
     received = Context.read(environment).endpoints["big"]
     assert {name: getattr(received, name) for name in set_here} == set_here
