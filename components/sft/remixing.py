@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from components.core.data.rows import CaptionEvent, Video
+from components.core.data.rows import Video
 from components.core.students.frames import TEMPORAL_PATCH
 from components.core.students.prompting import Prefix
 from components.core.students.student import Student
 from components.core.students.videos import Videos
+from components.core.traces.scans import event_at
 from components.sft.lessons import Lessons
-from components.sft.restaging import Scene
+from components.sft.scenes import Scene, invent
 from components.sft.settings import RemixSettings
 
 if TYPE_CHECKING:
@@ -55,25 +56,9 @@ class Remixer:
 
     def compose(self, rng: Random, name: str) -> Clip:
         """A clip with this id."""
-        colours = sorted({thing.split()[0] for thing in self._shows})
-        palette = set(rng.sample(colours, min(len(colours), rng.choice(self._settings.palettes))))
-        things = sorted(thing for thing in self._shows if thing.split()[0] in palette)
-        fewest, most = self._settings.events
-        count = min(rng.randint(fewest, most), len(things), len(self.moments))
-        cuts = [0, *sorted(rng.sample(range(1, len(self.moments)), count - 1)), len(self.moments)]
-        ends = [*self.moments, self.duration_s]
-        events, sources = [], []
-        for thing, first, end in zip(rng.sample(things, count), cuts, cuts[1:], strict=False):
-            event = CaptionEvent(
-                event_id=f"{name}-{first}",
-                video_id=name,
-                segment_id="",
-                start_s=0.0 if first == 0 else ends[first],
-                end_s=ends[end],
-                text=thing,
-            )
-            events.append(event)
-            sources += [rng.choice(self._shows[thing]) for _ in range(first, end)]
+        events = invent(sorted(self._shows), self.moments, self.duration_s, self._settings, rng, name)
+        shown = (event_at(events, time_s) for time_s in self.moments)
+        sources = [rng.choice(self._shows[event.text]) for event in shown if event]
         video = Video.model_construct(video_id=name, duration_s=self.duration_s, split="train")
         return Clip(Lessons(video, events), self.moments, tuple(sources))
 

@@ -1,93 +1,77 @@
 """Questions about a scene that no teacher was asked about, in the words and by the looks of those that a teacher wrote.
 
-A clip that was put together from others (remixing.py) has a caption, but no questions. What a question of a kind is, is
-read off the trajectories there are: which words name the thing or the time that it is about, at which moments of that
-thing's stretch its trace looks, and which of the facts is its answer. "What appears right after the red cross?" with a
-search for the red cross, a look at its end and what is seen there for an answer becomes the same about any other thing.
-A kind of which one reading does not explain nearly every trajectory is left out: it is not understood.
+A clip that was put together from others (remixing.py) has a caption, but no questions; a scene that was made up has not
+even a video. What a question of a kind is, is read off the trajectories there are: which words name the things or the
+time that it is about, what its trace searches for, at which moments of what was found it looks, and which of the facts
+is its answer. "What appears right after the red cross?" with a search for the red cross, a look at its end and what is
+seen there for an answer becomes the same about any other thing. A kind of which one reading does not explain nearly
+every trajectory is left out: it is not understood.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 
-from components.core.data.rows import CaptionEvent, Question, Trajectory
+from components.core.data.rows import Question, Step, Trajectory
 from components.core.students.prompting import Prompter
-from components.core.traces.scans import event_at, scan
-from components.core.traces.timecodes import parse, render, render_span, times_in
+from components.core.traces.scans import Scan
+from components.core.traces.timecodes import parse, render, times_in
+from components.sft.courses import NAMED, Course
+from components.sft.scenes import Scene
 
 FEWEST, AGREEING = 8, 0.95
 """Trajectories of a kind that are needed, and the share of them that its reading must explain."""
-TIME, THING = "{time}", "{thing}"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Things that follow each other, each named by a colour and a shape, or any two words.
-
-    Attributes:
-        names: what each event is called, without its article.
-        moments: when somebody can look, ascending.
-    """
-
-    events: tuple[CaptionEvent, ...]
-    names: tuple[str, ...]
-    moments: tuple[float, ...]
-
-    @classmethod
-    def of(cls, events: Sequence[CaptionEvent], moments: Sequence[float]) -> Scene | None:
-        """None where one event shows more than one thing, and where a thing comes back."""
-        names = tuple(Prompter.in_style(event.text, "compact") for event in events)
-        simple = all(len(name.split()) == 2 and name.replace(" ", "").isalpha() for name in names)
-        return cls(tuple(events), names, tuple(moments)) if simple and len(set(names)) == len(names) else None
-
-    def shown_at(self, time_s: float) -> str:
-        """What is on screen; "" outside of every event."""
-        event = event_at(self.events, time_s)
-        return self.names[self.events.index(event)] if event else ""
-
-    def stretch(self, name: str) -> dict[str, float]:
-        """Moments that a trace may look at, seen from the event of a name."""
-        event = self.events[self.names.index(name)]
-        inside = [time_s for time_s in self.moments if event.start_s <= time_s < event.end_s]
-        before = [time_s for time_s in self.moments if time_s < event.start_s]
-        found = {"start": event.start_s, "end": event.end_s}
-        return found | ({"last": inside[-1]} if inside else {}) | ({"before": before[-1]} if before else {})
 
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of question, and where the thing it is about stands: its looks may differ there.
+    """A kind of question, and what about its things changes the looks that it takes.
 
     Attributes:
-        place: whether it is the first event, the last one, and seen at a single moment.
+        place: of one thing whether it is the first event, the last one, and seen at a single moment; of a colour how
+            many things have it.
     """
 
     phrase: str
     options: int
-    place: tuple[bool, bool, bool] = (False, False, False)
+    place: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The looks behind a search, and the answer, by names of moments and facts; what answers were to choose from."""
+    """The actions of a trace and its answer, by what they name: `find {thing}`, `look at {thing.end}`, `shown`.
 
-    looks: tuple[str, ...]
+    Attributes:
+        choices: what answers were to choose from.
+    """
+
+    actions: tuple[str, ...]
     answer: str
     choices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A question as the student is asked it, its answer, and the trace that finds it."""
+    """A question as the student is asked it, its answer, and the trace that finds it.
+
+    Attributes:
+        pieces: of the trace, each with whether it says what is shown, which no text tells.
+    """
 
     question: str
     options: tuple[str, ...]
     answer: str
-    trace: str
+    pieces: tuple[tuple[str, bool], ...]
+
+    @property
+    def trace(self) -> str:
+        """The trace as one text."""
+        return "".join(text for text, _ in self.pieces)
 
 
 Kinds = Mapping[str, Mapping[Case, Reading]]
@@ -99,119 +83,177 @@ def learn_kinds(told: Iterable[tuple[Scene, Question, Trajectory]]) -> Kinds:
     readings: dict[Case, Counter[tuple[tuple[str, ...], str]]] = defaultdict(Counter)
     seen: Counter[Case] = Counter()
     choices: dict[Case, Counter[str]] = defaultdict(Counter)
+    told = list(told)
+    words = {name.split()[0] for scene, _, _ in told for name in scene.names}
     for scene, question, trajectory in told:
-        case, about = _case_of(scene, question)
-        if case is None:
+        case, course = _case_of(scene, question, words)
+        if case is None or course is None:
             continue
         seen[case] += 1
         choices[case].update(question.options)
-        readings[case].update(_readings(scene, about, trajectory))
+        readings[case].update(set(_readings(course, trajectory)))
     kinds: dict[str, dict[Case, Reading]] = defaultdict(dict)
     for case, count in sorted(seen.items(), key=str):
-        found = readings[case].most_common(1)
+        found = sorted(readings[case].items(), key=lambda item: (-item[1], _variety(item[0][0]), item[0]))[:1]
         if count >= FEWEST and found and found[0][1] >= AGREEING * count:
-            looks, answer = found[0][0]
-            kinds[case.phrase][case] = Reading(looks, answer, tuple(sorted(choices[case])))
+            actions, answer = found[0][0]
+            kinds[case.phrase][case] = Reading(actions, answer, tuple(sorted(choices[case])))
     return kinds
 
 
+def _variety(actions: Iterable[str]) -> int:
+    """How many sorts of moments are looked at: of two readings that explain as much, one looks at starts alone."""
+    return len({moment.rpartition(".")[2] for action in actions for moment in NAMED.findall(action)})
+
+
 def phrase_of(scene: Scene, question: Question) -> str:
-    """The kind of a question as its phrase; "" where it names no thing and no time of the scene, or several."""
-    case, _ = _case_of(scene, question)
+    """The kind of a question as its phrase; "" where it names nothing of the scene, or too much."""
+    case, _ = _case_of(scene, question, {name.split()[0] for name in scene.names})
     return case.phrase if case else ""
 
 
 def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random) -> Staged | None:
     """A question of a kind about a scene; None where the scene allows none."""
-    abouts = [render(time_s) for time_s in scene.moments] if TIME in phrase else list(scene.names)
-    for about in rng.sample(abouts, len(abouts)):
-        cases = [case for case in kinds[phrase] if case.place == _place(scene, phrase, about)]
+    courses = _courses(scene, phrase)
+    for course in rng.sample(courses, len(courses)):
+        cases = [case for case in kinds[phrase] if case.place == _place(course)]
         if cases:
             case = rng.choice(cases)
-            made = _stage(scene, about, case, kinds[phrase][case], rng)
+            made = _stage(course, case, kinds[phrase][case], rng)
             if made is not None:
                 return made
     return None
 
 
-def _stage(scene: Scene, about: str, case: Case, reading: Reading, rng: Random) -> Staged | None:
-    moments = _moments(scene, about)
-    if any(look not in moments or not scene.shown_at(moments[look]) for look in reading.looks):
-        return None
-    answer = _facts(scene, about, reading.looks).get(reading.answer, "")
-    others = [choice for choice in reading.choices if choice != answer]
-    if not answer or len(others) < case.options - 1:
-        return None
-    options = [answer, *rng.sample(others, max(0, case.options - 1))]
-    rng.shuffle(options)
-    trace = ""
-    if THING in case.phrase:
-        event = scene.events[scene.names.index(about)]
-        found = scan(scene.events, {event.event_id}, scene.moments)
-        if found is None:
+def _courses(scene: Scene, phrase: str) -> list[Course]:
+    """Everything in a scene that a question of a phrase can be about."""
+    named = NAMED.findall(phrase)
+    if "time" in named:
+        return [Course.about(scene, (), (time_s,), ()) for time_s in scene.moments]
+    if "word" in named:
+        return [Course.about(scene, (), (), (word,)) for word in sorted({name.split()[0] for name in scene.names})]
+    pairs = product(scene.names, repeat=len(named))
+    return [Course.about(scene, things, (), ()) for things in pairs if len(set(things)) == len(named)]
+
+
+def _stage(course: Course, case: Case, reading: Reading, rng: Random) -> Staged | None:
+    question, scene = course.written(case.phrase), course.scene
+    pieces: list[tuple[str, bool]] = []
+    for template in reading.actions:
+        try:
+            action = course.written(template)
+        except KeyError:
             return None
-        trace = f"<action>find {about}</action><observation>{found}</observation>"
-    for look in reading.looks:
-        time_s = moments[look]
-        seen = f"{render(time_s)} {scene.shown_at(time_s)}"
-        trace += f"<action>look at {render(time_s)}</action><observation>{seen}</observation>"
-    question = case.phrase.replace(TIME, about).replace(THING, about)
-    return Staged(question, tuple(options), answer, f"{trace}<answer>{answer}</answer>")
+        pieces.append((f"<action>{action}</action><observation>", False))
+        if action.startswith("find "):
+            found = course.search(template)
+            if found is None:
+                return None
+            pieces += _said(found)
+        else:
+            time_s = parse(action.removeprefix("look at "))
+            shown = course.look(time_s)
+            if not shown or time_s not in scene.moments:
+                return None
+            pieces += [(render(time_s), False), (f" {shown}", True)]
+        pieces.append(("</observation>", False))
+    answer = course.facts().get(reading.answer, "")
+    others = [choice for choice in reading.choices if choice != answer]
+    if not answer or answer not in reading.choices or len(others) < case.options - 1:
+        return None
+    options = [answer, *_wrong(others, scene, max(0, case.options - 1), rng)]
+    rng.shuffle(options)
+    pieces.append((f"<answer>{answer}</answer>", False))
+    return Staged(question, tuple(options), answer, tuple(_joined(pieces)))
 
 
-def _case_of(scene: Scene, question: Question) -> tuple[Case | None, str]:
-    """The case of a question, and the thing or the time that it is about."""
+def _wrong(others: Sequence[str], scene: Scene, count: int, rng: Random) -> list[str]:
+    """Wrong options: half of the time those that the scene shows first, as a teacher chooses them."""
+    drawn = rng.sample(others, len(others))
+    if rng.random() < 0.5:
+        drawn.sort(key=lambda choice: choice not in scene.names)
+    return drawn[:count]
+
+
+def _said(found: Scan) -> Iterator[tuple[str, bool]]:
+    """A scan in pieces: what each moment shows, and all else."""
+    for place, entry in enumerate(found.entries):
+        yield f"{' ' if place else ''}{render(entry.time_s)}", False
+        yield f" {entry.text}", True
+        yield f" {found.verdict(entry)}", False
+    yield f". {found.result}", False
+
+
+def _joined(pieces: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+    """Neighbours of one sort as one piece."""
+    text, sort = "", False
+    for piece, is_shown in pieces:
+        if is_shown != sort and text:
+            yield text, sort
+            text = ""
+        text, sort = text + piece, is_shown
+    yield text, sort
+
+
+def _case_of(scene: Scene, question: Question, words: set[str]) -> tuple[Case | None, Course | None]:
+    """The case of a question, and what it is about: a thing, two, a time, or a colour."""
     text = Prompter.in_style(question.question, "compact")
-    named = [name for name in scene.names if name in text]
-    times = [render(time_s) for time_s in times_in(text)]
-    if len(named) + len(times) != 1:
-        return None, ""
-    about = (named or times)[0]
-    phrase = text.replace(about, THING if named else TIME)
-    return Case(phrase, len(question.options), _place(scene, phrase, about)), about
+    things = sorted((name for name in scene.names if name in text), key=text.index)
+    times = times_in(text)
+    named = [] if things or times else sorted(words & set(text.split()))
+    if (len(things), len(times), len(named)) not in ((1, 0, 0), (2, 0, 0), (0, 1, 0), (0, 0, 1)):
+        return None, None
+    course = Course.about(scene, things, times, named)
+    for role in ("thing", "first", "second"):
+        text = text.replace(course.things.get(role, "\0"), f"{{{role}}}")
+    for time_s in times:
+        text = text.replace(render(time_s), "{time}")
+    for word in named:
+        text = re.sub(rf"\b{word}\b", "{word}", text)
+    return Case(text, len(question.options), _place(course)), course
 
 
-def _place(scene: Scene, phrase: str, about: str) -> tuple[bool, bool, bool]:
-    if TIME in phrase:
-        return False, False, False
-    moments = scene.stretch(about)
-    return about == scene.names[0], about == scene.names[-1], moments["start"] == moments.get("last")
+def _place(course: Course) -> tuple[int, ...]:
+    scene = course.scene
+    if "thing" in course.things:
+        name = course.things["thing"]
+        moments = scene.stretch(name)
+        return name == scene.names[0], name == scene.names[-1], moments["start"] == moments.get("last")
+    return tuple(sum(word in name.split() for name in scene.names) for word in course.words.values())
 
 
-def _moments(scene: Scene, about: str) -> dict[str, float]:
-    return scene.stretch(about) if about in scene.names else {"named": parse(about)}
-
-
-def _facts(scene: Scene, about: str, looks: Sequence[str]) -> dict[str, str]:
-    """What could be an answer: the thing that the last look shows, or a word of it; the times of the one searched."""
-    moments = _moments(scene, about)
-    facts = {}
-    if looks and (shown := scene.shown_at(moments[looks[-1]])):
-        facts = {"thing": shown, "word 1": shown.split()[0], "word 2": shown.split()[1]}
-    if "start" in moments:
-        start, end = moments["start"], moments["end"]
-        length = round(end - start, 2)
-        facts |= {"start": render(start), "span": render_span(start, end), "length": f"{length:g}"}
-    return facts
-
-
-def _readings(scene: Scene, about: str, trajectory: Trajectory) -> Iterator[tuple[tuple[str, ...], str]]:
+def _readings(course: Course, trajectory: Trajectory) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every way to explain a trajectory."""
-    moments = _moments(scene, about)
-    steps = list(trajectory.steps)
-    if about in scene.names:
-        if not steps or steps[0].action != "segment_retrieval":
+    explained: list[list[str]] = []
+    for step in trajectory.steps:
+        written = _explained(course, step)
+        if not written:
             return
-        steps = steps[1:]
-    candidates: list[tuple[str, ...]] = [()]
-    for step in steps:
-        times = times_in(step.argument)
-        if step.action != "segment_query" or len(times) != 1:
-            return
-        names = [name for name, time_s in moments.items() if render(time_s) == render(times[0])]
-        candidates = [(*looks, name) for looks in candidates for name in names]
+        explained.append(written)
     answer = Prompter.in_style(trajectory.answer, "compact")
-    for looks in candidates:
-        for name, fact in _facts(scene, about, looks).items():
-            if fact == answer:
-                yield looks, name
+    answers = [name for name, fact in course.facts().items() if fact == answer]
+    for actions in product(*explained):
+        for name in answers:
+            yield actions, name
+
+
+def _explained(course: Course, step: Step) -> list[str]:
+    """The templates of a step; what it found and showed is at hand from then on."""
+    argument = Prompter.in_style(step.argument, "compact")
+    if step.action == "segment_query":
+        times = times_in(argument)
+        templates = course.templates(f"look at {render(times[0])}") if len(times) == 1 else []
+        if templates:
+            course.look(times[0])
+        return templates
+    if step.action != "segment_retrieval":
+        return []
+    cited = set(step.event_ids)
+    right = []
+    for template in course.templates(f"find {argument}"):
+        names = course.sought(template)
+        if names and {course.scene.event_of(name).event_id for name in names} == cited:
+            right.append(template)
+    if right:
+        course.search(right[0])
+    return right

@@ -4,6 +4,7 @@
     observe   looks at moments, as a trace makes them, without a question; loss on what is observed only
     find      searches for an event as scans, each with a look at some moment behind it, likewise
     match     a scan of what was never shown, in text alone; loss on its verdicts only
+    rehearse  a question with its trace about what was never shown, in text alone; loss on all but what is seen
     direct    a question answered at once
     think     a question with its re-watching trace
 
@@ -22,11 +23,12 @@ from components.core.students.prompting import Mode, Prompter
 from components.core.traces.scans import NO, YES, scan, scanned
 from components.core.traces.timecodes import caption_line, render
 from components.sft.lessons import Lessons
-from components.sft.restaging import Kinds, Scene, Staged, learn_kinds, phrase_of, restage
+from components.sft.restaging import Kinds, Staged, learn_kinds, phrase_of, restage
+from components.sft.scenes import Scene, invent
 from components.sft.settings import Phase, SftSettings
 from components.sft.unfaithful import unfaithful
 
-Task = Literal["caption", "observe", "find", "match", "direct", "think"]
+Task = Literal["caption", "observe", "find", "match", "rehearse", "direct", "think"]
 Plan = Callable[[float], Sequence[float]]
 ENTRIES = 8
 """Of a scan in text alone: as many seconds as a clip has."""
@@ -40,11 +42,19 @@ class Teaching:
     Args:
         kinds: questions that may be asked about clips that have none of their own.
         names: of everything that the corpus shows, without articles.
+        moments: of a clip that is made up, the last one its end.
     """
 
-    def __init__(self, prompter: Prompter, settings: SftSettings, kinds: Kinds, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        prompter: Prompter,
+        settings: SftSettings,
+        kinds: Kinds,
+        names: Sequence[str],
+        moments: Sequence[float],
+    ) -> None:
         self._prompter, self._settings, self._kinds, self._names = prompter, settings, kinds, names
-        self._phrases = sorted(kinds)
+        self._phrases, self._moments = sorted(kinds), moments
 
     @classmethod
     def of(cls, lessons: Sequence[Lessons], prompter: Prompter, settings: SftSettings, plan: Plan) -> Teaching:
@@ -58,7 +68,9 @@ class Teaching:
             scene = Scene.of(lesson.events, plan(lesson.video.duration_s))
             names |= set(scene.names) if scene else set()
             told += [(scene, question, trajectory) for question, trajectory in lesson.think] if scene else []
-        return cls(prompter, settings, learn_kinds(told), sorted(names))
+        lengths = [lesson.video.duration_s for lesson in lessons]
+        usual = max(sorted(set(lengths)), key=lengths.count)
+        return cls(prompter, settings, learn_kinds(told), sorted(names), (*plan(usual), usual))
 
     def draw(self, lessons: Lessons, phase: Phase, moments: Sequence[float], rng: Random) -> list[TrainingSample]:
         """The samples of one video.
@@ -72,11 +84,12 @@ class Teaching:
         for time_s, event in rng.sample(seen, min(phase.observe, len(seen))):
             samples.append(self._piece("observe", video_id, *_look(time_s, event)))
         for event in rng.sample(lessons.events, min(phase.find, len(lessons.events))):
-            found = scan(lessons.events, {event.event_id}, moments)
+            found = scan(lessons.events, [{event.event_id}], moments)
             if found is not None:
                 search = (f"<action>find {event.text}</action><observation>", f"{found}</observation>")
                 samples.append(self._piece("find", video_id, *search, *_look(*rng.choice(seen))))
         samples += [self._match(rng) for _ in range(phase.match if self._names else 0)]
+        samples += [self._rehearse(rng) for _ in range(phase.rehearse if self._phrases else 0)]
         for question in self._questions(lessons, phase, moments, rng):
             samples.append(self._asked("direct", video_id, question, f"<answer>{question.answer}</answer>"))
         for question, trace in self._traces(lessons, phase, moments, rng):
@@ -117,11 +130,12 @@ class Teaching:
         return [(question, scanned(trajectory, lessons.events, moments)) for question, trajectory in own]
 
     def _staged(self, lessons: Lessons, count: int, moments: Sequence[float], rng: Random) -> list[Staged]:
-        scene = Scene.of(lessons.events, moments)
-        if scene is None or not self._phrases:
-            return []
-        made = (restage(self._kinds, scene, rng.choice(self._phrases), rng) for _ in range(count))
+        made = (self._staged_about(lessons.events, moments, rng) for _ in range(count))
         return [staged for staged in made if staged is not None]
+
+    def _staged_about(self, events: Sequence[CaptionEvent], moments: Sequence[float], rng: Random) -> Staged | None:
+        scene = Scene.of(events, moments) if self._phrases else None
+        return restage(self._kinds, scene, rng.choice(self._phrases), rng) if scene else None
 
     def _match(self, rng: Random) -> TrainingSample:
         sought = rng.choice(self._names)
@@ -134,6 +148,17 @@ class Teaching:
             pieces += [f"{before}{render(second)} {shown}", f" {YES if shown == sought else NO}"]
             before = " "
         return self._piece("match", "", *pieces)
+
+    def _rehearse(self, rng: Random) -> TrainingSample:
+        """A question of any kind about a clip that was never there; a kind that it does not allow is drawn anew."""
+        *moments, end_s = self._moments
+        staged = None
+        while staged is None:
+            events = invent(self._names, moments, end_s, self._settings.remix, rng, "never shown")
+            staged = self._staged_about(events, moments, rng)
+        asked = Message(role="user", text=self._prompter.request_text("think", staged.question, staged.options))
+        told = (Message(role="assistant", text=text, trained=not is_shown) for text, is_shown in staged.pieces)
+        return _sample("rehearse", "", (asked, *told))
 
     def _asked(self, mode: Mode, video_id: str, question: Question | Staged, reply: str) -> TrainingSample:
         asked = Message(role="user", text=self._prompter.request_text(mode, question.question, question.options))

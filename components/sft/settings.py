@@ -75,13 +75,17 @@ class Phase(Settings):
     """Scans of what was never shown, in text alone, loss on their verdicts: comparing words is learned first. A phase
     with nothing else needs no video, and runs without."""
 
+    rehearse: int = Field(default=0, ge=0)
+    """Questions with their traces about what was never shown, in text alone, loss on all but what is seen: where to
+    look, when to stop and what follows from it needs no eyes."""
+
     direct: int = Field(default=0, ge=0)
     """Questions answered at once."""
 
     think: int = Field(default=0, ge=0)
     """Questions with their re-watching trace."""
 
-    until: Mapping[Literal["observe", "find", "match"], float] = Field(default_factory=dict)
+    until: Mapping[Literal["observe", "find", "match", "rehearse"], float] = Field(default_factory=dict)
     """The phase ends before its steps do where these shares of a task's tokens are right, in the mean of ten steps; the
     steps it did not need go to the last phase. Seeds differ in how long a link takes, and one that is not learned when
     the next begins never is (README). Ours."""
@@ -184,8 +188,9 @@ class SftSettings(TrainingSettings):
             raise ValueError("visual_words.steps is for a student built from scratch: set it to 0, or base to ''")
         if self.student.style == "full" and self.teaches_from_scratch:
             raise ValueError(
-                "scans, remix, shifted_positions, emphasis and phases with find, match or until are for a student that "
-                "was built from scratch: leave them out, or set student.style to compact, which no pretrained one knows"
+                "scans, remix, shifted_positions, emphasis and phases with find, match, rehearse or until are for a "
+                "student that was built from scratch: leave them out, or set student.style to compact, which no "
+                "pretrained one knows"
             )
         if self.distributed.backend != "single" and (self.vision_freezes_at is not None or self.remix.share):
             raise ValueError("visual_words.token_norm and remix.share are for one process: distributed.backend single")
@@ -214,7 +219,7 @@ class SftSettings(TrainingSettings):
     @property
     def teaches_from_scratch(self) -> bool:
         """Whether something is asked for that only a student built from scratch is taught."""
-        exercises = any(phase.find or phase.match or phase.until for phase in self.phases)
+        exercises = any(phase.find or phase.match or phase.rehearse or phase.until for phase in self.phases)
         emphasised = not self.emphasis.changes_nothing
         return bool(
             self.scans

@@ -30,6 +30,8 @@ from components.sft.visual_words import draw_moments, scale_tokens, words_loss
 
 SECOND = re.compile(r"00:[0-5]\d")
 """A token that frames stand behind."""
+SHIFTED = (*PIECES, "rehearse")
+"""Tasks whose samples begin anywhere: what they teach must hold wherever it is asked for in a trace."""
 LOOKED_UP = 30
 """Seconds that look-ups start with: what tells more apart leaves less for each."""
 
@@ -159,7 +161,7 @@ class Trainer:
         segments, tasks = [], []
         for sample in samples:
             segment = emphasised(prompter.segment(sample), prompter, settings.emphasis)
-            if settings.shifted_positions and sample.task in PIECES:
+            if settings.shifted_positions and sample.task in SHIFTED:
                 segment = replace(segment, shift=shown.rng.randint(0, settings.shifted_positions))
             if sum(segment.scored) > settings.max_reply_tokens:
                 self.too_long += 1

@@ -6,6 +6,8 @@ about its start to about its end, and when whatever is said to move did so withi
 
 A search may also be told as a scan, `00:00 red circle no 00:01 blue square yes … 00:03 cross no. 00:01-00:03`: each
 second is held against the screen, each verdict against what was searched for, and the stretch against when it was seen.
+A search for several numbers them, `00:00 red circle 1 00:01 blue square no 00:02 red cross 2. 2`: every number must
+stand for one stretch of its own, and the last one for how many there are.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from tests.audit.truth import Pair, TrueVideo, named
 
 NOTHING = "nothing found"
 _CLOCK = r"\d{1,3}:\d\d(?:\.\d)?"
-_VERDICT = re.compile(r"\b(yes|no)\b\W*$")
+_VERDICT = re.compile(r" (yes|no|\d+)(?:\. \d+)?\W*$")
+_COUNT = re.compile(r" (?:no|\d+)\. (\d+)$")
 _RESULT = re.compile(rf"({_CLOCK})-({_CLOCK})\W*$")
 _COLOURED = re.compile(r"\b(red|green|blue|yellow|purple|white) shapes?\b")
 _STATED = re.compile(rf"({_CLOCK})(?:-({_CLOCK}))? (.*?)(?=;? ?{_CLOCK}|$)")
@@ -34,6 +37,7 @@ def is_true(argument: str, observation: str, video: TrueVideo) -> bool:
         bool(stated)
         and all(_holds(start, end, named(text), video) for start, end, text in stated)
         and all(_judged_right(parse(start), text, argument) for start, _, text in stated)
+        and _counted_right(_COUNT.search(observation), stated, argument, video)
         and _was_there(_RESULT.search(observation), argument, video)
     )
 
@@ -41,7 +45,7 @@ def is_true(argument: str, observation: str, video: TrueVideo) -> bool:
 def _judged_right(time_s: float, text: str, argument: str) -> bool:
     """Whether a second's verdict, where it has one, is right about what was searched for."""
     verdict = _VERDICT.search(text)
-    return verdict is None or (verdict[1] == "yes") == any(_is_sought(pair, time_s, argument) for pair in named(text))
+    return verdict is None or (verdict[1] != "no") == any(_is_sought(pair, time_s, argument) for pair in named(text))
 
 
 def _is_sought(pair: Pair, time_s: float, argument: str) -> bool:
@@ -50,6 +54,26 @@ def _is_sought(pair: Pair, time_s: float, argument: str) -> bool:
         return until is None or time_s < parse(until[0])
     coloured = _COLOURED.search(argument)
     return pair in named(argument) or (coloured is not None and coloured[1] == pair[0])
+
+
+def _counted_right(
+    result: re.Match[str] | None, stated: list[tuple[str, str, str]], argument: str, video: TrueVideo
+) -> bool:
+    """Whether numbers stand for one stretch each, in order, and there are as many as the scan ends with."""
+    if result is None:
+        return True
+    numbers: dict[tuple[Pair, float], int] = {}
+    for start, _, text in stated:
+        verdict = _VERDICT.search(text)
+        time_s = parse(start)
+        for pair in named(text) if verdict and verdict[1] != "no" else ():
+            if not _is_sought(pair, time_s, argument):
+                continue
+            began = max((run[0] for run in video.runs(pair) if run[0] <= time_s + 0.5), default=-1.0)
+            if numbers.setdefault((pair, began), len(numbers) + 1) != int(verdict[1]):
+                return False
+    sought = sum(_is_sought(pair, run[0], argument) for pair in video.pairs() for run in video.runs(pair))
+    return len(numbers) == int(result[1]) == sought
 
 
 def _was_there(result: re.Match[str] | None, argument: str, video: TrueVideo) -> bool:

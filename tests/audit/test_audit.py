@@ -133,6 +133,10 @@ def test_a_question_of_an_unknown_form_is_not_counted_as_right() -> None:
         ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", True),
         ("a white cross", "00:07 blue square yes 00:08 white cross yes 00:11 white cross yes. 00:08-00:12", False),
         ("a white cross", "00:07 blue square no 00:08 white cross yes 00:11 white cross yes. 00:05-00:12", False),
+        ("blue shapes", "00:05 red circle; blue square 1 00:07 blue square 1 00:09 white cross no. 1", True),
+        ("blue shapes", "00:05 red circle; blue square 1 00:07 blue square 2 00:09 white cross no. 2", False),
+        ("every shape", "00:01 red circle 1 00:07 blue square 2 00:09 white cross 3. 3", True),
+        ("every shape", "00:01 red circle 1 00:07 blue square 2. 2", False),
         ("white shapes", "00:07 blue square no 00:09 white cross yes. 00:08-00:12", True),
     ],
 )

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from components.core.students.block_attention import attend_in_blocks, blocks_of
 from components.core.students.packing import Packed, attention_mask
 from components.core.students.precision import autocast
 from components.core.students.vision import encode_videos
@@ -82,6 +84,8 @@ def _module_type() -> type[torch.nn.Module]:
 
         def _score(self, rows: Sequence[Packed], temperature: float = 1.0) -> torch.Tensor:
             """Log-probabilities (n,) in float32 of the n scored tokens, row by row."""
+            if attend_in_blocks(self.model.model.language_model):
+                return self._score_in_blocks(rows, temperature)
             device = self.device
             ids = pad_sequence([row.token_ids for row in rows], batch_first=True).to(device)
             owners = pad_sequence([row.owners for row in rows], batch_first=True, padding_value=-1).to(device)
@@ -93,6 +97,17 @@ def _module_type() -> type[torch.nn.Module]:
             embedded = self._embed(ids, [row.prefix for row in rows])
             hidden = self._run(embedded, positions, attention_mask(owners, parents))
             return self._score_in_chunks(hidden[batch, predictors[batch, place]], ids[batch, place], temperature)
+
+        def _score_in_blocks(self, rows: Sequence[Packed], temperature: float) -> torch.Tensor:
+            """The same with all rows one behind the other."""
+            starts = [0, *accumulate(len(row.token_ids) for row in rows)]
+            ids = torch.cat([row.token_ids for row in rows])
+            positions = torch.cat([row.positions for row in rows], dim=1)
+            scored = torch.cat([row.scored for row in rows])
+            predictors = torch.cat([row.predictors + start for row, start in zip(rows, starts, strict=False)])
+            embedded = self._embed(ids[None], [row.prefix for row in rows])
+            hidden = self._run(embedded, positions[:, None], None, blocks=blocks_of(rows))
+            return self._score_in_chunks(hidden[0].index_select(0, predictors[scored]), ids[scored], temperature)
 
         def _words(self, videos: Sequence[VideoPatches], each: bool = False) -> torch.Tensor:
             """Log-probabilities (videos, vocabulary) in float32, by final norm and head alone.
@@ -150,7 +165,12 @@ def _module_type() -> type[torch.nn.Module]:
             return embedded.float()
 
         def _run(
-            self, embedded: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, cache: Any = None
+            self,
+            embedded: torch.Tensor,
+            positions: torch.Tensor,
+            mask: torch.Tensor | None,
+            cache: Any = None,
+            **named: Any,
         ) -> torch.Tensor:
             hidden: torch.Tensor = self.model.model.language_model(
                 inputs_embeds=embedded,
@@ -158,6 +178,7 @@ def _module_type() -> type[torch.nn.Module]:
                 attention_mask={"full_attention": mask},
                 past_key_values=cache,
                 use_cache=False,
+                **named,
             ).last_hidden_state
             return hidden
 

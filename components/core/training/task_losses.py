@@ -45,6 +45,9 @@ class TaskWeights(Settings):
     match: float = Field(default=1.0, gt=0)
     """Verdicts in text alone, which are ours; no sample of them, no share."""
 
+    rehearse: float = Field(default=1.0, gt=0)
+    """Traces in text alone, which are ours; no sample of them, no share."""
+
     direct: float = Field(default=1.0, gt=0)
     """L_QA: questions answered at once (ReWatch-R1)."""
 

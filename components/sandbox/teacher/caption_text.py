@@ -105,8 +105,8 @@ def read_observation(text: str) -> list[Event]:
     """
     scan = read_scan(text)
     if scan is not None:
-        found = next((entry.text for entry in scan.entries if entry.sought), "")
-        return [Event(0, scan.start_s, max(scan.start_s, scan.end_s), found)]
+        stretches = zip(scan.spans, scan.found, strict=True)
+        return [Event(index, start_s, end_s, text) for index, ((start_s, end_s), text) in enumerate(stretches)]
     stamps = list(_STAMP.finditer(text))
     found = []
     for index, stamp in enumerate(stamps):

@@ -110,11 +110,11 @@ def _is_true_scan(events: Sequence[Event], action: str, scan: Scan) -> bool:
     for entry in scan.entries:
         now = [event for event in events if event.covers(entry.time_s)]
         sought = any(_is_sought(sighting, action, entry.time_s) for event in now for sighting in event.sightings)
-        if entry.sought != sought or not _holds_at(Event(0, entry.time_s, entry.time_s, entry.text), now):
+        if bool(entry.number) != sought or not _holds_at(Event(0, entry.time_s, entry.time_s, entry.text), now):
             return False
     found = {s.thing for event in events for s in event.sightings if _is_sought(s, action, event.start_s)}
-    claim = Event(0, scan.start_s, scan.end_s, "")
-    return any(_is_visible(thing, claim, events) for thing in found)
+    claims = [Event(0, start_s, end_s, "") for start_s, end_s in scan.spans]
+    return all(any(_is_visible(thing, claim, events) for thing in found) for claim in claims)
 
 
 def _is_sought(sighting: Sighting, action: str, time_s: float) -> bool:

@@ -6,7 +6,9 @@ from random import Random
 from components.core.data.rows import CaptionEvent, Question, Step, Trajectory
 from components.core.traces import scans, tags
 from components.core.traces.timecodes import render, render_span
-from components.sft.restaging import Scene, learn_kinds, restage
+from components.sft.restaging import learn_kinds, restage
+from components.sft.scenes import Scene, invent
+from components.sft.settings import RemixSettings
 
 THINGS = [f"{colour} {shape}" for colour in ("red", "blue", "green") for shape in ("cross", "circle", "square")]
 MOMENTS = tuple(float(second) for second in range(8))
@@ -43,20 +45,19 @@ def look(told: Scene, time_s: float) -> Step:
     return Step(thought="", action="segment_query", argument=render(time_s), observation=seen)
 
 
+def search(argument: str, events: Sequence[CaptionEvent]) -> Step:
+    told = "; ".join(f"{render_span(event.start_s, event.end_s)} {event.text}" for event in events)
+    ids = tuple(event.event_id for event in events)
+    return Step(thought="", action="segment_retrieval", argument=argument, observation=told, event_ids=ids)
+
+
 def teachers_questions(count: int) -> Iterator[tuple[Scene, Question, Trajectory]]:
     """As a teacher asks and solves them: what comes after a thing, and a colour at a time."""
     rng = Random(0)
     for _ in range(count):
         told = scene(rng)
         for event, name, following in zip(told.events, told.names, told.names[1:], strict=False):
-            search = Step(
-                thought="",
-                action="segment_retrieval",
-                argument=event.text,
-                observation=f"{render_span(event.start_s, event.end_s)} {event.text}",
-                event_ids=(event.event_id,),
-            )
-            steps = [search, look(told, event.end_s)]
+            steps = [search(event.text, [event]), look(told, event.end_s)]
             yield told, *asked(f"What appears right after the {name}?", following, THINGS, steps)
         time_s = rng.choice(MOMENTS)
         colour = told.shown_at(time_s).split()[0]
@@ -74,17 +75,105 @@ def test_kinds_are_asked_about_other_scenes_and_solved_as_the_teacher_solves_the
         assert staged is not None
         trace = tags.parse(staged.trace)
         assert trace.well_formed and trace.answer == staged.answer and len(set(staged.options)) == 4
-        search, seen = trace.pairs
-        named = search.action.removeprefix("find ")
+        found_it, seen = trace.pairs
+        named = found_it.action.removeprefix("find ")
         place = told.names.index(named)
         assert staged.question == f"What appears right after {named}?"
         assert staged.answer == told.names[place + 1] and staged.answer in staged.options
-        found = scans.parse(search.observation)
-        assert (found.start_s, found.end_s) == (told.events[place].start_s, told.events[place].end_s)
-        assert seen.observation == f"{render(found.end_s)} {staged.answer}"
+        found = scans.parse(found_it.observation)
+        assert found.spans == ((told.events[place].start_s, told.events[place].end_s),)
+        assert seen.observation == f"{render(found.spans[0][1])} {staged.answer}"
         single = restage(kinds, told, COLOUR, rng)
         assert single is not None and len(tags.parse(single.trace).pairs) == 1
         assert single.answer in ("red", "blue", "green") and single.answer in single.options
+
+
+LATER, SECOND = "When does later of {first} and {second} appear?", "What is second thing to appear after {thing}?"
+HOW_MANY, UNTIL = "How many {word} shapes are shown?", "How many shapes are seen before {thing} appears?"
+LONG = "For how many seconds is {thing} visible?"
+
+
+def longer_questions(count: int) -> Iterator[tuple[Scene, Question, Trajectory]]:
+    """Questions of several searches: of two things, of what a look showed, of all that share a colour."""
+    rng = Random(2)
+    for _ in range(count):
+        told = scene(rng)
+        one, other = rng.sample(range(len(told.events)), 2)
+        first, second = told.events[one], told.events[other]
+        later = max(first, second, key=lambda event: event.start_s)
+        starts = [render(time_s) for time_s in MOMENTS]
+        steps = [search(first.text, [first]), search(second.text, [second]), look(told, later.start_s)]
+        text = f"When does the later of the {told.names[one]} and the {told.names[other]} appear?"
+        yield told, *asked(text, render(later.start_s), starts, steps)
+        place = rng.randrange(len(told.events) - 2)
+        start, middle, last = told.events[place : place + 3]
+        steps = [
+            search(start.text, [start]), look(told, start.end_s),
+            search(middle.text, [middle]), look(told, last.start_s),
+        ]  # fmt: skip
+        text = f"What is the second thing to appear after the {told.names[place]}?"
+        yield told, *asked(text, told.names[place + 2], THINGS, steps)
+        colour = rng.choice(told.names).split()[0]
+        alike = [event for event, name in zip(told.events, told.names, strict=True) if colour in name.split()]
+        steps = [search(f"{colour} shapes", alike), *(look(told, event.start_s) for event in alike)]
+        text = f"How many {colour} shapes are shown?"
+        yield told, *asked(text, str(len(alike)), ("1", "2", "3", "4"), steps)
+        place = rng.randrange(1, len(told.events))
+        thing, before = told.events[place], told.events[:place]
+        steps = [search(thing.text, [thing]), search(f"every shape until {render(thing.start_s)}", before)]
+        text = f"How many shapes are seen before the {told.names[place]} appears?"
+        yield told, *asked(text, str(place), ("1", "2", "3", "4"), steps)
+        steps = [search(thing.text, [thing]), look(told, thing.start_s)]
+        length = f"{thing.end_s - thing.start_s:g}"
+        text = f"For how many seconds is the {told.names[place]} visible?"
+        yield told, *asked(text, length, ("1", "2", "3", "4", "5"), steps)
+
+
+def test_searches_for_two_for_what_was_seen_and_for_all_of_a_sort_are_read() -> None:
+    kinds = learn_kinds(longer_questions(300))
+    assert set(kinds) == {LATER, SECOND, HOW_MANY, UNTIL, LONG}
+    rng = Random(3)
+    for _ in range(40):
+        told = scene(rng)
+        later = restage(kinds, told, LATER, rng)
+        assert later is not None
+        named = [pair.action.removeprefix("find ") for pair in tags.parse(later.trace).pairs[:2]]
+        starts = [told.event_of(name).start_s for name in named]
+        assert later.question == f"When does later of {named[0]} and {named[1]} appear?"
+        assert later.answer == render(max(starts))
+        assert tags.parse(later.trace).pairs[2].action == f"look at {later.answer}"
+        second = restage(kinds, told, SECOND, rng)
+        assert second is not None
+        one, _, next_one, _ = tags.parse(second.trace).pairs
+        place = told.names.index(one.action.removeprefix("find "))
+        assert next_one.action == f"find {told.names[place + 1]}" and second.answer == told.names[place + 2]
+        many = restage(kinds, told, HOW_MANY, rng)
+        assert many is not None
+        found, *looks = tags.parse(many.trace).pairs
+        colour = found.action.split()[1]
+        assert many.answer == str(sum(colour in name.split() for name in told.names)) == str(len(looks))
+        assert scans.parse(found.observation).counts
+        until = restage(kinds, told, UNTIL, rng)
+        assert until is not None
+        one, all_before = tags.parse(until.trace).pairs
+        place = told.names.index(one.action.removeprefix("find "))
+        assert until.answer == str(place) and len(scans.parse(all_before.observation).spans) == place
+
+
+def test_what_a_trace_shows_is_told_apart_from_what_follows_from_it() -> None:
+    kinds = learn_kinds(longer_questions(300))
+    rng = Random(4)
+    for phrase in kinds:
+        events = invent(THINGS, MOMENTS, 8.0, RemixSettings(), rng, "video")
+        told = Scene.of(events, MOMENTS)
+        assert told is not None and events[0].start_s == 0.0 and events[-1].end_s == 8.0
+        staged = restage(kinds, told, phrase, rng)
+        if staged is None:
+            continue
+        shown = [text.strip() for text, is_shown in staged.pieces if is_shown]
+        assert shown and set(shown) <= set(told.names)
+        rest = "".join(text for text, is_shown in staged.pieces if not is_shown)
+        assert f"<answer>{staged.answer}</answer>" in rest and "<observation>" in rest
 
 
 def test_what_is_rare_or_does_not_follow_from_its_looks_is_no_kind() -> None:

@@ -70,7 +70,7 @@ def test_searches_are_scans_of_the_caption_with_a_look_behind(lessons: Lessons, 
         sought = asked.text.removeprefix("<action>find ").split("<")[0]
         (event,) = (event for event in lessons.events if event.text == sought)
         scan = scans.parse(found.text.removesuffix("</observation>"))
-        assert (scan.start_s, scan.end_s) == (event.start_s, event.end_s)
+        assert scan.spans == ((event.start_s, event.end_s),)
         assert look.text.startswith("<action>look at ") and seen.text.endswith("</observation>")
 
 

@@ -111,6 +111,7 @@ def test_the_judge_takes_no_denied_bounded_or_foreign_number_for_the_answer(pred
 SCAN = (
     "00:02 a blue square no 00:03 a yellow triangle yes 00:04 a yellow triangle yes 00:05 a white cross no. 00:03-00:05"
 )
+COUNT = "00:02 a blue square no 00:03 a yellow triangle 1 00:04 a yellow triangle 1 00:05 a white cross no. 1"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,15 @@ SCAN = (
         ("find a yellow triangle", SCAN.replace("00:03-00:05", "00:03-00:06"), False),
         ("find a yellow triangle", SCAN.replace("white cross no", "white cross yes"), False),
         ("find a yellow triangle", SCAN.replace("blue square no", "red square no"), False),
+        ("find yellow shapes", COUNT, True),
+        ("find white shapes", COUNT, False),
+        ("find every shape until 00:05", COUNT, False),
+        ("find yellow shapes", COUNT.replace("no. 1", "no. 2"), False),
+        (
+            "find every shape until 00:03",
+            "00:00 a red circle 1 00:02 a blue square 2 00:03 a yellow triangle no. 2",
+            True,
+        ),
         ("find every shape until 00:02", "00:00 a red circle yes 00:02 a blue square no. 00:00-00:02", True),
         ("find every shape until 00:02", "00:00 a red circle yes 00:02 a blue square yes. 00:00-00:03", False),
     ],
@@ -137,6 +147,16 @@ def test_what_a_scan_passes_on_its_way_proves_nothing() -> None:
     after, when = "What appears right after the yellow triangle?", "When does the yellow triangle appear?"
     assert (infer(when, [], [scan]), infer(after, [], [scan])) == ("00:03", "")
     assert infer(after, [], [scan, {**look, "observation": "00:05 white cross"}]) == "white cross"
+
+
+def test_a_count_proves_how_many_there_are() -> None:
+    every = "00:00 a red circle 1 00:02 a blue square 2 00:03 a yellow triangle no. 2"
+    pairs = [
+        {"action": "find a yellow triangle", "observation": SCAN},
+        {"action": "find every shape until 00:03", "observation": every},
+    ]
+    question = "If the video had ended right before the yellow triangle appears, how many shapes would have been seen?"
+    assert infer(question, [], pairs) == "2"
 
 
 def test_a_direction_that_was_not_seen_makes_an_observation_false() -> None:
