@@ -16,7 +16,7 @@ from components.quality_gates.settings import GATES
 from components.sft.settings import SftSettings
 from pipelines.cli import main
 from pipelines.launch.local.folders import RunsRoot
-from pipelines.launch.local.launcher import THREADS, LocalRun
+from pipelines.launch.local.launcher import THREADS, LocalRun, endpoints_of
 from pipelines.launch.local.preflight import MAX_ARGUMENT_BYTES, check_arguments, check_endpoint, check_writable
 from pipelines.profile import FOLDER, load_profile
 from pipelines.rewatch import PIPELINE
