@@ -172,7 +172,7 @@ def _train(task: Task[GrpoSettings], ranks: Ranks) -> None:
     judge = Judge(task.teachers, settings.judge, settings.inferrer)
     trainer = Trainer(task, settings, student, loop, sampler, copied, reference, questions, captions, videos, judge)
     task.log.info("%d questions on %d videos", sum(map(len, questions)), len(questions))
-    loop.run("grpo", trainer.step, training_run, beside=rates and rates.folder)
+    loop.run("grpo", trainer.step, training_run, beside=rates.folder if rates else None)
     task.metrics |= {
         "judge_asked": float(judge.asked),
         "judge_failed": float(judge.failed),
