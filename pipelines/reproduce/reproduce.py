@@ -33,8 +33,8 @@ from pipelines.reproduce.running import Runner
 from pipelines.reproduce.settings import FILE, ReproduceSettings, load
 from pipelines.reproduce.table import Line
 
-FOLDER = "reproduce"
-"""In the runs folder."""
+FOLDER, ARTIFACTS = "reproduce", "artifacts"
+"""In the runs folder; cells lie where those of runs do, so that `rewatch forget` finds what was made of a video."""
 LAST_DATA_TASK = "gate-trajectories"
 
 
@@ -104,14 +104,14 @@ def make_table(
     held = folder / ".lifeline"
     if is_held(held):
         raise InputError(f"{folder} is being made by another process.", "Wait for it.")
-    cells = cells_of(settings, data, folder)
+    cells = cells_of(settings, data, folder / ARTIFACTS)
     profile, began = profile_with(settings), time.monotonic()
     with lifeline(held), endpoints_of(profile, folder / "teacher-requests.jsonl") as endpoints:
         context = _context(profile, runs, folder).model_copy(update={"endpoints": dict(endpoints)})
         variables = {LIFELINE_VARIABLE: str(held), **context.environment()}
         outcome = Runner(variables, settings.side_by_side, tell).run(cells)
     questions = {row.question_id: row for row in Dataset(data[settings.asked].questions).rows("questions")}
-    lines = lines_of(settings, questions, folder, outcome)
+    lines = lines_of(settings, questions, folder / ARTIFACTS, outcome)
     minutes = (time.monotonic() - began) / 60
     notes = [
         f"{len(settings.seeds)} seeds, {len(cells)} cells, of which {len(outcome.reused)} were done before; "

@@ -11,7 +11,7 @@ from components.core.errors import InputError
 from components.core.processes import lifeline
 from pipelines.launch.local.folders import RunsRoot
 from pipelines.reproduce.cells import Cell, Data
-from pipelines.reproduce.reproduce import FOLDER, make_table
+from pipelines.reproduce.reproduce import ARTIFACTS, FOLDER, make_table
 from pipelines.reproduce.running import Outcome, Runner, is_done, seconds_left
 from pipelines.reproduce.settings import ReproduceSettings
 from tests.components.training_world import training_data
@@ -36,7 +36,7 @@ def test_a_table_that_was_killed_goes_on_and_makes_nothing_twice(tmp_path: Path)
     with pytest.raises(KeyboardInterrupt):
         make_table(settings, data, runs, stop_after_the_first_model)
     assert len(told) == 1 and "seed-0/sft/model" in told[0]
-    model = runs.path / FOLDER / "seed-0" / "sft" / "model"
+    model = runs.path / FOLDER / ARTIFACTS / "seed-0" / "sft" / "model"
     made = read_manifest(model).created
 
     lines, notes = make_table(settings, data, runs, told.append)
