@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from components.core.errors import DatasetError
 from components.core.students.frames import TEMPORAL_PATCH
 from components.core.students.packing import Packed, pack
-from components.core.students.prompting import PIECES, Prefix
+from components.core.students.prompting import PIECES, Prefix, Segment
 from components.core.students.starting_heads import start_looking_up
 from components.core.students.student import Student
 from components.core.students.videos import Videos
@@ -168,7 +168,8 @@ class Trainer:
         """The samples of one clip, packed; those with too long a reply are left out and counted."""
         settings, prompter = self._settings, self._student.prompter
         samples = self._teaching.draw(shown.lessons, step.phase, shown.moments, shown.rng)
-        segments, tasks = [], []
+        segments: list[Segment] = []
+        tasks: list[str] = []
         for sample in samples:
             segment = emphasised(prompter.segment(sample), prompter, settings.emphasis)
             if settings.shifted_positions and sample.task in SHIFTED:
