@@ -27,6 +27,9 @@ from components.sft.scenes import Scene
 FEWEST, AGREEING = 8, 0.95
 """Trajectories of a kind that are needed, and the share of them that its reading must explain."""
 
+FEW_ANSWERS = 10
+"""Kinds of so many answers are asked for all of them alike often."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -113,16 +116,22 @@ def phrase_of(scene: Scene, question: Question) -> str:
 
 
 def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random) -> Staged | None:
-    """A question of a kind about a scene; None where the scene allows none."""
+    """A question of a kind about a scene; None where the scene allows none.
+
+    Where answers are few (numbers, times), one is drawn first, and asked for where the scene has it: most things last
+    for a second or two, and "four seconds" would hardly be learned.
+    """
+    answers = sorted({choice for reading in kinds[phrase].values() for choice in reading.choices})
+    wanted = rng.choice(answers) if len(answers) <= FEW_ANSWERS else ""
     courses = _courses(scene, phrase)
+    first = None
     for course in rng.sample(courses, len(courses)):
         cases = [case for case in kinds[phrase] if case.place == _place(course)]
-        if cases:
-            case = rng.choice(cases)
-            made = _stage(course, case, kinds[phrase][case], rng)
-            if made is not None:
-                return made
-    return None
+        made = _stage(course, case := rng.choice(cases), kinds[phrase][case], rng) if cases else None
+        if made is not None and wanted in ("", made.answer):
+            return made
+        first = first or made
+    return first
 
 
 def _courses(scene: Scene, phrase: str) -> list[Course]:

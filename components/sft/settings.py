@@ -106,7 +106,7 @@ class RemixSettings(Settings):
     """Numbers of colours (of first words of names) in a clip, equally likely. Ours: with two every colour
     repeats, so that the shape has to be seen; with six a clip is as the sandbox draws it."""
 
-    events: tuple[int, int] = (4, 6)
+    events: tuple[int, int] = (3, 6)
     """Fewest and most events of a clip. Ours: as many as clips of the sandbox have."""
 
 

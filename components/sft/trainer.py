@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from components.core.errors import DatasetError
 from components.core.students.frames import TEMPORAL_PATCH
 from components.core.students.packing import Packed, pack
-from components.core.students.prompting import PIECES, Prefix
+from components.core.students.prompting import PIECES, Prefix, Segment
 from components.core.students.starting_heads import start_looking_up
 from components.core.students.student import Student
 from components.core.students.videos import Videos
@@ -26,7 +28,10 @@ from components.sft.remixing import Remixer
 from components.sft.samples import Teaching
 from components.sft.schedule import Schedule, Step, sampling_rng
 from components.sft.settings import SftSettings
-from components.sft.visual_words import draw_moments, scale_tokens, words_loss
+from components.sft.visual_words import Moment, draw_moments, scale_tokens, words_loss
+
+if TYPE_CHECKING:
+    import torch
 
 SECOND = re.compile(r"00:[0-5]\d")
 """A token that frames stand behind."""
@@ -89,11 +94,16 @@ class Trainer:
             raise DatasetError("No frame of the training videos could be read.", "See the log for the reasons.")
         backend, ranks = self._loop.backend, self._loop.ranks
         own = ranks.share(moments)
-        part = words_loss(backend.model, self._student.prompter, own or moments[:1], each_token=words.each_token) * (
-            len(own) / len(moments)
-        )
-        backend.backward(part)
-        loss = sum(ranks.gather(float(part.detach())))
+        size = -(-max(1, len(own)) // backend.parts)
+        divided = [own[start : start + size] for start in range(0, len(own), size)] or [moments[:1]]
+
+        def part_of_loss(part: list[Moment]) -> tuple[torch.Tensor, float]:
+            mean = words_loss(backend.model, self._student.prompter, part, each_token=words.each_token)
+            loss = mean * (len(part) / len(moments) if own else 0.0)
+            return loss, float(loss.detach())
+
+        told = backend.backward_all([partial(part_of_loss, part) for part in divided])
+        loss = sum(value for values in ranks.gather(told) for value in values)
         rate = self._settings.optimizer.rate(number, words.steps)
         return {"loss_visual_words": loss, **self._loop.move(loss, rate, number)}
 
@@ -158,7 +168,8 @@ class Trainer:
         """The samples of one clip, packed; those with too long a reply are left out and counted."""
         settings, prompter = self._settings, self._student.prompter
         samples = self._teaching.draw(shown.lessons, step.phase, shown.moments, shown.rng)
-        segments, tasks = [], []
+        segments: list[Segment] = []
+        tasks: list[str] = []
         for sample in samples:
             segment = emphasised(prompter.segment(sample), prompter, settings.emphasis)
             if settings.shifted_positions and sample.task in SHIFTED:

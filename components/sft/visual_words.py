@@ -21,11 +21,14 @@ from components.sft.samples import Lessons
 if TYPE_CHECKING:
     import torch
 
+Moment = tuple[VideoPatches, str]
+"""A group of frames as a video of its own, and the text of what it shows."""
 
-def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Random) -> list[tuple[VideoPatches, str]]:
+
+def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Random) -> list[Moment]:
     """Single groups of frames as videos of their own, each with the text of the event on screen."""
     chosen = [rng.choice(lessons) for _ in range(count)]
-    drawn: list[tuple[VideoPatches, str]] = []
+    drawn: list[Moment] = []
     for lesson, frames in zip(chosen, videos.frames([lesson.video.video_id for lesson in chosen]), strict=True):
         if frames is None:
             continue
@@ -37,9 +40,7 @@ def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Ra
     return drawn
 
 
-def words_loss(
-    model: Any, prompter: Prompter, moments: Sequence[tuple[VideoPatches, str]], *, each_token: bool = False
-) -> torch.Tensor:
+def words_loss(model: Any, prompter: Prompter, moments: Sequence[Moment], *, each_token: bool = False) -> torch.Tensor:
     """Cross entropy between the words of each event, equally likely, and what its visual tokens predict.
 
     Args:
@@ -58,7 +59,7 @@ def words_loss(
     return -(meant * predicted).sum(-1).mean() - entropy
 
 
-def scale_tokens(model: Any, moments: Sequence[tuple[VideoPatches, str]], norm: float) -> float:
+def scale_tokens(model: Any, moments: Sequence[Moment], norm: float) -> float:
     """Scale the tower's last layer so that its tokens have this norm in the mean; returns what it was.
 
     Naming goes through a norm that forgets lengths, so tokens grow to fifty times a word's. Whatever the first layers

@@ -6,8 +6,10 @@ sum over all ranks in its denominator before it is given to `backward`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from components.core.students.packing import idle_row
 from components.core.training.distributed.ranks import Ranks
@@ -16,11 +18,14 @@ from components.core.training.optimizers import Optimizer
 if TYPE_CHECKING:
     import torch
 
+Told = TypeVar("Told")
+
 
 class Backend(Protocol):
     """Moves the weights of a student.
 
     Attributes:
+        parts: into how many a step's rows are best divided for `backward_all`.
         ranks: those it trains among; `backward`, `step`, `whole` and `moments` are called by all of them together.
     """
 
@@ -34,8 +39,13 @@ class Backend(Protocol):
     def model(self) -> Any:
         """What is called in place of the packed model, so that its hooks see every forward."""
 
+    parts: int
+
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of this rank's part of a loss."""
+
+    def backward_all(self, parts: Sequence[Callable[[], tuple[torch.Tensor, Told]]]) -> list[Told]:
+        """Compute each part of a loss and add its gradient; what else the parts computed, in order."""
 
     def step(self, rate: float) -> float:
         """Clip, move at `rate` times the peaks, clear the gradients.
@@ -62,18 +72,51 @@ def run_idle(backend: Backend) -> None:
 
 
 class SingleProcess:
-    """Weights, gradients and optimiser of one process."""
+    """Weights, gradients and optimiser of one process.
+
+    Args:
+        threads: parts of a loss that are computed side by side, a core each; 0 leaves the cores to torch, which divides
+            every operation among them. Those of a small student are too small for that (sft/README.md), while halves of
+            its rows need each other only when their gradients are added.
+    """
 
     spreads_weights = False
 
-    def __init__(self, packed: Any, optimizer: Optimizer) -> None:
+    def __init__(self, packed: Any, optimizer: Optimizer, threads: int = 0) -> None:
+        import torch
+
         self.ranks = Ranks()
         self.model = packed
+        self.parts = max(1, threads)
         self._optimizer = optimizer
+        if threads:
+            torch.set_num_threads(1)
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient."""
         loss.backward()
+
+    def backward_all(self, parts: Sequence[Callable[[], tuple[torch.Tensor, Told]]]) -> list[Told]:
+        """Side by side, if there are threads; gradients are added in the order of the parts, to equal bytes."""
+        import torch
+
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+
+        def computed(part: Callable[[], tuple[torch.Tensor, Told]]) -> tuple[Sequence[torch.Tensor | None], Told]:
+            loss, told = part()
+            return torch.autograd.grad(loss, weights, allow_unused=True), told
+
+        if len(parts) == 1:
+            loss, told = parts[0]()
+            self.backward(loss)
+            return [told]
+        with ThreadPoolExecutor(self.parts) as pool:
+            results = list(pool.map(computed, parts))
+        for gradients, _ in results:
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        return [told for _, told in results]
 
     def step(self, rate: float) -> float:
         """Move the weights."""

@@ -56,6 +56,10 @@ class TrainingSettings(VideoStageSettings):
     device: str = "auto"
     """`auto` takes CUDA where there is one. Ours."""
 
+    threads: int = Field(default=0, ge=0)
+    """Parts of a step that one process computes side by side, a core each (core/training/backend.py); 0 leaves the
+    cores to torch. The weights depend on it in their last bits, and so does the key of a result. Ours."""
+
     arithmetic: Arithmetic = "auto"
     """What the student runs in. `auto`: bfloat16 on a GPU from a hundred million weights on, else float32. Weights are
     stored in float32 while they are trained, whatever they run in. Ours."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pydantic import Field
 
@@ -91,11 +92,20 @@ def backward_by_task(
         if not names:
             run_idle(backend)
             continue
-        losses = -backend.model("score", part)
-        own_weights = torch.cat([row.weights[row.scored] for row in part]).to(losses.device)
-        shares = torch.tensor([per_token[name] for name in names], device=losses.device) * own_weights
-        backend.backward((losses * shares).sum().mul(scale))
-        for name, value, weight in zip(names, losses.tolist(), own_weights.tolist(), strict=True):
+        own_weights = torch.cat([row.weights[row.scored] for row in part])
+        shares = (torch.tensor([per_token[name] for name in names]) * own_weights * scale).to(backend.model.device)
+
+        def lost(rows: Sequence[Packed], shares: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+            losses = -backend.model("score", rows)
+            return (losses * shares).sum(), losses.tolist()
+
+        divided = _divided(part, backend.parts)
+        sizes = [sum(int(row.scored.sum()) for row in rows) for rows in divided]
+        values = backend.backward_all(
+            [partial(lost, *given) for given in zip(divided, shares.split(sizes), strict=True)]
+        )
+        told = [value for part in values for value in part]
+        for name, value, weight in zip(names, told, own_weights.tolist(), strict=True):
             summed[name].append(value * weight)
             likely[name].append(float(value < SURE))
     summed = {name: [value for told in ranks.gather(dict(summed)) for value in told.get(name, ())] for name in counts}
@@ -109,6 +119,19 @@ def backward_by_task(
         **{f"right_{name}": math.fsum(likely[name]) / len(likely[name]) for name in weighed},
         "tokens": float(sum(map(len, summed.values()))),
     }
+
+
+def _divided(rows: Sequence[Packed], parts: int) -> list[Sequence[Packed]]:
+    """Rows in runs of about as many tokens."""
+    share = sum(len(row.token_ids) for row in rows) / parts
+    runs: list[list[Packed]] = [[]]
+    tokens = 0
+    for row in rows:
+        tokens += len(row.token_ids)
+        if runs[-1] and tokens - len(row.token_ids) / 2 > share * len(runs):
+            runs.append([])
+        runs[-1].append(row)
+    return list(runs)
 
 
 def _task_of_each(row: Packed, tasks: Sequence[str]) -> list[str]:

@@ -17,12 +17,13 @@ What is asked of DeepSpeed, and why:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from components.core.errors import SettingsError
 from components.core.students.packing import idle_row
+from components.core.training.backend import Told
 from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import BETAS, OptimizerSettings, Peaks
 
@@ -47,6 +48,8 @@ class Zero:
     Raises:
         SettingsError: the peaks ask for Muon.
     """
+
+    parts = 1
 
     def __init__(self, packed: Any, settings: OptimizerSettings, peaks: Peaks, ranks: Ranks, stage: int) -> None:
         if peaks.name == "muon":
@@ -78,6 +81,15 @@ class Zero:
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of this rank's part; DeepSpeed takes means over ranks, and losses here add up."""
         self.model.backward(loss * self.ranks.size, scale_wrt_gas=False)
+
+    def backward_all(self, parts: Sequence[Callable[[], tuple[torch.Tensor, Told]]]) -> list[Told]:
+        """One after the other: ranks are what runs side by side."""
+        told = []
+        for part in parts:
+            loss, said = part()
+            self.backward(loss)
+            told.append(said)
+        return told
 
     def step(self, rate: float) -> float:
         """Move the weights; DeepSpeed moves nothing where the norm is no number."""

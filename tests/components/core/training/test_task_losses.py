@@ -10,6 +10,7 @@ from components.core.students.packed_model import log_probabilities
 from components.core.students.packing import Packed, pack
 from components.core.students.prompting import Segment
 from components.core.students.student import Student
+from components.core.training.backend import SingleProcess
 from components.core.training.task_losses import TaskWeights, backward_by_task
 from tests.components.training_world import alone, frames
 
@@ -47,6 +48,25 @@ def backward(student: Student, videos: Sequence[Sequence[tuple[str, Segment]]], 
     rows, tasks = rows_of(student, videos)
     settings = {"weights": TaskWeights(), "rows_per_forward": 8, **given}
     return backward_by_task(alone(student), rows, tasks, **settings)
+
+
+def test_parts_side_by_side_give_the_gradient_of_the_whole_and_always_the_same_bytes(student: Student) -> None:
+    videos = [PAPER, PAPER[:2], PAPER[2:], PAPER[1:]]
+    rows, tasks = rows_of(student, videos)
+
+    def told_and_gradient(threads: int, rows_per_forward: int) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        backend = SingleProcess(student.packed, alone(student)._optimizer, threads)
+        return backward_by_task(backend, rows, tasks, TaskWeights(), rows_per_forward), gradient(student)
+
+    whole, expected = told_and_gradient(0, 8)
+    for threads, rows_per_forward in ((2, 8), (3, 8), (2, 3)):
+        told, ours = told_and_gradient(threads, rows_per_forward)
+        assert told == pytest.approx(whole, rel=1e-5)
+        assert ours.keys() == expected.keys()
+        for name, value in ours.items():
+            torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-4)
+        again, same = told_and_gradient(threads, rows_per_forward)
+        assert again == told and all(torch.equal(same[name], value) for name, value in ours.items())
 
 
 def test_direct_answers_have_a_third_of_the_loss_beside_a_caption_hundreds_of_times_their_length(
