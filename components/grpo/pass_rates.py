@@ -26,6 +26,7 @@ from components.core.students.student import Ask, Student
 from components.core.students.videos import Videos
 from components.core.traces.tags import parse
 from components.core.training.distributed.ranks import Ranks
+from components.grpo.rollouts import sample_side_by_side
 from components.grpo.settings import GrpoSettings, PassRateSettings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 FOLDER, FILE = "pass_rates", "pass_rates.json"
 MEASURED_BY = ("seed", "temperature", "top_p", "max_tokens", "videos", "questions_per_video", "question_types",
-               "max_duration_s", "arithmetic")  # fmt: skip
+               "max_duration_s", "arithmetic", "threads")  # fmt: skip
 """The settings, beside its own, that a rate depends on."""
 
 
@@ -96,7 +97,7 @@ class PassRates:
         ]
         decoding = Decoding(settings.max_tokens, settings.temperature, settings.top_p, student.never)
         seed = int(digest_of([settings.seed, *(question.question_id for question in questions)])[:12], 16)
-        replies = sampler.sample(requests, decoding, seed)
+        replies = sample_side_by_side(sampler, requests, decoding, seed, max(1, settings.threads))
         return {
             question.question_id: fmean(
                 match_option(parse(student.text(reply)).answer, question.options, question.question)

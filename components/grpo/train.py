@@ -65,7 +65,8 @@ class Trainer:
         sampled = time.process_time()
         metrics = self._judge(groups)
         judged = time.process_time()
-        batches = batches_of(groups, settings.rows_per_forward, self.student.model.device)
+        backend = self.loop.backend
+        batches = batches_of(groups, settings.rows_per_forward, self.student.model.device, backend.parts)
         self.student.packed.train()
         for _ in range(settings.updates):
             metrics |= self._update(batches, number)
@@ -81,7 +82,7 @@ class Trainer:
                 self.sampler.take_up(self.student.model.named_parameters())
         seed = (self.settings.seed * 1_000_003 + number) * ranks.size + ranks.rank
         prompts = prompts_of(self.questions, self.captions, self.videos, self.settings, number, ranks)
-        return sample_groups(self.student, self.sampler, prompts, self.settings, seed) if prompts else []
+        return sample_groups(self.student, self.sampler, prompts, self.settings, seed, self.loop.backend.parts)
 
     def _judge(self, groups: Sequence[Group]) -> dict[str, float]:
         """Fill in rewards and advantages; one rank asks for all, so that a teacher sees one client. Returns metrics."""

@@ -7,9 +7,11 @@ ratio is exactly 1, and with several none pays for a pass of its own.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from components.core.students.packed_model import log_probabilities
@@ -44,16 +46,15 @@ class Batch:
     reference: torch.Tensor | None = None
 
 
-def batches_of(groups: Sequence[Group], rows_per_forward: int, device: Any) -> list[Batch]:
-    """The groups that teach, one row for each video, so many rows together."""
+def batches_of(groups: Sequence[Group], rows_per_forward: int, device: Any, parts: int = 1) -> list[Batch]:
+    """The groups that teach, one row for each video, so many rows together, or fewer where parts run side by side."""
     by_video: dict[int, list[Group]] = defaultdict(list)
     for group in groups:
         if group.teaches:
             by_video[id(group.prompt.prefix)].append(group)
     videos = list(by_video.values())
-    return [
-        _batch(videos[start : start + rows_per_forward], device) for start in range(0, len(videos), rows_per_forward)
-    ]
+    together = max(1, min(rows_per_forward, math.ceil(len(videos) / parts)))
+    return [_batch(videos[start : start + together], device) for start in range(0, len(videos), together)]
 
 
 def backward(
@@ -76,27 +77,34 @@ def backward(
     if not total:
         return {}
     most = max(ranks.gather(len(batches)))  # before any pass: a rank amid one waits for all the others to make it, too
-    sums: dict[str, float] = {"policy_loss": 0.0, "clipped": 0.0, "entropy_estimate": 0.0}
-    if reference is not None:
-        sums["kl"] = 0.0
-    for batch in batches:
+
+    def lost(batch: Batch) -> tuple[torch.Tensor, Mapping[str, float]]:
         new = _scores(backend.model, batch.rows, settings.temperature)
         if batch.old is None:
             batch.old = new.detach()
         losses, clipped = clipped_loss(new, batch.old, batch.advantages, settings.clip_low, settings.clip_high)
-        policy = (importance_weights(batch.old, batch.rollout, settings.rollout_weight_cap) * losses).sum()
-        sums["policy_loss"] += float(policy.detach())
-        sums["clipped"] += float(clipped.sum())
-        sums["entropy_estimate"] -= float(new.detach().sum())
-        loss = policy
+        loss = (importance_weights(batch.old, batch.rollout, settings.rollout_weight_cap) * losses).sum()
+        told = {
+            "policy_loss": float(loss.detach()),
+            "clipped": float(clipped.sum()),
+            "entropy_estimate": -float(new.detach().sum()),
+        }
         if reference is not None:
             if batch.reference is None:
                 with torch.no_grad():
                     batch.reference = _scores(reference, batch.rows, settings.temperature)
             divergence = kl_divergence(new, batch.reference).sum()
-            sums["kl"] += float(divergence.detach())
-            loss = policy + settings.kl * divergence
-        backend.backward(loss / total)
+            told["kl"] = float(divergence.detach())
+            loss = loss + settings.kl * divergence
+        return loss / total, told
+
+    sums = dict.fromkeys(
+        ("policy_loss", "clipped", "entropy_estimate", *(("kl",) if reference is not None else ())), 0.0
+    )
+    for start in range(0, len(batches), backend.parts):
+        for told in backend.backward_all([partial(lost, batch) for batch in batches[start : start + backend.parts]]):
+            for name, value in told.items():
+                sums[name] += value
     for _ in range(most - len(batches)):
         run_idle(backend)
     drawn = [(batch.old.cpu(), batch.rollout.cpu()) for batch in batches if batch.old is not None]
