@@ -116,7 +116,9 @@ class Loop:
         packed, settings = self._student.packed, self._task.settings
         if settings.distributed.backend == "deepspeed":
             return Zero(packed, settings.optimizer, self._peaks, self.ranks, settings.distributed.zero)
-        return SingleProcess(packed, Optimizer(self._student.model, settings.optimizer, self._peaks), settings.threads)
+        threads = settings.threads
+        optimizer = Optimizer(self._student.model, settings.optimizer, self._peaks, max(1, threads))
+        return SingleProcess(packed, optimizer, threads)
 
     def move(self, loss: float, rate: float, number: int) -> dict[str, float]:
         """Move the weights by the gradients that the backend has.

@@ -8,8 +8,10 @@ Muon orthogonalises in bfloat16, one matrix after another; here equal shapes go 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -100,9 +102,13 @@ BETAS = (0.9, 0.95)
 
 
 class Optimizer:
-    """Both optimisers behind one face: `step(rate)`, and their state as tensors for a checkpoint."""
+    """Both optimisers behind one face: `step(rate)`, and their state as tensors for a checkpoint.
 
-    def __init__(self, model: Any, settings: OptimizerSettings, peaks: Peaks) -> None:
+    Args:
+        threads: matrices are orthogonalised on so many cores side by side; which ones does not change a bit of them.
+    """
+
+    def __init__(self, model: Any, settings: OptimizerSettings, peaks: Peaks, threads: int = 1) -> None:
         import torch
 
         self.settings = settings
@@ -119,7 +125,7 @@ class Optimizer:
         ]
         self._peaks = [peaks.learning_rate]
         if matrices:
-            self._parts.append(_muon(matrices, peaks.matrix_learning_rate, settings.momentum))
+            self._parts.append(_muon(matrices, peaks.matrix_learning_rate, settings.momentum, threads))
             self._peaks.append(peaks.matrix_learning_rate)
 
     def step(self, rate: float) -> float:
@@ -164,7 +170,9 @@ class Optimizer:
             part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
 
 
-def _muon(matrices: Iterable[torch.nn.Parameter], learning_rate: float, momentum: float) -> torch.optim.Optimizer:
+def _muon(
+    matrices: Iterable[torch.nn.Parameter], learning_rate: float, momentum: float, threads: int
+) -> torch.optim.Optimizer:
     """Muon as a torch optimiser; the class is made here so that importing this module does not import torch."""
     import torch
 
@@ -172,30 +180,41 @@ def _muon(matrices: Iterable[torch.nn.Parameter], learning_rate: float, momentum
         @torch.no_grad()
         def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is ever given
             for group in self.param_groups:
-                for parameters in _by_shape(group["params"]).values():
-                    moves = []
-                    for parameter in parameters:
-                        gradient, state = parameter.grad, self.state[parameter]
-                        assert gradient is not None  # _by_shape keeps those that have one
-                        if "momentum" not in state:
-                            state["momentum"] = torch.zeros_like(parameter)
-                        state["momentum"].lerp_(gradient, 1 - group["momentum"])
-                        moves.append(gradient.lerp(state["momentum"], group["momentum"]).flatten(1))
-                    rows, columns = moves[0].shape
-                    scale = max(1.0, rows / columns) ** 0.5
-                    for parameter, move in zip(parameters, orthogonalise(torch.stack(moves)), strict=True):
-                        parameter.add_(move.view_as(parameter), alpha=-group["lr"] * scale)
+                for parameter in group["params"]:  # before any thread is: a checkpoint has them in this order
+                    if parameter.grad is not None and "momentum" not in self.state[parameter]:
+                        self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+                alike = _by_shape(group["params"])
+                shares = [[part[number::threads] for part in alike if part[number:]] for number in range(threads)]
+                if threads == 1:
+                    self._move(group, alike)
+                    continue
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(self._move, repeat(group), shares))
+
+        @torch.no_grad()
+        def _move(self, group: Mapping[str, Any], alike: Sequence[Sequence[torch.nn.Parameter]]) -> None:
+            for parameters in alike:
+                moves = []
+                for parameter in parameters:
+                    gradient, momentum = parameter.grad, self.state[parameter]["momentum"]
+                    assert gradient is not None  # _by_shape keeps those that have one
+                    momentum.lerp_(gradient, 1 - group["momentum"])
+                    moves.append(gradient.lerp(momentum, group["momentum"]).flatten(1))
+                rows, columns = moves[0].shape
+                scale = max(1.0, rows / columns) ** 0.5
+                for parameter, move in zip(parameters, orthogonalise(torch.stack(moves)), strict=True):
+                    parameter.add_(move.view_as(parameter), alpha=-group["lr"] * scale)
 
     return Muon(matrices, {"lr": learning_rate, "momentum": momentum})
 
 
-def _by_shape(parameters: Iterable[torch.nn.Parameter]) -> dict[tuple[int, int], list[torch.nn.Parameter]]:
+def _by_shape(parameters: Iterable[torch.nn.Parameter]) -> list[list[torch.nn.Parameter]]:
     """Parameters that have a gradient, by the shape of their matrix (a convolution's kernel is flattened)."""
     groups: dict[tuple[int, int], list[Any]] = {}
     for parameter in parameters:
         if parameter.grad is not None:
             groups.setdefault((parameter.shape[0], parameter[0].numel()), []).append(parameter)
-    return groups
+    return list(groups.values())
 
 
 def orthogonalise(matrices: torch.Tensor, iterations: int = 5) -> torch.Tensor:

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from components.core.errors import SettingsError
-from components.core.training.optimizers import OptimizerSettings, Peaks
+from components.core.training.optimizers import Optimizer, OptimizerSettings, Peaks
 from components.grpo.settings import GrpoSettings
 from components.sft.settings import SftSettings
 
@@ -37,3 +38,22 @@ def test_the_rate_begins_to_fall_where_it_says(steps: int, decay: float) -> None
     rates = [settings.rate(step, steps) for step in range(steps)]
     falls_at = settings.falls_at(steps)
     assert all(rate == 1.0 for rate in rates[:falls_at]) and all(rate < 1.0 for rate in rates[falls_at:])
+
+
+def test_matrices_move_by_the_same_bits_on_any_number_of_cores() -> None:
+    settings = OptimizerSettings(name="muon", learning_rate=1e-3, matrix_learning_rate=0.02)
+
+    def moved(threads: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        layers = [torch.nn.Linear(*shape) for shape in ((64, 64), (64, 96), (96, 64), (64, 64), (64, 64))]
+        model = torch.nn.Sequential(*layers)
+        optimizer = Optimizer(model, settings, settings.peaks(pretrained=False), threads)
+        for _ in range(3):
+            model(torch.randn(8, 64)).square().sum().backward()
+            optimizer.step(1.0)
+        return {**model.state_dict(), **optimizer.tensors()}
+
+    one = moved(1)
+    for threads in (2, 3):
+        several = moved(threads)
+        assert list(several) == list(one) and all(torch.equal(several[name], value) for name, value in one.items())
