@@ -35,6 +35,11 @@ from components.grpo.samples import read_questions, replayed_samples
 from components.grpo.settings import GrpoSettings
 from components.grpo.update import Batch, backward, batches_of
 
+NEVER_SOMETIMES = (
+    "of %d questions none is right sometimes (pass_rate in the metrics): training on all of them. Was the SFT model "
+    "trained long enough? grpo.pass_rate.questions and .replies measure more, .above and .below let more in"
+)
+
 
 @dataclass
 class Trainer:
@@ -164,8 +169,11 @@ def _train(task: Task[GrpoSettings], ranks: Ranks) -> None:
     rates = PassRates(task, ranks, inputs) if settings.pass_rate.replies else None
     if rates is not None:
         measured = rates.of(questions, student, sampler, videos)
-        questions = sometimes_right(questions, measured, settings.pass_rate)
-        task.metrics |= histogram(measured, sum(map(len, questions)))
+        chosen = sometimes_right(questions, measured, settings.pass_rate)
+        task.metrics |= histogram(measured, sum(map(len, chosen)))
+        if not chosen:
+            task.log.warning(NEVER_SOMETIMES, len(measured))
+        questions = chosen or questions
     loop = Loop(task, ranks, checkpoints, student, settings.peaks(pretrained=student.pretrained))
     copied = loop.backend.spreads_weights
     if copied:

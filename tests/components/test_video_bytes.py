@@ -184,6 +184,7 @@ def test_training_and_evaluation_fetch_each_video_once_each(
     work = {"work": {"decoders": 1}}
     assert fetched(SFT, "sft_model", {**SMALL, **work}) == sizes["train"]
     steps = {"steps": 2, "videos": 2, "questions_per_video": 1, "replies": 2, "max_tokens": 8, "replay_videos": 0}
+    steps |= {"pass_rate": {"replies": 2}}
     assert fetched(GRPO, "grpo_model", {**laptop("grpo", steps), **work}) == sizes["train"]
     few = {"max_tokens": 4, "max_caption_tokens": 4}
     assert fetched(EVALUATION, "evaluation", {**laptop("evaluation", few), **work}) == sizes["eval"]

@@ -201,6 +201,13 @@ def test_a_run_that_was_killed_while_measuring_pass_rates_measures_what_is_left(
     assert len(batches) == 4  # neither another reward nor another length measures again
 
 
+def test_where_no_question_is_right_sometimes_all_of_them_train(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """A student that was hardly taught costs nobody the run; the log and the metrics say so."""
+    curve = train(tmp_path, inputs, steps=1, pass_rate={"replies": 2, "above": 0.98, "below": 0.99})
+    assert len(curve) == 1 and read_manifest(tmp_path / "output").metrics["pass_rate/trained"] == 0
+    assert "training on all of them" in (tmp_path / "run" / "logs" / "grpo-s00000.jsonl").read_text()
+
+
 def rates_in(folder: Path) -> dict[str, float]:
     return dict(json.loads((folder / "output" / FOLDER / FILE).read_text()))
 

@@ -17,6 +17,7 @@ from components.core.data.outline import Outline
 from components.core.engine import record
 from components.core.engine.run import run_task
 from components.core.errors import DiskFull, InputError, as_disk_full
+from pipelines.launch.local import launcher
 from pipelines.launch.local.folders import RunFolder, RunsRoot
 from pipelines.launch.local.progress import RunWatcher
 from tests.components.core.engine.toy.stage import STAGE
@@ -110,8 +111,10 @@ def test_a_launcher_that_cannot_start_a_run_leaves_it_failed(
             raise InputError("The teacher did not start.", "Correct it.")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), broken)
 
-    place = {"kfp.log": "_watch", "job.json": "_write_job", "teacher": "_teacher"}[broken]
-    monkeypatch.setattr(type(run), place, refuse)
+    if broken == "teacher":
+        monkeypatch.setattr(launcher, "endpoints_of", refuse)
+    else:
+        monkeypatch.setattr(type(run), {"kfp.log": "_watch", "job.json": "_write_job"}[broken], refuse)
     expected = InputError if broken == "teacher" else DiskFull
     with pytest.raises(expected) as told:
         run.start()
