@@ -53,6 +53,7 @@ def predict(
     pairs: Mapping[str, Sequence[ReversedPair]],
     max_tokens: int,
     batch_size: int,
+    threads: int,
     names: Collection[str] = (),
 ) -> list[Prediction]:
     """The answers of every system that is this student to the questions about the videos of a chunk.
@@ -67,7 +68,7 @@ def predict(
 
         asked = list(asked)
         asks = [Ask(prefix, system.mode, question.question, question.options) for question, prefix in asked]
-        texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
+        texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size, threads=threads)
         return [prediction(system, question, text) for (question, _), text in zip(asked, texts, strict=True)]
 
     predictions: list[Prediction] = []

@@ -41,6 +41,7 @@ def describe(
     *,
     max_tokens: int,
     batch_size: int,
+    threads: int,
 ) -> list[Description]:
     """The captions of a chunk's videos by every trained student."""
     from components.core.students.student import Ask
@@ -49,7 +50,7 @@ def describe(
     for name in (name for name in DESCRIBED if name in students):
         student = students[name]
         asks = [Ask(student.prefix(one.frames, one.video.duration_s), "caption") for one in chunk]
-        texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size)
+        texts = student.generate(asks, max_tokens=max_tokens, batch=batch_size, threads=threads)
         for one, text in zip(chunk, texts, strict=True):
             events = captions[one.video.video_id]
             reference = "\n".join(caption_line(event.start_s, event.end_s, event.text) for event in events)

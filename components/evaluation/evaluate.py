@@ -123,7 +123,7 @@ async def ask(
     reversed_pairs: dict[str, list[ReversedPair]] = defaultdict(list)
     for pair in pairs:
         reversed_pairs[pair.forward.video_id].append(pair)
-    limits = settings.max_tokens, settings.batch_size, settings.systems
+    limits = settings.max_tokens, settings.batch_size, settings.threads, settings.systems
     for chunk in chunks(videos, settings.videos_per_chunk):
         room = max(0, settings.captioned_videos - len({one.video_id for one in descriptions}))
         for frames, watched in (await watch(task, chunk, plans.values(), unreadable)).items():
@@ -142,6 +142,7 @@ async def ask(
                 captions,
                 max_tokens=settings.max_caption_tokens,
                 batch_size=settings.batch_size,
+                threads=settings.threads,
             )
         task.log.info("%d answers to %d questions", len(predictions), len({row.question_id for row in predictions}))
     task.write("predictions", unreadable.values())

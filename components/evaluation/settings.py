@@ -76,3 +76,6 @@ class EvaluationSettings(VideoStageSettings):
 
     batch_size: int = Field(default=8, ge=1)
     """Answers generated together. Ours: behind 12,288 visual tokens each."""
+
+    threads: int = Field(default=1, ge=1)
+    """Batches generated at a time. Ours: one, which has all cores or the GPU; a small student leaves a core idle."""

@@ -8,6 +8,7 @@ texts   = student.generate([Ask(prefix, "think", question, options)], max_tokens
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,23 +96,26 @@ class Student:
         top_p: float = 1.0,
         seed: int = 0,
         batch: int = 64,
+        threads: int = 1,
     ) -> list[str]:
         """One reply to each ask, in order, without the token that ends it; greedy unless a temperature is given.
 
         Args:
             batch: asks that run together; put asks about one video next to each other, it is then encoded once.
+            threads: batches at a time; what is replied does not depend on it.
         """
         import torch
 
-        generator = torch.Generator(self.model.device).manual_seed(seed)
         decoding = Decoding(max_tokens, temperature, top_p, self.never)
         self.model.eval()
-        texts: list[str] = []
-        for start in range(0, len(asks), batch):
+
+        def reply(start: int) -> list[str]:
+            generator = torch.Generator(self.model.device).manual_seed(seed + start)
             requests = [self.request(ask) for ask in asks[start : start + batch]]
-            replies = sample(self.packed, requests, decoding, self.ends, generator)
-            texts += [self.text(group[0]) for group in replies]
-        return texts
+            return [self.text(group[0]) for group in sample(self.packed, requests, decoding, self.ends, generator)]
+
+        with ThreadPoolExecutor(threads) as pool:
+            return [text for texts in pool.map(reply, range(0, len(asks), batch)) for text in texts]
 
     def text(self, reply: Reply) -> str:
         """A reply as text, without its end token."""
