@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from components.core.engine.stage import Task
 
 FOLDER, FILE = "pass_rates", "pass_rates.json"
-MEASURED_BY = ("seed", "temperature", "top_p", "max_tokens", "videos", "questions_per_video", "question_types",
+MEASURED_BY = ("seed", "temperature", "top_p", "max_tokens", "questions_per_video", "question_types",
                "max_duration_s", "arithmetic", "threads")  # fmt: skip
 """The settings, beside its own, that a rate depends on."""
 
@@ -48,7 +48,9 @@ class PassRates:
         self._task, self._ranks = task, ranks
         content = task.settings.content()
         own = task.settings.pass_rate
-        key = digest_of([own.replies, own.questions, {name: content[name] for name in MEASURED_BY}, *inputs])
+        key = digest_of(
+            [own.replies, own.questions, own.videos, {name: content[name] for name in MEASURED_BY}, *inputs]
+        )
         self._kept = ranks.in_turn(lambda: task.checkpoints(filed_under(__name__, key)))
 
     @property
@@ -63,7 +65,8 @@ class PassRates:
         settings = self._task.settings
         chosen = choose(by_video, settings.questions_per_video, settings.pass_rate.questions)
         rates: dict[str, float] = self._ranks.from_first(self._read)
-        batches = [chosen[start : start + settings.videos] for start in range(0, len(chosen), settings.videos)]
+        size = settings.pass_rate.videos
+        batches = [chosen[start : start + size] for start in range(0, len(chosen), size)]
         waiting = [batch for batch in batches if any(one.question_id not in rates for asked in batch for one in asked)]
         if waiting:
             told = "asking %d questions %d times each, to train on those that are right sometimes"

@@ -38,6 +38,9 @@ class PassRateSettings(Settings):
     questions: int = Field(default=0, ge=0)
     """At most so many are measured, taken from all videos in turns, and none but these train; 0 measures all. Ours."""
 
+    videos: int = Field(default=14, ge=1)
+    """Videos whose questions are asked together, kept when they are answered. Ours: as many as in a step."""
+
     above: float = Field(default=0.0, ge=0, lt=1)
     """A question trains whose share of right replies lies above this. Ours: never right teaches nothing."""
 
