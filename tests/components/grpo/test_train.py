@@ -174,7 +174,7 @@ def test_without_a_training_question_the_error_says_so(
 def test_a_run_that_was_killed_while_measuring_pass_rates_measures_what_is_left(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = {"steps": 1, "videos": 1, "temperature": 1.0, "pass_rate": {"replies": 4}}  # three videos, one by one
+    measured = {"steps": 1, "videos": 1, "temperature": 1.0, "pass_rate": {"replies": 4, "videos": 1}}  # one by one
     train(tmp_path / "unbroken", inputs, **measured)
     rates = rates_in(tmp_path / "unbroken")
     metrics = read_manifest(tmp_path / "unbroken" / "output").metrics
