@@ -28,7 +28,7 @@ from components.sft.remixing import Remixer
 from components.sft.samples import Teaching
 from components.sft.schedule import Schedule, Step, sampling_rng
 from components.sft.settings import SftSettings
-from components.sft.visual_words import Moment, draw_moments, scale_tokens, words_loss
+from components.sft.visual_words import Moment, draw_moments, name_words, scale_tokens, words_loss
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +64,7 @@ class Trainer:
         self.too_long = 0
         self._settings, self._student, self._loop = settings, student, loop
         self._lessons, self._videos = lessons, videos
+        self._names = name_words(lessons, student.prompter)
         self._schedule = Schedule(settings.phases, len(lessons), settings.seed)
         self._teaching = Teaching.of(lessons, student.prompter, settings, self._moments)
         self._remixer = Remixer(lessons, student, settings.remix) if settings.remix.share else None
@@ -98,7 +99,7 @@ class Trainer:
         divided = [own[start : start + size] for start in range(0, len(own), size)] or [moments[:1]]
 
         def part_of_loss(part: list[Moment]) -> tuple[torch.Tensor, float]:
-            mean = words_loss(backend.model, self._student.prompter, part, each_token=words.each_token)
+            mean = words_loss(backend.model, self._student.prompter, part, self._names, each_token=words.each_token)
             loss = mean * (len(part) / len(moments) if own else 0.0)
             return loss, float(loss.detach())
 

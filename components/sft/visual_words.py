@@ -40,20 +40,31 @@ def draw_moments(lessons: Sequence[Lessons], videos: Videos, count: int, rng: Ra
     return drawn
 
 
-def words_loss(model: Any, prompter: Prompter, moments: Sequence[Moment], *, each_token: bool = False) -> torch.Tensor:
+def name_words(lessons: Sequence[Lessons], prompter: Prompter) -> list[int]:
+    """Every token that an event is named with."""
+    texts = {event.text for lesson in lessons for event in lesson.events}
+    return sorted({token_id for text in texts for token_id in prompter.encode(f" {prompter.plain(text)}")})
+
+
+def words_loss(
+    model: Any, prompter: Prompter, moments: Sequence[Moment], names: Sequence[int], *, each_token: bool = False
+) -> torch.Tensor:
     """Cross entropy between the words of each event, equally likely, and what its visual tokens predict.
 
     Args:
+        names: the words that there are, as `name_words` gives them. Among the whole vocabulary, the tokens that name
+            nothing would all learn alike to be none of it, and nothing would tell one second from another.
         each_token: every visual token by itself predicts all of the words, not their mean.
     """
     import torch
 
-    predicted = model("words", [video for video, _ in moments], each_token)
+    predicted = model("words", [video for video, _ in moments], names, each_token)
+    places = {token_id: place for place, token_id in enumerate(names)}
     target = torch.zeros(len(moments), predicted.shape[-1], device=predicted.device)
     for row, (_, text) in enumerate(moments):
         ids = prompter.encode(f" {prompter.plain(text)}")
         for token_id in ids:
-            target[row, token_id] += 1.0 / len(ids)
+            target[row, places[token_id]] += 1.0 / len(ids)
     entropy = -torch.xlogy(target, target).sum(1).mean()
     meant = target[:, None] if each_token else target
     return -(meant * predicted).sum(-1).mean() - entropy

@@ -5,7 +5,7 @@ whole, as `model.lm_head(…)` from a loss would, escapes them: gradients are no
 whoever trains or samples calls the whole and says what for:
 
     model("score", rows, temperature)                log-probabilities of packed rows' scored tokens
-    model("words", videos, each)                     what the mean visual token of each video predicts, or each one
+    model("words", videos, among, each)              which of some words the mean visual token predicts, or each one
     model("read", ids, positions, mask, …)           logits of chosen tokens, with a cache: what sampling is made of
 
 The head runs in chunks: the logits of 8 × 4,096 replies over 152,064 tokens take 20 GB in float32, and a backward pass
@@ -109,17 +109,19 @@ def _module_type() -> type[torch.nn.Module]:
             hidden = self._run(embedded, positions[:, None], None, blocks=blocks_of(rows))
             return self._score_in_chunks(hidden[0].index_select(0, predictors[scored]), ids[scored], temperature)
 
-        def _words(self, videos: Sequence[VideoPatches], each: bool = False) -> torch.Tensor:
-            """Log-probabilities (videos, vocabulary) in float32, by final norm and head alone.
+        def _words(self, videos: Sequence[VideoPatches], among: Sequence[int], each: bool = False) -> torch.Tensor:
+            """Log-probabilities (videos, words) in float32, by final norm and head alone.
 
             Args:
-                each: of every visual token by itself, (videos, tokens, vocabulary); videos have equal sizes then.
+                among: the words it is one of, as token ids.
+                each: of every visual token by itself, (videos, tokens, words); videos have equal sizes then.
             """
             encoded = torch.stack(encode_videos(self.model, videos)) if each else None
             if encoded is None:
                 encoded = torch.stack([tokens.mean(0) for tokens in encode_videos(self.model, videos)])
-            logits: torch.Tensor = self.model.lm_head(self.model.model.language_model.norm(encoded))
-            return logits.float().log_softmax(-1)
+            normed = self.model.model.language_model.norm(encoded)
+            weight = self.model.lm_head.weight.index_select(0, torch.tensor(among, device=encoded.device))
+            return functional.linear(normed, weight).float().log_softmax(-1)
 
         def _read(
             self,

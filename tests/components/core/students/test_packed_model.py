@@ -72,7 +72,7 @@ def calls(student: Student) -> Iterator[list[str]]:
 def test_scoring_and_sampling_run_no_part_past_the_whole(student: Student, calls: list[str]) -> None:
     log_probabilities(student.packed, rows(student))
     OwnSampler(student.packed, student.ends).sample(requests(student), Decoding(6, 1.0), 0)
-    student.packed("words", [row.prefix.video for row in rows(student)])
+    student.packed("words", [row.prefix.video for row in rows(student)], [300, 301])
     assert calls == []
     encode_videos(student.model, [rows(student)[0].prefix.video])  # and such a call is seen
     assert calls
