@@ -3,13 +3,12 @@
     caption   the whole caption
     observe   looks at moments, as a trace makes them, without a question; loss on what is observed only
     find      searches for an event as scans, each with a look at some moment behind it, likewise
-    match     a scan of what was never shown, in text alone; loss on its verdicts only
     rehearse  a question with its trace about what was never shown, in text alone; loss on all but what is seen
     direct    a question answered at once
     think     a question with its re-watching trace
 
-`observe`, `find` and `match` are pieces of a trace: they teach the looks, the searches and the comparison themselves,
-which traces alone (a handful for each video) do not.
+`observe` and `find` are pieces of a trace: they teach the looks and the searches themselves, which traces alone (a
+handful for each video) do not. `rehearse` teaches what needs no eyes, on as many scenes as are wanted.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Literal
 
 from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, short_id
 from components.core.students.prompting import Mode, Prompter
-from components.core.traces.scans import NO, YES, scan, scanned
+from components.core.traces.scans import scan, scanned
 from components.core.traces.timecodes import caption_line, render
 from components.sft.lessons import Lessons
 from components.sft.restaging import Kinds, Staged, learn_kinds, phrase_of, restage
@@ -28,12 +27,8 @@ from components.sft.scenes import Scene, invent
 from components.sft.settings import Phase, SftSettings
 from components.sft.unfaithful import unfaithful
 
-Task = Literal["caption", "observe", "find", "match", "rehearse", "direct", "think"]
+Task = Literal["caption", "observe", "find", "rehearse", "direct", "think"]
 Plan = Callable[[float], Sequence[float]]
-ENTRIES = 8
-"""Of a scan in text alone: as many seconds as a clip has."""
-SAME, ALIKE = 0.45, 0.30
-"""Shares of its entries that are what is sought, or share a word with it: what a comparison of one word gets wrong."""
 
 
 class Teaching:
@@ -88,7 +83,6 @@ class Teaching:
             if found is not None:
                 search = (f"<action>find {event.text}</action><observation>", f"{found}</observation>")
                 samples.append(self._piece("find", video_id, *search, *_look(*rng.choice(seen))))
-        samples += [self._match(rng) for _ in range(phase.match if self._names else 0)]
         samples += [self._rehearse(rng) for _ in range(phase.rehearse if self._phrases else 0)]
         for question in self._questions(lessons, phase, moments, rng):
             samples.append(self._asked("direct", video_id, question, f"<answer>{question.answer}</answer>"))
@@ -136,18 +130,6 @@ class Teaching:
     def _staged_about(self, events: Sequence[CaptionEvent], moments: Sequence[float], rng: Random) -> Staged | None:
         scene = Scene.of(events, moments) if self._phrases else None
         return restage(self._kinds, scene, rng.choice(self._phrases), rng) if scene else None
-
-    def _match(self, rng: Random) -> TrainingSample:
-        sought = rng.choice(self._names)
-        alike = [name for name in self._names if name != sought and set(name.split()) & set(sought.split())]
-        pieces, before = [], f"<action>find {sought}</action><observation>"
-        for second in range(ENTRIES):
-            chance = rng.random()
-            others = alike if chance < SAME + ALIKE and alike else self._names
-            shown = sought if chance < SAME else rng.choice(others)
-            pieces += [f"{before}{render(second)} {shown}", f" {YES if shown == sought else NO}"]
-            before = " "
-        return self._piece("match", "", *pieces)
 
     def _rehearse(self, rng: Random) -> TrainingSample:
         """A question of any kind about a clip that was never there; a kind that it does not allow is drawn anew."""

@@ -71,13 +71,9 @@ class Phase(Settings):
     find: int = Field(default=0, ge=0)
     """Searches for an event, each a scan and a look behind it, loss on what is observed; derived from the caption."""
 
-    match: int = Field(default=0, ge=0)
-    """Scans of what was never shown, in text alone, loss on their verdicts: comparing words is learned first. A phase
-    with nothing else needs no video, and runs without."""
-
     rehearse: int = Field(default=0, ge=0)
     """Questions with their traces about what was never shown, in text alone, loss on all but what is seen: where to
-    look, when to stop and what follows from it needs no eyes."""
+    look, when to stop and what follows from it needs no eyes. A phase with nothing else runs without videos. Ours."""
 
     direct: int = Field(default=0, ge=0)
     """Questions answered at once."""
@@ -85,7 +81,7 @@ class Phase(Settings):
     think: int = Field(default=0, ge=0)
     """Questions with their re-watching trace."""
 
-    until: Mapping[Literal["observe", "find", "match", "rehearse"], float] = Field(default_factory=dict)
+    until: Mapping[Literal["observe", "find", "rehearse"], float] = Field(default_factory=dict)
     """The phase ends before its steps do where these shares of a task's tokens are right, in the mean of ten steps; the
     steps it did not need go to the last phase. Seeds differ in how long a link takes, and one that is not learned when
     the next begins never is (README). Ours."""
@@ -158,8 +154,8 @@ class SftSettings(TrainingSettings):
     """Clips put together from others (ReWatch-R1 shows videos as they are)."""
 
     shifted_positions: int = Field(default=0, ge=0)
-    """Exercises (looks, searches, verdicts) begin up to so many positions later, at random: a look must find its second
-    by what stands there, not by how far away it is. Ours, as long as a trace with its question."""
+    """Exercises (looks, searches, rehearsed traces) begin up to so many positions later, at random: a look must find its
+    second by what stands there, not by how far away it is. Ours, as long as a trace with its question."""
 
     forms: tuple[Literal["open", "multiple_choice"], ...] = ("open", "multiple_choice")
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""
@@ -188,7 +184,7 @@ class SftSettings(TrainingSettings):
             raise ValueError("visual_words.steps is for a student built from scratch: set it to 0, or base to ''")
         if self.student.style == "full" and self.teaches_from_scratch:
             raise ValueError(
-                "scans, remix, shifted_positions, emphasis and phases with find, match, rehearse or until are for a "
+                "scans, remix, shifted_positions, emphasis and phases with find, rehearse or until are for a "
                 "student that was built from scratch: leave them out, or set student.style to compact, which no "
                 "pretrained one knows"
             )
@@ -219,7 +215,7 @@ class SftSettings(TrainingSettings):
     @property
     def teaches_from_scratch(self) -> bool:
         """Whether something is asked for that only a student built from scratch is taught."""
-        exercises = any(phase.find or phase.match or phase.rehearse or phase.until for phase in self.phases)
+        exercises = any(phase.find or phase.rehearse or phase.until for phase in self.phases)
         emphasised = not self.emphasis.changes_nothing
         return bool(
             self.scans

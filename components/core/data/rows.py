@@ -262,7 +262,7 @@ class TrainingSample(Row):
     id_field = "sample_id"
 
     sample_id: str
-    task: Literal["caption", "observe", "find", "match", "rehearse", "direct", "think"]
+    task: Literal["caption", "observe", "find", "rehearse", "direct", "think"]
     video_id: str
     messages: tuple[Message, ...]
 

@@ -36,7 +36,7 @@ FULL: dict[Mode, str] = {
         "<observation></observation>. When you have enough evidence, put the final answer inside <answer></answer>."
     ),
 }
-PIECES = ("observe", "find", "match")
+PIECES = ("observe", "find")
 """Tasks whose samples are pieces of a trace."""
 TURN = "<|im_end|>\n<|im_start|>assistant\n"
 """From the end of a request to the beginning of the reply."""

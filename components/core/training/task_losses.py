@@ -43,9 +43,6 @@ class TaskWeights(Settings):
     find: float = Field(default=1.0, gt=0)
     """Searches and a look behind each, which are ours; no sample of them, no share."""
 
-    match: float = Field(default=1.0, gt=0)
-    """Verdicts in text alone, which are ours; no sample of them, no share."""
-
     rehearse: float = Field(default=1.0, gt=0)
     """Traces in text alone, which are ours; no sample of them, no share."""
 

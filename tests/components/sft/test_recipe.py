@@ -28,8 +28,8 @@ SETTINGS = laptop(
         "student": {"frames": {"max_frames": 8}},
         "visual_words": {"steps": WORDS, "moments": 8},
         "phases": [
-            {"steps": 5, "videos": 2, "match": 4, "until": {"match": 0.97}},
-            {"steps": 3, "videos": 2, "observe": 2, "find": 1, "match": 1},
+            {"steps": 5, "videos": 2, "rehearse": 4, "until": {"rehearse": 0.97}},
+            {"steps": 3, "videos": 2, "observe": 2, "find": 1, "rehearse": 1},
             {"steps": 4, "videos": 4, "caption": 1, "observe": 1, "find": 1, "direct": 1, "think": 2},
         ],
         "checkpoint_every": 3,
@@ -61,10 +61,10 @@ def curve(model: Path) -> list[dict[str, float]]:
 def test_phase_follows_phase_each_with_its_tasks(unbroken: Path) -> None:
     steps = curve(unbroken)
     assert len(steps) == WORDS + 12
-    tasks = [{name for name in ("match", "observe", "find", "think") if f"loss_{name}" in step} for step in steps]
+    tasks = [{name for name in ("rehearse", "observe", "find", "think") if f"loss_{name}" in step} for step in steps]
     assert tasks[:WORDS] == [set()] * WORDS
-    assert tasks[WORDS : WORDS + 5] == [{"match"}] * 5 and tasks[WORDS + 5] == {"match", "observe", "find"}
-    assert "think" in tasks[-1] and steps[WORDS + 4]["loss_match"] < steps[WORDS]["loss_match"]
+    assert tasks[WORDS : WORDS + 5] == [{"rehearse"}] * 5 and tasks[WORDS + 5] == {"rehearse", "observe", "find"}
+    assert "think" in tasks[-1] and steps[WORDS + 4]["loss_rehearse"] < steps[WORDS]["loss_rehearse"]
 
 
 def test_the_tower_is_scaled_and_frozen_once_it_has_its_words(unbroken: Path, data: dict[str, Path]) -> None:
@@ -79,7 +79,7 @@ def test_the_tower_is_scaled_and_frozen_once_it_has_its_words(unbroken: Path, da
     assert norms[0] == pytest.approx(1.0, abs=0.25) and abs(norms[1] - 1.0) > 0.25
 
 
-@pytest.mark.parametrize("kept", [3, 6, 12], ids=["before the tower freezes", "while verdicts are learned", "later"])
+@pytest.mark.parametrize("kept", [3, 6, 12], ids=["before the tower freezes", "while traces are rehearsed", "later"])
 def test_a_run_that_was_broken_off_ends_where_an_unbroken_one_does(
     unbroken: Path, data: dict[str, Path], tmp_path: Path, kept: int
 ) -> None:
@@ -93,7 +93,7 @@ def test_a_run_that_was_broken_off_ends_where_an_unbroken_one_does(
 
 
 def test_what_is_learned_sooner_leaves_its_steps_to_the_last_phase(data: dict[str, Path], tmp_path: Path) -> None:
-    verdicts = {**SETTINGS["phases"][0], "steps": 12, "until": {"match": 0.0}}
-    phases = [verdicts, {"steps": 2, "videos": 2, "observe": 2}]
+    rehearsals = {**SETTINGS["phases"][0], "steps": 12, "until": {"rehearse": 0.0}}
+    phases = [rehearsals, {"steps": 2, "videos": 2, "observe": 2}]
     steps = curve(train(tmp_path, data, phases=phases, visual_words={"steps": 0}))
     assert [step["phase"] for step in steps] == [0.0] * 10 + [1.0] * 4

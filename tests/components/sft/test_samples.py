@@ -8,14 +8,16 @@ from components.core.data.datasets import Dataset
 from components.core.data.rows import TrainingSample
 from components.core.students.prompting import PIECES
 from components.core.students.student import Student
-from components.core.traces import scans
+from components.core.traces import scans, tags
 from components.sft.lessons import Lessons, collect_lessons
+from components.sft.restaging import learn_kinds
 from components.sft.samples import Teaching
 from components.sft.settings import Phase, SftSettings
+from tests.components.sft.test_restaging import THINGS, longer_questions
 from tests.components.training_world import tiny_student, training_data
 from tests.laptop import laptop
 
-ALL = Phase(steps=1, caption=1, observe=4, find=2, match=3, direct=2, think=2)
+ALL = Phase(steps=1, caption=1, observe=4, find=2, direct=2, think=2)
 MOMENTS = tuple(float(second) for second in range(8))
 
 
@@ -46,7 +48,7 @@ def drawn(lessons: Lessons, student: Student, seed: int = 0) -> list[TrainingSam
 def test_a_video_brings_the_mixture_of_its_phase(lessons: Lessons, student: Student) -> None:
     samples = drawn(lessons, student)
     tasks = [sample.task for sample in samples]
-    expected = {"caption": 1, "observe": 4, "find": 2, "match": 3, "direct": 2, "think": 2}
+    expected = {"caption": 1, "observe": 4, "find": 2, "direct": 2, "think": 2}
     assert {task: tasks.count(task) for task in set(tasks)} == expected
 
 
@@ -74,15 +76,22 @@ def test_searches_are_scans_of_the_caption_with_a_look_behind(lessons: Lessons, 
         assert look.text.startswith("<action>look at ") and seen.text.endswith("</observation>")
 
 
-def test_verdicts_are_learned_on_scans_of_what_was_never_shown(lessons: Lessons, student: Student) -> None:
-    matches = [sample for sample in drawn(lessons, student) if sample.task == "match"]
-    assert len({sample.sample_id for sample in matches}) == 3
-    for sample in matches:
-        shown, verdicts = sample.messages[::2], sample.messages[1::2]
-        assert all(verdict.trained for verdict in verdicts) and not any(entry.trained for entry in shown)
-        sought = shown[0].text.removeprefix("<action>find ").split("<")[0]
-        for entry, verdict in zip(shown, verdicts, strict=True):
-            assert verdict.text == (" yes" if entry.text.endswith(sought) else " no")
+def test_rehearsed_traces_are_about_what_was_never_shown_and_all_but_that_is_trained(
+    lessons: Lessons, student: Student
+) -> None:
+    settings = SftSettings.model_validate(laptop("sft", {"phases": [ALL.model_dump()]}))
+    kinds = learn_kinds(longer_questions(300))
+    teaching = Teaching(student.prompter, settings, kinds, THINGS, (*MOMENTS, 8.0))
+    samples = teaching.draw(lessons, Phase(steps=1, rehearse=20), MOMENTS, Random(0))
+    assert len({sample.messages[0].text for sample in samples}) == 20
+    for sample in samples:
+        assert sample.task == "rehearse"
+        asked, *said = sample.messages
+        assert asked.role == "user" and not asked.trained
+        trace = tags.parse("".join(message.text for message in said))
+        assert trace.well_formed and trace.pairs and f"<answer>{trace.answer}</answer>" in said[-1].text
+        for message in said:
+            assert message.trained == (message.text.strip() not in THINGS)
 
 
 def test_the_loss_is_on_what_the_student_says(lessons: Lessons, student: Student) -> None:

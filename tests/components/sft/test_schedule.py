@@ -8,7 +8,7 @@ from components.sft.schedule import Schedule, Step, sampling_rng
 from components.sft.settings import Phase
 
 PHASES = (Phase(steps=5, videos=4, observe=2), Phase(steps=3, videos=2, think=1))
-LEARNS = (Phase(steps=40, videos=2, match=1, until={"match": 0.9}), Phase(steps=20, videos=2, think=1))
+LEARNS = (Phase(steps=40, videos=2, find=1, until={"find": 0.9}), Phase(steps=20, videos=2, think=1))
 
 
 def made(phases: tuple[Phase, ...], videos: int, seed: int, right: float = 0.0) -> list[Step]:
@@ -16,7 +16,7 @@ def made(phases: tuple[Phase, ...], videos: int, seed: int, right: float = 0.0) 
     schedule, steps = Schedule(phases, videos, seed), []
     for _ in range(sum(phase.steps for phase in phases)):
         steps.append(schedule.next())
-        schedule.note({"right_match": right})
+        schedule.note({"right_find": right})
     return steps
 
 
@@ -46,12 +46,12 @@ def test_a_phase_goes_on_while_it_is_learned_by_luck_alone() -> None:
     """A mean over ten steps: one good step between bad ones ends nothing."""
     schedule = Schedule(LEARNS, 8, seed=0)
     for number in range(12):
-        schedule.note({"right_match": 1.0 if number in (3, 7, 11) else 0.6})
+        schedule.note({"right_find": 1.0 if number in (3, 7, 11) else 0.6})
     assert schedule.phase == 0
 
 
 def test_a_run_that_continues_knows_its_phase_from_the_log() -> None:
-    metrics = [{"right_match": 0.8 + 0.01 * number} for number in range(30)]
+    metrics = [{"right_find": 0.8 + 0.01 * number} for number in range(30)]
     whole, again = Schedule(LEARNS, 8, seed=0), Schedule(LEARNS, 8, seed=0)
     for told in metrics:
         whole.note(told)

@@ -267,7 +267,7 @@ def test_a_part_of_a_group_leaves_the_rest_of_it_as_the_paper_has_it() -> None:
         ({"base": "x", "remix": {"share": 0.5}}, "are for a student that was built from scratch"),
         ({"base": "x", "shifted_positions": 9}, "are for a student that was built from scratch"),
         ({"base": "x", "emphasis": {"answer": 2.0}}, "are for a student that was built from scratch"),
-        ({"base": "x", "phases": [{"steps": 1, "match": 1}]}, "are for a student that was built from scratch"),
+        ({"base": "x", "phases": [{"steps": 1, "rehearse": 1}]}, "are for a student that was built from scratch"),
     ],
 )
 def test_a_student_is_built_or_started_from_a_base(given: dict[str, Any], says: str) -> None:
