@@ -154,8 +154,8 @@ class SftSettings(TrainingSettings):
     """Clips put together from others (ReWatch-R1 shows videos as they are)."""
 
     shifted_positions: int = Field(default=0, ge=0)
-    """Exercises (looks, searches, rehearsed traces) begin up to so many positions later, at random: a look must find its
-    second by what stands there, not by how far away it is. Ours, as long as a trace with its question."""
+    """Exercises (looks, searches, rehearsed traces) begin up to so many positions later, at random: a look must find
+    its second by what stands there, not by how far away it is. Ours, as long as a trace with its question."""
 
     forms: tuple[Literal["open", "multiple_choice"], ...] = ("open", "multiple_choice")
     """Forms of question to train on; ReWatch-R1 uses both, half and half."""
