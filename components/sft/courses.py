@@ -51,8 +51,13 @@ class Course:
 
     def written(self, template: str) -> str:
         """A template with what it names; raises KeyError for what there is not."""
-        values = {**self.things, **self.words, **{name: render(at) for name, at in self.moments().items()}}
-        return NAMED.sub(lambda match: values[match[1]], template)
+        return NAMED.sub(lambda match: self._value(match[1]), template)
+
+    def _value(self, name: str) -> str:
+        role, _, end = name.partition(".")
+        if end:
+            return render(self.scene.stretch(self.things[role])[end])
+        return render(self.times[role]) if role in self.times else {**self.things, **self.words}[role]
 
     def templates(self, action: str) -> list[str]:
         """Every template that an action may have been written from."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -51,6 +52,16 @@ class Shown:
     rng: Random
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What a step shows: rows, the tasks of each, and how many samples were left out for their length."""
+
+    step: Step
+    rows: list[Packed]
+    tasks: list[list[str]]
+    too_long: int
+
+
 class Trainer:
     """What every step needs.
 
@@ -68,6 +79,8 @@ class Trainer:
         self._schedule = Schedule(settings.phases, len(lessons), settings.seed)
         self._teaching = Teaching.of(lessons, student.prompter, settings, self._moments)
         self._remixer = Remixer(lessons, student, settings.remix) if settings.remix.share else None
+        self._aside = ThreadPoolExecutor(1, "batches")
+        self._ahead: tuple[Step, Future[Batch]] | None = None
 
     def catch_up(self, made: Iterable[Mapping[str, float]]) -> None:
         """Take note of the steps that were made before: their metrics, in order."""
@@ -122,17 +135,44 @@ class Trainer:
     def _text_step(self, number: int) -> dict[str, float]:
         """One step on packed samples, counted from 0 after those on visual words."""
         settings = self._settings
-        step = self._schedule.next()
-        rows, tasks = [], []
-        for shown in self._clips(step):
-            row, row_tasks = self._row(shown, step)
-            if row is not None:
-                rows.append(row)
-                tasks.append(row_tasks)
-        metrics = backward_by_task(self._loop.backend, rows, tasks, settings.weights, settings.rows_per_forward)
+        batch = self._next_batch()
+        self.too_long += batch.too_long
+        metrics = backward_by_task(
+            self._loop.backend, batch.rows, batch.tasks, settings.weights, settings.rows_per_forward
+        )
         rate = settings.optimizer.rate(number, settings.text_steps)
         moved = self._loop.move(metrics.get("loss", 0.0), rate, number)
         return {**metrics, "phase": float(self._schedule.phase), **moved}
+
+    def _next_batch(self) -> Batch:
+        """What the next step shows; the one behind it is put together meanwhile, or its videos are read.
+
+        A batch follows from its step alone. Where a phase ends sooner than was guessed, the guess is thrown away.
+        """
+        step, following = self._schedule.next(), self._schedule.after_next()
+        guessed, coming = self._ahead or (None, None)
+        batch = coming.result() if coming is not None else None
+        if batch is None or guessed != step:
+            batch = self._batch(step)
+        self._ahead = None
+        if following is not None and self._settings.threads:
+            self._ahead = (following, self._aside.submit(self._batch, following))
+        elif following is not None and not following.phase.is_text_alone:
+            names = [self._lessons[index].video.video_id for index in following.videos]
+            self._videos.read_ahead(self._loop.ranks.share(names))
+        return batch
+
+    def _batch(self, step: Step) -> Batch:
+        rows: list[Packed] = []
+        tasks: list[list[str]] = []
+        too_long = 0
+        for shown in self._clips(step):
+            row, row_tasks, left_out = self._row(shown, step)
+            too_long += left_out
+            if row is not None:
+                rows.append(row)
+                tasks.append(row_tasks)
+        return Batch(step, rows, tasks, too_long)
 
     def _clips(self, step: Step) -> list[Shown]:
         """The clips of a step that this rank shows."""
@@ -148,7 +188,6 @@ class Trainer:
         filmed = [name for name, remixed in zip(names, is_remixed, strict=True) if not remixed]
         moving = sampling_rng(seed, step.number, "shift")
         prefixes = dict(zip(filmed, self._videos.prefixes(filmed, moving, ranks.share(filmed)), strict=True))
-        self._read_ahead()
         shown = []
         for lesson, name, rng in zip(lessons, names, rngs, strict=True):
             prefix = prefixes.get(name)
@@ -159,28 +198,23 @@ class Trainer:
                 shown.append(Shown(lesson, prefix, prefix.video.times_s, rng))
         return shown
 
-    def _read_ahead(self) -> None:
-        step = self._schedule.after_next()
-        if step is not None and not step.phase.is_text_alone:
-            names = [self._lessons[index].video.video_id for index in step.videos]
-            self._videos.read_ahead(self._loop.ranks.share(names))
-
-    def _row(self, shown: Shown, step: Step) -> tuple[Packed | None, list[str]]:
+    def _row(self, shown: Shown, step: Step) -> tuple[Packed | None, list[str], int]:
         """The samples of one clip, packed; those with too long a reply are left out and counted."""
         settings, prompter = self._settings, self._student.prompter
         samples = self._teaching.draw(shown.lessons, step.phase, shown.moments, shown.rng)
         segments: list[Segment] = []
         tasks: list[str] = []
+        too_long = 0
         for sample in samples:
             segment = emphasised(prompter.segment(sample), prompter, settings.emphasis)
             if settings.shifted_positions and sample.task in SHIFTED:
                 segment = replace(segment, shift=shown.rng.randint(0, settings.shifted_positions))
             if sum(segment.scored) > settings.max_reply_tokens:
-                self.too_long += 1
+                too_long += 1
                 continue
             segments.append(segment)
             tasks.append(sample.task)
-        return (pack(shown.prefix, segments), tasks) if segments else (None, [])
+        return pack(shown.prefix, segments) if segments else None, tasks, too_long
 
     def _moments(self, duration_s: float) -> tuple[float, ...]:
         return tuple(self._student.profile.frames.plan(duration_s).times()[::TEMPORAL_PATCH])
