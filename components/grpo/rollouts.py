@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean
@@ -15,6 +14,7 @@ from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import REWARDS, RewardTerms, group_advantages
 from components.core.students.prompting import Prefix
 from components.core.students.samplers.sampler import Decoding, Reply, Request, Sampler
+from components.core.students.side_by_side import threads_of_one_core
 from components.core.students.student import Ask, Student
 from components.core.students.videos import Videos
 from components.core.traces.looks import LookShares, is_one_look, looks_of
@@ -146,7 +146,7 @@ def sample_side_by_side(
     seeds = [seed + number * 1_000_000_007 for number in range(len(shares))]
     if len(shares) < 2:
         return [replies for share in shares for replies in sampler.sample(share, decoding, seed)]
-    with ThreadPoolExecutor(parts) as pool:
+    with threads_of_one_core(parts) as pool:
         drawn = pool.map(lambda share, own: sampler.sample(share, decoding, own), shares, seeds)
         return [replies for of_share in drawn for replies in of_share]
 

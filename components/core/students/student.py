@@ -8,7 +8,6 @@ texts   = student.generate([Ask(prefix, "think", question, options)], max_tokens
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from components.core.students.profile import StudentProfile, load_profile, save_
 from components.core.students.prompting import Mode, Prefix, Prompter
 from components.core.students.samplers.own import sample
 from components.core.students.samplers.sampler import Decoding, Reply, Request
+from components.core.students.side_by_side import threads_of_one_core
 from components.core.students.tokenizer import NEVER_SAMPLED
 
 if TYPE_CHECKING:
@@ -114,8 +114,11 @@ class Student:
             requests = [self.request(ask) for ask in asks[start : start + batch]]
             return [self.text(group[0]) for group in sample(self.packed, requests, decoding, self.ends, generator)]
 
-        with ThreadPoolExecutor(threads) as pool:
-            return [text for texts in pool.map(reply, range(0, len(asks), batch)) for text in texts]
+        starts = range(0, len(asks), batch)
+        if threads == 1:
+            return [text for start in starts for text in reply(start)]
+        with threads_of_one_core(threads) as pool:
+            return [text for texts in pool.map(reply, starts) for text in texts]
 
     def text(self, reply: Reply) -> str:
         """A reply as text, without its end token."""

@@ -7,11 +7,11 @@ sum over all ranks in its denominator before it is given to `backward`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from components.core.students.packing import idle_row
+from components.core.students.side_by_side import threads_of_one_core
 from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import Optimizer
 
@@ -110,7 +110,7 @@ class SingleProcess:
             loss, told = parts[0]()
             self.backward(loss)
             return [told]
-        with ThreadPoolExecutor(self.parts) as pool:
+        with threads_of_one_core(self.parts) as pool:
             results = list(pool.map(computed, parts))
         for gradients, _ in results:
             for weight, gradient in zip(weights, gradients, strict=True):

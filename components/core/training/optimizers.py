@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from components.core.data.settings import Settings
 from components.core.errors import SettingsError
+from components.core.students.side_by_side import threads_of_one_core
 
 if TYPE_CHECKING:
     import torch
@@ -188,7 +188,7 @@ def _muon(
                 if threads == 1:
                     self._move(group, alike)
                     continue
-                with ThreadPoolExecutor(threads) as pool:
+                with threads_of_one_core(threads) as pool:
                     list(pool.map(self._move, repeat(group), shares))
 
         @torch.no_grad()
