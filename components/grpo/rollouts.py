@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from components.core.data.rows import CaptionEvent, Question
 from components.core.judging.judge import Judge, RewardSample
 from components.core.judging.rewards import REWARDS, RewardTerms, group_advantages
+from components.core.students.precision import threads_of_one_core
 from components.core.students.prompting import Prefix
 from components.core.students.samplers.sampler import Decoding, Reply, Request, Sampler
-from components.core.students.side_by_side import threads_of_one_core
 from components.core.students.student import Ask, Student
 from components.core.students.videos import Videos
 from components.core.traces.looks import LookShares, is_one_look, looks_of

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,3 +69,14 @@ def save_weights(model: Any, folder: Path, dtype: torch.dtype) -> None:
     model.save_pretrained(folder, state_dict=weights)
     config = folder / "config.json"
     config.write_text(re.sub(r'("dtype": )"\w+"', rf'\1"{str(dtype).removeprefix("torch.")}"', config.read_text()))
+
+
+def threads_of_one_core(count: int) -> ThreadPoolExecutor:
+    """Threads in each of which an operation of torch takes one core.
+
+    How many it takes is a thread's own affair: a new one begins with what the environment says, whatever was set before
+    it was started. Sums would have another order where nobody set OMP_NUM_THREADS, and weights other last digits.
+    """
+    import torch
+
+    return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))

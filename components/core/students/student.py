@@ -16,12 +16,18 @@ from components.core.errors import InputError
 from components.core.students.folders import copy_beside_weights, written_whole
 from components.core.students.frames import video_patches
 from components.core.students.packed_model import packed_model
-from components.core.students.precision import Arithmetic, Saved, choose, save_weights, set_arithmetic
+from components.core.students.precision import (
+    Arithmetic,
+    Saved,
+    choose,
+    save_weights,
+    set_arithmetic,
+    threads_of_one_core,
+)
 from components.core.students.profile import StudentProfile, load_profile, save_profile
 from components.core.students.prompting import Mode, Prefix, Prompter
 from components.core.students.samplers.own import sample
 from components.core.students.samplers.sampler import Decoding, Reply, Request
-from components.core.students.side_by_side import threads_of_one_core
 from components.core.students.tokenizer import NEVER_SAMPLED
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from components.core.students.packing import idle_row
-from components.core.students.side_by_side import threads_of_one_core
+from components.core.students.precision import threads_of_one_core
 from components.core.training.distributed.ranks import Ranks
 from components.core.training.optimizers import Optimizer
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from components.core.data.settings import Settings
 from components.core.errors import SettingsError
-from components.core.students.side_by_side import threads_of_one_core
+from components.core.students.precision import threads_of_one_core
 
 if TYPE_CHECKING:
     import torch

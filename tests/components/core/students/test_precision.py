@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,18 @@ def test_a_frequency_is_not_rounded_where_weights_are(base: Path) -> None:
     held = load_student(base, device="cpu", arithmetic="bfloat16").model
     assert held.dtype == torch.bfloat16
     assert held.model.language_model.rotary_emb.inv_freq.dtype == torch.float32
+
+
+PROGRAM = """
+import torch
+from components.core.students.precision import threads_of_one_core
+with threads_of_one_core(2) as pool:
+    print(*pool.map(lambda _: torch.get_num_threads(), range(4)))
+"""
+
+
+def test_a_thread_takes_one_core_whatever_the_environment_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env={**os.environ, "OMP_NUM_THREADS": "4"}, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1"] * 4, done.stderr
