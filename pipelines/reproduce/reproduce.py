@@ -53,12 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data = {name: make_data(settings, name, runs, videos) for name in settings.data}
             lines, notes = make_table(settings, data, runs)
     except RewatchError as error:
-        say(f"reproduce: {error.what}\n  {error.remedy}", sys.stderr)
+        say(f"reproduce: {error.what}", sys.stderr)
+        say(f"  {error.remedy}", sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        say("\ninterrupted; go on with: make reproduce")
+        say("interrupted; go on with: make reproduce")
         return 130
-    say(page.as_text(lines, notes))
+    for line in page.as_text(lines, notes).splitlines():
+        say(line)
     say(f"the page: {(runs.path / FOLDER / 'index.html').absolute()}")
     return 1 if len(notes) > 1 else 0
 
