@@ -30,6 +30,9 @@ from components.sft.unfaithful import unfaithful
 Task = Literal["caption", "observe", "find", "rehearse", "direct", "think"]
 Plan = Callable[[float], Sequence[float]]
 
+DRAWS = 100
+"""Clips that are made up for one question, at most."""
+
 
 class Teaching:
     """Draws what a video brings to a step.
@@ -83,7 +86,8 @@ class Teaching:
             if found is not None:
                 search = (f"<action>find {event.text}</action><observation>", f"{found}</observation>")
                 samples.append(self._piece("find", video_id, *search, *_look(*rng.choice(seen))))
-        samples += [self._rehearse(rng) for _ in range(phase.rehearse if self._phrases else 0)]
+        rehearsed = (self._rehearse(rng) for _ in range(phase.rehearse if self._phrases else 0))
+        samples += [sample for sample in rehearsed if sample is not None]
         for question in self._questions(lessons, phase, moments, rng):
             samples.append(self._asked("direct", video_id, question, f"<answer>{question.answer}</answer>"))
         for question, trace in self._traces(lessons, phase, moments, rng):
@@ -131,13 +135,17 @@ class Teaching:
         scene = Scene.of(events, moments) if self._phrases else None
         return restage(self._kinds, scene, rng.choice(self._phrases), rng) if scene else None
 
-    def _rehearse(self, rng: Random) -> TrainingSample:
-        """A question of any kind about a clip that was never there; a kind that it does not allow is drawn anew."""
+    def _rehearse(self, rng: Random) -> TrainingSample | None:
+        """A question of any kind about a clip that was never there; a kind that it does not allow is drawn anew. None
+        where no kind was allowed, time after time: names that are too few for any question."""
         *moments, end_s = self._moments
-        staged = None
-        while staged is None:
+        for _ in range(DRAWS):
             events = invent(self._names, moments, end_s, self._settings.remix, rng, "never shown")
             staged = self._staged_about(events, moments, rng)
+            if staged is not None:
+                break
+        else:
+            return None
         asked = Message(role="user", text=self._prompter.request_text("think", staged.question, staged.options))
         told = (Message(role="assistant", text=text, trained=not is_shown) for text, is_shown in staged.pieces)
         return _sample("rehearse", "", (asked, *told))

@@ -162,8 +162,8 @@ def test_searches_for_two_for_what_was_seen_and_for_all_of_a_sort_are_read() -> 
 
 def test_what_a_trace_shows_is_told_apart_from_what_follows_from_it() -> None:
     kinds = learn_kinds(longer_questions(300))
-    rng = Random(4)
-    for phrase in kinds:
+    rng, seen = Random(4), set()
+    for phrase in sorted(kinds) * 5:
         events = invent(THINGS, MOMENTS, 8.0, RemixSettings(), rng, "video")
         told = Scene.of(events, MOMENTS)
         assert told is not None and events[0].start_s == 0.0 and events[-1].end_s == 8.0
@@ -174,6 +174,8 @@ def test_what_a_trace_shows_is_told_apart_from_what_follows_from_it() -> None:
         assert shown and set(shown) <= set(told.names)
         rest = "".join(text for text, is_shown in staged.pieces if not is_shown)
         assert f"<answer>{staged.answer}</answer>" in rest and "<observation>" in rest
+        seen.add(phrase)
+    assert seen == set(kinds)
 
 
 def test_what_is_rare_or_does_not_follow_from_its_looks_is_no_kind() -> None:

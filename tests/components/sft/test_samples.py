@@ -13,7 +13,7 @@ from components.sft.lessons import Lessons, collect_lessons
 from components.sft.restaging import learn_kinds
 from components.sft.samples import Teaching
 from components.sft.settings import Phase, SftSettings
-from tests.components.sft.test_restaging import THINGS, longer_questions
+from tests.components.sft.test_restaging import LATER, THINGS, longer_questions
 from tests.components.training_world import tiny_student, training_data
 from tests.laptop import laptop
 
@@ -92,6 +92,13 @@ def test_rehearsed_traces_are_about_what_was_never_shown_and_all_but_that_is_tra
         assert trace.well_formed and trace.pairs and f"<answer>{trace.answer}</answer>" in said[-1].text
         for message in said:
             assert message.trained == (message.text.strip() not in THINGS)
+
+
+def test_names_that_allow_no_question_are_not_drawn_for_ever(lessons: Lessons, student: Student) -> None:
+    settings = SftSettings.model_validate(laptop("sft", {"phases": [ALL.model_dump()]}))
+    kinds = {LATER: learn_kinds(longer_questions(300))[LATER]}
+    teaching = Teaching(student.prompter, settings, kinds, THINGS[:1], (*MOMENTS, 8.0))
+    assert teaching.draw(lessons, Phase(steps=1, rehearse=2), MOMENTS, Random(0)) == []
 
 
 def test_the_loss_is_on_what_the_student_says(lessons: Lessons, student: Student) -> None:
