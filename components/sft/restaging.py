@@ -115,14 +115,22 @@ def phrase_of(scene: Scene, question: Question) -> str:
     return case.phrase if case else ""
 
 
-def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random) -> Staged | None:
-    """A question of a kind about a scene; None where the scene allows none.
+def draw_answer(kinds: Kinds, phrase: str, rng: Random) -> str:
+    """An answer to ask for where a scene has it; "" where a kind has many.
 
-    Where answers are few (numbers, times), one is drawn first, and asked for where the scene has it: most things last
-    for a second or two, and "four seconds" would hardly be learned.
+    Of numbers and times all are alike likely then: most things last for a second or two, and "four seconds" would
+    hardly be learned.
     """
     answers = sorted({choice for reading in kinds[phrase].values() for choice in reading.choices})
-    wanted = rng.choice(answers) if len(answers) <= FEW_ANSWERS else ""
+    return rng.choice(answers) if len(answers) <= FEW_ANSWERS else ""
+
+
+def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random, wanted: str = "") -> Staged | None:
+    """A question of a kind about a scene; None where the scene allows none.
+
+    Args:
+        wanted: its answer, if the scene has a question with that.
+    """
     courses = _courses(scene, phrase)
     first = None
     for course in rng.sample(courses, len(courses)):

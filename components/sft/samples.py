@@ -22,7 +22,7 @@ from components.core.students.prompting import Mode, Prompter
 from components.core.traces.scans import scan, scanned
 from components.core.traces.timecodes import caption_line, render
 from components.sft.lessons import Lessons
-from components.sft.restaging import Kinds, Staged, learn_kinds, phrase_of, restage
+from components.sft.restaging import Kinds, Staged, draw_answer, learn_kinds, phrase_of, restage
 from components.sft.scenes import Scene, invent
 from components.sft.settings import Phase, SftSettings
 from components.sft.unfaithful import unfaithful
@@ -31,7 +31,7 @@ Task = Literal["caption", "observe", "find", "rehearse", "direct", "think"]
 Plan = Callable[[float], Sequence[float]]
 
 DRAWS = 100
-"""Clips that are made up for one question, at most."""
+"""Clips that are made up for one question, at most: three and four of a colour are rare."""
 
 
 class Teaching:
@@ -133,22 +133,31 @@ class Teaching:
 
     def _staged_about(self, events: Sequence[CaptionEvent], moments: Sequence[float], rng: Random) -> Staged | None:
         scene = Scene.of(events, moments) if self._phrases else None
-        return restage(self._kinds, scene, rng.choice(self._phrases), rng) if scene else None
+        if scene is None:
+            return None
+        phrase = rng.choice(self._phrases)
+        return restage(self._kinds, scene, phrase, rng, draw_answer(self._kinds, phrase, rng))
 
     def _rehearse(self, rng: Random) -> TrainingSample | None:
-        """A question of any kind about a clip that was never there; a kind that it does not allow is drawn anew. None
-        where no kind was allowed, time after time: names that are too few for any question."""
-        *moments, end_s = self._moments
+        """A question of any kind with any of its answers, about a clip that was never there but has it; None where no
+        clip allowed that kind, time after time: names that are too few for any question."""
+        phrase = rng.choice(self._phrases)
+        wanted = draw_answer(self._kinds, phrase, rng)
+        staged = None
         for _ in range(DRAWS):
-            events = invent(self._names, moments, end_s, self._settings.remix, rng, "never shown")
-            staged = self._staged_about(events, moments, rng)
-            if staged is not None:
+            scene = self._never_shown(rng)
+            staged = (restage(self._kinds, scene, phrase, rng, wanted) if scene else None) or staged
+            if staged is not None and wanted in ("", staged.answer):
                 break
-        else:
+        if staged is None:
             return None
         asked = Message(role="user", text=self._prompter.request_text("think", staged.question, staged.options))
         told = (Message(role="assistant", text=text, trained=not is_shown) for text, is_shown in staged.pieces)
         return _sample("rehearse", "", (asked, *told))
+
+    def _never_shown(self, rng: Random) -> Scene | None:
+        *moments, end_s = self._moments
+        return Scene.of(invent(self._names, moments, end_s, self._settings.remix, rng, "never shown"), moments)
 
     def _asked(self, mode: Mode, video_id: str, question: Question | Staged, reply: str) -> TrainingSample:
         asked = Message(role="user", text=self._prompter.request_text(mode, question.question, question.options))
