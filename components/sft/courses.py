@@ -7,8 +7,9 @@ action is a template, `find {thing}` or `look at {later.start}`: read off one tr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from components.core.traces.scans import Scan, scan
 from components.core.traces.timecodes import render, render_span, times_in
@@ -87,8 +88,9 @@ class Course:
             return None
         return [name for name in self.scene.names if self.scene.event_of(name).start_s < before]
 
-    def search(self, template: str) -> Scan | None:
-        """What a search tells; what it found is at hand from then on."""
+    def seek(self, template: str) -> Callable[[], Scan] | None:
+        """A search: what it found is at hand from then on, and how it is told, for whom that is worth its time; None
+        where it finds nothing."""
         names = self.sought(template)
         if not names:
             return None
@@ -97,7 +99,7 @@ class Course:
         if not is_one_thing:
             self.things |= {f"found {number}": name for number, name in enumerate(names, 1)}
             self.found = len(names)
-        return scan(self.scene.events, stretches, self.scene.moments, counts=not is_one_thing)
+        return partial(scan, self.scene.events, stretches, self.scene.moments, counts=not is_one_thing)
 
     def look(self, time_s: float) -> str:
         """What a look shows, which is at hand from then on."""

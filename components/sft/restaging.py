@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from random import Random
 
@@ -129,17 +130,15 @@ def restage(kinds: Kinds, scene: Scene, phrase: str, rng: Random, wanted: str = 
     """A question of a kind about a scene; None where the scene allows none.
 
     Args:
-        wanted: its answer, if the scene has a question with that.
+        wanted: the answer that it must have; "" is any.
     """
     courses = _courses(scene, phrase)
-    first = None
     for course in rng.sample(courses, len(courses)):
         cases = [case for case in kinds[phrase] if case.place == _place(course)]
-        made = _stage(course, case := rng.choice(cases), kinds[phrase][case], rng) if cases else None
-        if made is not None and wanted in ("", made.answer):
+        made = _stage(course, case := rng.choice(cases), kinds[phrase][case], rng, wanted) if cases else None
+        if made is not None:
             return made
-        first = first or made
-    return first
+    return None
 
 
 def _courses(scene: Scene, phrase: str) -> list[Course]:
@@ -153,33 +152,37 @@ def _courses(scene: Scene, phrase: str) -> list[Course]:
     return [Course.about(scene, things, (), ()) for things in pairs if len(set(things)) == len(named)]
 
 
-def _stage(course: Course, case: Case, reading: Reading, rng: Random) -> Staged | None:
+def _stage(course: Course, case: Case, reading: Reading, rng: Random, wanted: str) -> Staged | None:
+    """The trace is written last: of the things that a rare answer is sought among, most have another one."""
     question, scene = course.written(case.phrase), course.scene
-    pieces: list[tuple[str, bool]] = []
+    steps: list[tuple[str, Callable[[], Iterable[tuple[str, bool]]]]] = []
     for template in reading.actions:
         try:
             action = course.written(template)
         except KeyError:
             return None
-        pieces.append((f"<action>{action}</action><observation>", False))
         if action.startswith("find "):
-            found = course.search(template)
+            found = course.seek(template)
             if found is None:
                 return None
-            pieces += _said(found)
+            steps.append((action, partial(_told, found)))
         else:
             time_s = parse(action.removeprefix("look at "))
             shown = course.look(time_s)
             if not shown or time_s not in scene.moments:
                 return None
-            pieces += [(render(time_s), False), (f" {shown}", True)]
-        pieces.append(("</observation>", False))
+            steps.append((action, partial(_shown, time_s, shown)))
     answer = course.facts().get(reading.answer, "")
     others = [choice for choice in reading.choices if choice != answer]
-    if not answer or answer not in reading.choices or len(others) < case.options - 1:
+    if not answer or answer not in reading.choices or wanted not in ("", answer) or len(others) < case.options - 1:
         return None
     options = [answer, *_wrong(others, scene, max(0, case.options - 1), rng)]
     rng.shuffle(options)
+    pieces: list[tuple[str, bool]] = []
+    for action, observed in steps:
+        pieces.append((f"<action>{action}</action><observation>", False))
+        pieces += observed()
+        pieces.append(("</observation>", False))
     pieces.append((f"<answer>{answer}</answer>", False))
     return Staged(question, tuple(options), answer, tuple(_joined(pieces)))
 
@@ -192,8 +195,15 @@ def _wrong(others: Sequence[str], scene: Scene, count: int, rng: Random) -> list
     return drawn[:count]
 
 
-def _said(found: Scan) -> Iterator[tuple[str, bool]]:
-    """A scan in pieces: what each moment shows, and all else."""
+def _shown(time_s: float, shown: str) -> Iterator[tuple[str, bool]]:
+    """A look in pieces: its moment, and what it shows."""
+    yield render(time_s), False
+    yield f" {shown}", True
+
+
+def _told(search: Callable[[], Scan]) -> Iterator[tuple[str, bool]]:
+    """A search as its scan in pieces: what each moment shows, and all else."""
+    found = search()
     for place, entry in enumerate(found.entries):
         yield f"{' ' if place else ''}{render(entry.time_s)}", False
         yield f" {entry.text}", True
@@ -272,5 +282,5 @@ def _explained(course: Course, step: Step) -> list[str]:
         if names and {course.scene.event_of(name).event_id for name in names} == cited:
             right.append(template)
     if right:
-        course.search(right[0])
+        course.seek(right[0])
     return right

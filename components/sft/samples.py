@@ -136,20 +136,21 @@ class Teaching:
         if scene is None:
             return None
         phrase = rng.choice(self._phrases)
-        return restage(self._kinds, scene, phrase, rng, draw_answer(self._kinds, phrase, rng))
+        wanted = draw_answer(self._kinds, phrase, rng)
+        return restage(self._kinds, scene, phrase, rng, wanted) or restage(self._kinds, scene, phrase, rng)
 
     def _rehearse(self, rng: Random) -> TrainingSample | None:
         """A question of any kind with any of its answers, about a clip that was never there but has it; None where no
-        clip allowed that kind, time after time: names that are too few for any question."""
+        clip allows that kind, time after time: names that are too few for any question."""
         phrase = rng.choice(self._phrases)
         wanted = draw_answer(self._kinds, phrase, rng)
-        staged = None
-        for _ in range(DRAWS):
+        for drawn in range(1, DRAWS + 1):
             scene = self._never_shown(rng)
-            staged = (restage(self._kinds, scene, phrase, rng, wanted) if scene else None) or staged
-            if staged is not None and wanted in ("", staged.answer):
+            answer = wanted if drawn < DRAWS else ""
+            staged = restage(self._kinds, scene, phrase, rng, answer) if scene else None
+            if staged is not None:
                 break
-        if staged is None:
+        else:
             return None
         asked = Message(role="user", text=self._prompter.request_text("think", staged.question, staged.options))
         told = (Message(role="assistant", text=text, trained=not is_shown) for text, is_shown in staged.pieces)
