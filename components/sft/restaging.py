@@ -116,6 +116,22 @@ def phrase_of(scene: Scene, question: Question) -> str:
     return case.phrase if case else ""
 
 
+def searches_for_several(kinds: Kinds) -> list[str]:
+    """The templates of searches that tell how many things they found: all of a colour, all that came before one."""
+    templates = {action for cases in kinds.values() for reading in cases.values() for action in reading.actions}
+    searched = sorted(template for template in templates if template.startswith("find "))
+    return [template for template in searched if set(NAMED.findall(template)) <= {"word", "thing.start"}]
+
+
+def search_for_several(template: str, scene: Scene, rng: Random) -> tuple[str, Scan] | None:
+    """Such a search of a scene, and what it tells; None where it finds nothing, or nothing that could be told."""
+    words = sorted({name.split()[0] for name in scene.names})
+    course = Course(scene, {"thing": rng.choice(scene.names)}, words={"word": rng.choice(words)})
+    action, found = course.written(template), course.seek(template)
+    told = found() if found is not None else None
+    return (action, told) if told is not None else None
+
+
 def draw_answer(kinds: Kinds, phrase: str, rng: Random) -> str:
     """An answer to ask for where a scene has it; "" where a kind has many.
 

@@ -19,10 +19,19 @@ from typing import Literal
 
 from components.core.data.rows import CaptionEvent, Message, Question, TrainingSample, short_id
 from components.core.students.prompting import Mode, Prompter
-from components.core.traces.scans import scan, scanned
+from components.core.traces.scans import Scan, scan, scanned
 from components.core.traces.timecodes import caption_line, render
 from components.sft.lessons import Lessons
-from components.sft.restaging import Kinds, Staged, draw_answer, learn_kinds, phrase_of, restage
+from components.sft.restaging import (
+    Kinds,
+    Staged,
+    draw_answer,
+    learn_kinds,
+    phrase_of,
+    restage,
+    search_for_several,
+    searches_for_several,
+)
 from components.sft.scenes import Scene, invent
 from components.sft.settings import Phase, SftSettings
 from components.sft.unfaithful import unfaithful
@@ -53,6 +62,7 @@ class Teaching:
     ) -> None:
         self._prompter, self._settings, self._kinds, self._names = prompter, settings, kinds, names
         self._phrases, self._moments = sorted(kinds), moments
+        self._several = searches_for_several(kinds)
 
     @classmethod
     def of(cls, lessons: Sequence[Lessons], prompter: Prompter, settings: SftSettings, plan: Plan) -> Teaching:
@@ -82,9 +92,9 @@ class Teaching:
         for time_s, event in rng.sample(seen, min(phase.observe, len(seen))):
             samples.append(self._piece("observe", video_id, *_look(time_s, event)))
         for event in rng.sample(lessons.events, min(phase.find, len(lessons.events))):
-            found = scan(lessons.events, [{event.event_id}], moments)
+            action, found = self._search(lessons, event, moments, rng)
             if found is not None:
-                search = (f"<action>find {event.text}</action><observation>", f"{found}</observation>")
+                search = (f"<action>{action}</action><observation>", f"{found}</observation>")
                 samples.append(self._piece("find", video_id, *search, *_look(*rng.choice(seen))))
         rehearsed = (self._rehearse(rng) for _ in range(phase.rehearse if self._phrases else 0))
         samples += [sample for sample in rehearsed if sample is not None]
@@ -94,6 +104,18 @@ class Teaching:
             told = unfaithful(trace, self._names, rng) if self._settings.unfaithful_traces else trace
             samples.append(self._asked("think", video_id, question, told))
         return samples
+
+    def _search(
+        self, lessons: Lessons, event: CaptionEvent, moments: Sequence[float], rng: Random
+    ) -> tuple[str, Scan | None]:
+        """A search for an event, or one for several things as traces have it, where the video is simple: both alike
+        often. Counting is learned late: told by one trace in eight, how many of a colour stayed at chance."""
+        scene = Scene.of(lessons.events, moments) if self._several else None
+        if scene is not None and rng.random() < 0.5:
+            several = search_for_several(rng.choice(self._several), scene, rng)
+            if several is not None:
+                return several
+        return f"find {event.text}", scan(lessons.events, [{event.event_id}], moments)
 
     def _questions(
         self, lessons: Lessons, phase: Phase, moments: Sequence[float], rng: Random

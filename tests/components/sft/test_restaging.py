@@ -5,8 +5,8 @@ from random import Random
 
 from components.core.data.rows import CaptionEvent, Question, Step, Trajectory
 from components.core.traces import scans, tags
-from components.core.traces.timecodes import render, render_span
-from components.sft.restaging import learn_kinds, restage
+from components.core.traces.timecodes import parse, render, render_span
+from components.sft.restaging import draw_answer, learn_kinds, restage, search_for_several, searches_for_several
 from components.sft.scenes import Scene, invent
 from components.sft.settings import RemixSettings
 
@@ -158,6 +158,43 @@ def test_searches_for_two_for_what_was_seen_and_for_all_of_a_sort_are_read() -> 
         one, all_before = tags.parse(until.trace).pairs
         place = told.names.index(one.action.removeprefix("find "))
         assert until.answer == str(place) and len(scans.parse(all_before.observation).spans) == place
+
+
+def test_searches_for_several_are_made_of_any_scene_and_tell_what_it_shows() -> None:
+    templates = searches_for_several(learn_kinds(longer_questions(300)))
+    assert templates == ["find every shape until {thing.start}", "find {word} shapes"]
+    assert searches_for_several(learn_kinds(teachers_questions(40))) == []
+    rng, counts = Random(5), set()
+    for _ in range(100):
+        told = scene(rng)
+        colours = search_for_several("find {word} shapes", told, rng)
+        assert colours is not None
+        action, found = colours
+        of_it = [name for name in told.names if action.split()[1] in name.split()]
+        assert [text.removeprefix("a ") for text in found.found] == of_it and found.counts
+        counts.add(len(of_it))
+        until = search_for_several("find every shape until {thing.start}", told, rng)
+        if until is None:  # nothing comes before the first
+            continue
+        action, found = until
+        before = [event.text for event in told.events if event.start_s < parse(action.rpartition(" ")[2])]
+        assert found.found == before
+    assert counts == {1, 2, 3}
+
+
+def test_a_question_has_the_answer_that_is_wanted_or_there_is_none() -> None:
+    kinds = learn_kinds(longer_questions(300))
+    rng, refused = Random(6), 0
+    for _ in range(100):
+        told, wanted = scene(rng), draw_answer(kinds, HOW_MANY, rng)
+        assert wanted in ("1", "2", "3", "4")
+        staged = restage(kinds, told, HOW_MANY, rng, wanted)
+        has_it = any(
+            wanted == str(sum(name.startswith(colour) for name in told.names)) for colour in ("red", "blue", "green")
+        )
+        assert staged.answer == wanted if staged is not None else not has_it
+        refused += staged is None
+    assert 0 < refused < 100
 
 
 def test_what_a_trace_shows_is_told_apart_from_what_follows_from_it() -> None:

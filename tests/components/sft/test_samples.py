@@ -76,6 +76,20 @@ def test_searches_are_scans_of_the_caption_with_a_look_behind(lessons: Lessons, 
         assert look.text.startswith("<action>look at ") and seen.text.endswith("</observation>")
 
 
+def test_half_of_the_searches_are_for_several_things_once_traces_have_such(lessons: Lessons, student: Student) -> None:
+    settings = SftSettings.model_validate(laptop("sft", {"phases": [ALL.model_dump()]}))
+    teaching = Teaching(student.prompter, settings, learn_kinds(longer_questions(300)), THINGS, (*MOMENTS, 8.0))
+    sorts = {True: 0, False: 0}
+    for number in range(40):
+        (sample,) = teaching.draw(lessons, Phase(steps=1, find=1), MOMENTS, Random(number))
+        asked, found, *_ = sample.messages
+        sought = asked.text.removeprefix("<action>find ").split("<")[0]
+        told = scans.parse(found.text.removesuffix("</observation>"))
+        assert told.counts == (sought not in {event.text for event in lessons.events})
+        sorts[told.counts] += 1
+    assert min(sorts.values()) >= 10
+
+
 def test_rehearsed_traces_are_about_what_was_never_shown_and_all_but_that_is_trained(
     lessons: Lessons, student: Student
 ) -> None:
