@@ -69,7 +69,8 @@ class Phase(Settings):
     """Looks at seconds in random order, loss on what is observed; derived from the caption."""
 
     find: int = Field(default=0, ge=0)
-    """Searches for an event, each a scan and a look behind it, loss on what is observed; derived from the caption."""
+    """Searches, each a scan and a look behind it, loss on what is observed; derived from the caption. For an event, or
+    for several things where traces have such searches, both alike often."""
 
     rehearse: int = Field(default=0, ge=0)
     """Questions with their traces about what was never shown, in text alone, loss on all but what is seen: where to
