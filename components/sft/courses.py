@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from random import Random
 
 from components.core.traces.scans import Scan, scan
 from components.core.traces.timecodes import render, render_span, times_in
@@ -88,9 +89,9 @@ class Course:
             return None
         return [name for name in self.scene.names if self.scene.event_of(name).start_s < before]
 
-    def seek(self, template: str) -> Callable[[], Scan] | None:
-        """A search: what it found is at hand from then on, and how it is told, for whom that is worth its time; None
-        where it finds nothing."""
+    def seek(self, template: str) -> Callable[[], Scan | None] | None:
+        """A search: what it found is at hand from then on, and how it is told, for whom that is worth its time (None
+        where it cannot be); None where it finds nothing."""
         names = self.sought(template)
         if not names:
             return None
@@ -122,3 +123,13 @@ class Course:
                     f"{role}.length": f"{round(event.end_s - event.start_s, 2):g}",
                 }
         return facts
+
+
+def search_for_several(template: str, scene: Scene, rng: Random) -> tuple[str, Scan] | None:
+    """A search for all of a colour, or for all that came before a thing, and what it tells; None where it finds nothing,
+    or nothing that could be told."""
+    words = sorted({name.split()[0] for name in scene.names})
+    course = Course(scene, {"thing": rng.choice(scene.names)}, words={"word": rng.choice(words)})
+    action, found = course.written(template), course.seek(template)
+    told = found() if found is not None else None
+    return (action, told) if told is not None else None

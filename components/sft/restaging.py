@@ -31,6 +31,9 @@ FEWEST, AGREEING = 8, 0.95
 FEW_ANSWERS = 10
 """Kinds of so many answers are asked for all of them alike often."""
 
+Piece = tuple[str, bool]
+"""Some of a trace, and whether it says what is shown, which no text tells."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -64,13 +67,13 @@ class Staged:
     """A question as the student is asked it, its answer, and the trace that finds it.
 
     Attributes:
-        pieces: of the trace, each with whether it says what is shown, which no text tells.
+        pieces: of the trace.
     """
 
     question: str
     options: tuple[str, ...]
     answer: str
-    pieces: tuple[tuple[str, bool], ...]
+    pieces: tuple[Piece, ...]
 
     @property
     def trace(self) -> str:
@@ -123,15 +126,6 @@ def searches_for_several(kinds: Kinds) -> list[str]:
     return [template for template in searched if set(NAMED.findall(template)) <= {"word", "thing.start"}]
 
 
-def search_for_several(template: str, scene: Scene, rng: Random) -> tuple[str, Scan] | None:
-    """Such a search of a scene, and what it tells; None where it finds nothing, or nothing that could be told."""
-    words = sorted({name.split()[0] for name in scene.names})
-    course = Course(scene, {"thing": rng.choice(scene.names)}, words={"word": rng.choice(words)})
-    action, found = course.written(template), course.seek(template)
-    told = found() if found is not None else None
-    return (action, told) if told is not None else None
-
-
 def draw_answer(kinds: Kinds, phrase: str, rng: Random) -> str:
     """An answer to ask for where a scene has it; "" where a kind has many.
 
@@ -171,7 +165,7 @@ def _courses(scene: Scene, phrase: str) -> list[Course]:
 def _stage(course: Course, case: Case, reading: Reading, rng: Random, wanted: str) -> Staged | None:
     """The trace is written last: of the things that a rare answer is sought among, most have another one."""
     question, scene = course.written(case.phrase), course.scene
-    steps: list[tuple[str, Callable[[], Iterable[tuple[str, bool]]]]] = []
+    steps: list[tuple[str, Callable[[], Sequence[Piece] | None]]] = []
     for template in reading.actions:
         try:
             action = course.written(template)
@@ -194,11 +188,12 @@ def _stage(course: Course, case: Case, reading: Reading, rng: Random, wanted: st
         return None
     options = [answer, *_wrong(others, scene, max(0, case.options - 1), rng)]
     rng.shuffle(options)
-    pieces: list[tuple[str, bool]] = []
-    for action, observed in steps:
-        pieces.append((f"<action>{action}</action><observation>", False))
-        pieces += observed()
-        pieces.append(("</observation>", False))
+    pieces: list[Piece] = []
+    for action, observe in steps:
+        observed = observe()
+        if observed is None:
+            return None
+        pieces += [(f"<action>{action}</action><observation>", False), *observed, ("</observation>", False)]
     pieces.append((f"<answer>{answer}</answer>", False))
     return Staged(question, tuple(options), answer, tuple(_joined(pieces)))
 
@@ -211,23 +206,25 @@ def _wrong(others: Sequence[str], scene: Scene, count: int, rng: Random) -> list
     return drawn[:count]
 
 
-def _shown(time_s: float, shown: str) -> Iterator[tuple[str, bool]]:
+def _shown(time_s: float, shown: str) -> Sequence[Piece]:
     """A look in pieces: its moment, and what it shows."""
-    yield render(time_s), False
-    yield f" {shown}", True
+    return [(render(time_s), False), (f" {shown}", True)]
 
 
-def _told(search: Callable[[], Scan]) -> Iterator[tuple[str, bool]]:
+def _told(search: Callable[[], Scan | None]) -> Sequence[Piece] | None:
     """A search as its scan in pieces: what each moment shows, and all else."""
     found = search()
+    if found is None:
+        return None
+    pieces: list[Piece] = []
     for place, entry in enumerate(found.entries):
-        yield f"{' ' if place else ''}{render(entry.time_s)}", False
-        yield f" {entry.text}", True
-        yield f" {found.verdict(entry)}", False
-    yield f". {found.result}", False
+        pieces.append((f"{' ' if place else ''}{render(entry.time_s)}", False))
+        pieces.append((f" {entry.text}", True))
+        pieces.append((f" {found.verdict(entry)}", False))
+    return [*pieces, (f". {found.result}", False)]
 
 
-def _joined(pieces: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Neighbours of one sort as one piece."""
     text, sort = "", False
     for piece, is_shown in pieces:

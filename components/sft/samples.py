@@ -21,6 +21,7 @@ from components.core.data.rows import CaptionEvent, Message, Question, TrainingS
 from components.core.students.prompting import Mode, Prompter
 from components.core.traces.scans import Scan, scan, scanned
 from components.core.traces.timecodes import caption_line, render
+from components.sft.courses import search_for_several
 from components.sft.lessons import Lessons
 from components.sft.restaging import (
     Kinds,
@@ -29,7 +30,6 @@ from components.sft.restaging import (
     learn_kinds,
     phrase_of,
     restage,
-    search_for_several,
     searches_for_several,
 )
 from components.sft.scenes import Scene, invent

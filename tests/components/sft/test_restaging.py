@@ -6,7 +6,8 @@ from random import Random
 from components.core.data.rows import CaptionEvent, Question, Step, Trajectory
 from components.core.traces import scans, tags
 from components.core.traces.timecodes import parse, render, render_span
-from components.sft.restaging import draw_answer, learn_kinds, restage, search_for_several, searches_for_several
+from components.sft.courses import search_for_several
+from components.sft.restaging import draw_answer, learn_kinds, restage, searches_for_several
 from components.sft.scenes import Scene, invent
 from components.sft.settings import RemixSettings
 
@@ -224,6 +225,19 @@ def test_what_is_rare_or_does_not_follow_from_its_looks_is_no_kind() -> None:
         for told, question, trajectory in teachers_questions(40)
     ]
     assert learn_kinds(guessed) == {}
+
+
+def test_a_search_that_no_moment_shows_is_staged_by_nobody() -> None:
+    kinds = learn_kinds(longer_questions(300))
+    told = scene(Random(7))
+    short = told.events[1].model_copy(update={"start_s": 0.2, "end_s": 0.4})
+    unseen = Scene.of([told.events[0].model_copy(update={"end_s": 0.2}), short, *told.events[2:]], MOMENTS)
+    assert unseen is not None
+    for phrase in kinds:
+        for seed in range(20):
+            staged = restage(kinds, unseen, phrase, Random(seed))
+            assert staged is None or f"find {unseen.names[1]}<" not in staged.trace
+    assert search_for_several("find every shape until {thing.start}", unseen, Random(0)) is None
 
 
 def test_crowded_scenes_and_things_that_come_back_are_no_scenes() -> None:
