@@ -126,8 +126,8 @@ class Course:
 
 
 def search_for_several(template: str, scene: Scene, rng: Random) -> tuple[str, Scan] | None:
-    """A search for all of a colour, or for all that came before a thing, and what it tells; None where it finds nothing,
-    or nothing that could be told."""
+    """A search for all of a colour, or for all that came before a thing, and what it tells; None where it finds
+    nothing, or nothing that could be told."""
     words = sorted({name.split()[0] for name in scene.names})
     course = Course(scene, {"thing": rng.choice(scene.names)}, words={"word": rng.choice(words)})
     action, found = course.written(template), course.seek(template)
