@@ -53,15 +53,18 @@ class Scene:
 def invent(
     names: Sequence[str], moments: Sequence[float], end_s: float, settings: RemixSettings, rng: Random, video_id: str
 ) -> list[CaptionEvent]:
-    """The events of a made-up clip: some of these things, in few colours, cut at random moments.
+    """The events of a made-up clip: some of these things, of few colours or shapes, cut at random moments.
 
     Args:
         end_s: when it is over.
     """
-    colours = sorted({name.split()[0] for name in names})
+    colours, shapes = (sorted({name.split()[place] for name in names}) for place in (0, 1))
     palette = set(rng.sample(colours, min(len(colours), rng.choice(settings.palettes))))
-    things = sorted(name for name in names if name.split()[0] in palette)
+    outlines = set(rng.sample(shapes, min(len(shapes), rng.choice(settings.shapes))))
+    of_palette = sorted(name for name in names if name.split()[0] in palette)
+    things = [name for name in of_palette if name.split()[1] in outlines]
     fewest, most = settings.events
+    things = things if len(things) >= fewest else of_palette  # where not every colour comes in every shape
     count = min(rng.randint(fewest, most), len(things), len(moments))
     cuts = [0, *sorted(rng.sample(range(1, len(moments)), count - 1)), len(moments)]
     ends = [*moments, end_s]

@@ -103,6 +103,10 @@ class RemixSettings(Settings):
     """Numbers of colours (of first words of names) in a clip, equally likely. Ours: with two every colour
     repeats, so that the shape has to be seen; with six a clip is as the sandbox draws it."""
 
+    shapes: tuple[int, ...] = (2, 4)
+    """Numbers of shapes (of second words) in a clip, equally likely. Ours: with two every shape repeats, so that the
+    colour has to be seen; one seed of three compared shapes alone."""
+
     events: tuple[int, int] = (3, 6)
     """Fewest and most events of a clip. Ours: as many as clips of the sandbox have."""
 

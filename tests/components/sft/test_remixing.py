@@ -11,6 +11,7 @@ from components.core.students.student import Student
 from components.core.video.readers.pyav import Frame
 from components.sft.lessons import Lessons, collect_lessons
 from components.sft.remixing import Remixer
+from components.sft.scenes import invent
 from components.sft.settings import RemixSettings
 from tests.components.training_world import tiny_student, training_data
 
@@ -72,6 +73,16 @@ def test_a_small_palette_makes_colours_repeat(student: Student, lessons: list[Le
         for seed in range(20):
             events = remixer.compose(Random(seed), "clip").lessons.events
             assert len({event.text.split()[0] for event in events}) <= palette
+
+
+def test_few_shapes_repeat_unless_too_few_things_have_them() -> None:
+    every = [f"{colour} {shape}" for colour in ("red", "blue", "green") for shape in ("cross", "circle", "square")]
+    moments, settings = [float(second) for second in range(8)], RemixSettings(palettes=(3,), shapes=(2,))
+    for seed in range(20):
+        events = invent(every, moments, 8.0, settings, Random(seed), "clip")
+        assert len({event.text.split()[1] for event in events}) <= 2 and len(events) >= 3
+        sparse = invent(["red cross", "blue circle", "green square"], moments, 8.0, settings, Random(seed), "clip")
+        assert len(sparse) == 3
 
 
 def test_a_clip_is_shown_as_the_moments_it_is_made_of(student: Student, lessons: list[Lessons]) -> None:
