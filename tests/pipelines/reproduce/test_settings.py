@@ -23,12 +23,13 @@ def test_the_file_in_the_repository_describes_cells_whose_settings_are_valid() -
     folder = Path("/table")
     cells = {cell.name: cell for cell in cells_of(settings, dict.fromkeys(settings.data, NOWHERE), folder)}
     assert len(settings.seeds) >= 3
+    seed = settings.seeds[1]
     for cell in cells.values():
         assert set(cell.after) <= set(list(cells)[: list(cells).index(cell.name)])
-    sft, grpo = cells["seed-1/sft/model"].settings, cells["seed-1/grpo_accuracy/model"].settings
-    assert isinstance(sft, SftSettings) and sft.seed == 1 and not sft.base
-    assert isinstance(grpo, GrpoSettings) and (grpo.seed, grpo.reward) == (1, "accuracy")
-    asked = cells["seed-1/grpo_oar/predictions"].settings
+    sft, grpo = cells[f"seed-{seed}/sft/model"].settings, cells[f"seed-{seed}/grpo_accuracy/model"].settings
+    assert isinstance(sft, SftSettings) and sft.seed == seed and not sft.base
+    assert isinstance(grpo, GrpoSettings) and (grpo.seed, grpo.reward) == (seed, "accuracy")
+    asked = cells[f"seed-{seed}/grpo_oar/predictions"].settings
     assert isinstance(asked, EvaluationSettings) and asked.systems == ("grpo_think", "wrong_video")
     assert asked.held_out == "reported"
     for overrides in settings.data.values():
@@ -38,14 +39,15 @@ def test_the_file_in_the_repository_describes_cells_whose_settings_are_valid() -
 def test_a_model_that_goes_on_from_another_is_told_of_it_by_settings_and_key() -> None:
     settings = load()
     cells = {cell.name: cell for cell in cells_of(settings, dict.fromkeys(settings.data, NOWHERE), Path("/table"))}
-    continued = cells["seed-0/sft_continued/model"]
+    first = f"seed-{settings.seeds[0]}"
+    continued = cells[f"{first}/sft_continued/model"]
     assert isinstance(continued.settings, SftSettings)
-    assert continued.settings.base == "/table/seed-0/sft/model" == str(continued.inputs["base"])
+    assert continued.settings.base == f"/table/{first}/sft/model" == str(continued.inputs["base"])
     assert continued.settings.freeze_vision and not continued.settings.visual_words.steps
-    assert "--base" not in continued.arguments() and continued.after == ("seed-0/sft/model",)
-    untaught = cells["seed-0/no_sft/model"]
-    assert untaught.inputs["sft_model"] == Path("/table/seed-0/no_sft/start")
-    assert cells["seed-0/no_sft/predictions"].inputs["sft_model"] == Path("/table/seed-0/sft/model")
+    assert "--base" not in continued.arguments() and continued.after == (f"{first}/sft/model",)
+    untaught = cells[f"{first}/no_sft/model"]
+    assert untaught.inputs["sft_model"] == Path(f"/table/{first}/no_sft/start")
+    assert cells[f"{first}/no_sft/predictions"].inputs["sft_model"] == Path(f"/table/{first}/sft/model")
 
 
 @pytest.mark.parametrize(
