@@ -97,7 +97,8 @@ def test_rehearsed_traces_are_about_what_was_never_shown_and_all_but_that_is_tra
     kinds = learn_kinds(longer_questions(300))
     teaching = Teaching(student.prompter, settings, kinds, THINGS, (*MOMENTS, 8.0))
     samples = teaching.draw(lessons, Phase(steps=1, rehearse=20), MOMENTS, Random(0))
-    assert len({sample.messages[0].text for sample in samples}) == 20
+    assert len(samples) == 20
+    assert len({sample.messages[0].text for sample in samples}) >= 18  # few things, so now and then the same is asked
     for sample in samples:
         assert sample.task == "rehearse"
         asked, *said = sample.messages
