@@ -119,7 +119,7 @@ def phrase_of(scene: Scene, question: Question) -> str:
     return case.phrase if case else ""
 
 
-def searches_for_several(kinds: Kinds) -> list[str]:
+def templates_for_several(kinds: Kinds) -> list[str]:
     """The templates of searches that tell how many things they found: all of a colour, all that came before one."""
     templates = {action for cases in kinds.values() for reading in cases.values() for action in reading.actions}
     searched = sorted(template for template in templates if template.startswith("find "))

@@ -30,7 +30,7 @@ from components.sft.restaging import (
     learn_kinds,
     phrase_of,
     restage,
-    searches_for_several,
+    templates_for_several,
 )
 from components.sft.scenes import Scene, invent
 from components.sft.settings import Phase, SftSettings
@@ -62,7 +62,7 @@ class Teaching:
     ) -> None:
         self._prompter, self._settings, self._kinds, self._names = prompter, settings, kinds, names
         self._phrases, self._moments = sorted(kinds), moments
-        self._several = searches_for_several(kinds)
+        self._several = templates_for_several(kinds)
 
     @classmethod
     def of(cls, lessons: Sequence[Lessons], prompter: Prompter, settings: SftSettings, plan: Plan) -> Teaching:

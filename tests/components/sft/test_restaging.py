@@ -7,7 +7,7 @@ from components.core.data.rows import CaptionEvent, Question, Step, Trajectory
 from components.core.traces import scans, tags
 from components.core.traces.timecodes import parse, render, render_span
 from components.sft.courses import search_for_several
-from components.sft.restaging import draw_answer, learn_kinds, restage, searches_for_several
+from components.sft.restaging import draw_answer, learn_kinds, restage, templates_for_several
 from components.sft.scenes import Scene, invent
 from components.sft.settings import RemixSettings
 
@@ -161,10 +161,10 @@ def test_searches_for_two_for_what_was_seen_and_for_all_of_a_sort_are_read() -> 
         assert until.answer == str(place) and len(scans.parse(all_before.observation).spans) == place
 
 
-def test_searches_for_several_are_made_of_any_scene_and_tell_what_it_shows() -> None:
-    templates = searches_for_several(learn_kinds(longer_questions(300)))
+def test_templates_for_several_are_made_of_any_scene_and_tell_what_it_shows() -> None:
+    templates = templates_for_several(learn_kinds(longer_questions(300)))
     assert templates == ["find every shape until {thing.start}", "find {word} shapes"]
-    assert searches_for_several(learn_kinds(teachers_questions(40))) == []
+    assert templates_for_several(learn_kinds(teachers_questions(40))) == []
     rng, counts = Random(5), set()
     for _ in range(100):
         told = scene(rng)
@@ -233,11 +233,15 @@ def test_a_search_that_no_moment_shows_is_staged_by_nobody() -> None:
     short = told.events[1].model_copy(update={"start_s": 0.2, "end_s": 0.4})
     unseen = Scene.of([told.events[0].model_copy(update={"end_s": 0.2}), short, *told.events[2:]], MOMENTS)
     assert unseen is not None
-    for phrase in kinds:
-        for seed in range(20):
-            staged = restage(kinds, unseen, phrase, Random(seed))
-            assert staged is None or f"find {unseen.names[1]}<" not in staged.trace
-    assert search_for_several("find every shape until {thing.start}", unseen, Random(0)) is None
+    staged = [restage(kinds, unseen, phrase, Random(seed)) for phrase in kinds for seed in range(20)]
+    traces = [made.trace for made in staged if made is not None]
+    assert traces and not any(f"find {unseen.names[1]}<" in trace for trace in traces)
+    assert any(f"find {name}<" in trace for name in unseen.names for trace in traces)
+    for template in ("find every shape until {thing.start}", "find {word} shapes"):
+        found = [search_for_several(template, unseen, Random(seed)) for seed in range(20)]
+        assert None in found  # where the second thing would be among what is found
+        told_of = {text for several in found if several is not None for text in several[1].found}
+        assert told_of and not told_of & {short.text, unseen.names[1]}
 
 
 def test_crowded_scenes_and_things_that_come_back_are_no_scenes() -> None:
